@@ -1,0 +1,181 @@
+//! Turns a flake into checks, one by one as they are evaluated.
+//!
+//! Two evaluators stand behind [`Evaluator`]: nix-eval-jobs, and a built-in one that needs nothing but `nix`. Same
+//! results, same texts, one memory budget. This module emits no [`crate::event`]s and knows no store connection: it
+//! sends [`Evaluated`]s and asks its [`RootKeeper`] to hold each derivation against garbage collection.
+
+use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::nix::{AttrPath, Installable, StorePath, System};
+
+/// What to evaluate, and how.
+#[derive(Clone, Debug)]
+pub struct EvalRequest {
+    /// The flake and the attribute.
+    pub installable: Installable,
+    /// The systems wanted; `None` means all.
+    pub systems: Option<Vec<System>>,
+    /// This machine's system; what `.#packages.default`-like shorthands and error texts use.
+    pub current_system: System,
+    /// How many workers evaluate at once; at least 1.
+    pub workers: usize,
+    /// The memory that all workers together may use, in bytes.
+    pub memory_budget_bytes: u64,
+    /// What reaches Nix as it is.
+    pub options: EvalOptions,
+    /// The program `nix`.
+    pub nix: PathBuf,
+    /// Its version, as numbers: `(2, 34)`.
+    pub nix_version: (u32, u32),
+}
+
+/// The options of Nix that reach evaluation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvalOptions {
+    /// `--impure`.
+    pub impure: bool,
+    /// `--option NAME VALUE`, in order.
+    pub nix_options: Vec<(String, String)>,
+    /// `--override-input INPUT FLAKE`, in order.
+    pub override_inputs: Vec<(String, String)>,
+    /// `--reference-lock-file FILE`.
+    pub reference_lock_file: Option<PathBuf>,
+    /// `--accept-flake-config`.
+    pub accept_flake_config: bool,
+    /// `--show-trace`.
+    pub show_trace: bool,
+}
+
+/// One thing an evaluation says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evaluated {
+    /// An attribute is a derivation.
+    Check(EvaluatedCheck),
+    /// An attribute could not be evaluated, or is no derivation.
+    Failed {
+        /// The attribute, below the attribute asked for.
+        path: AttrPath,
+        /// Why.
+        error: EvalFailure,
+    },
+    /// A warning or a trace.
+    Warning {
+        /// The attribute it came up at, where known.
+        path: Option<AttrPath>,
+        /// The text, without `warning:` or `trace:`.
+        message: String,
+    },
+    /// How far the evaluation is; figures only grow.
+    Progress {
+        /// Attributes evaluated.
+        evaluated: usize,
+        /// Attributes known, evaluated ones included.
+        attributes: usize,
+    },
+}
+
+/// A derivation found at an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EvaluatedCheck {
+    /// The attribute, below the attribute asked for. Empty if that is a derivation itself.
+    pub path: AttrPath,
+    /// The derivation.
+    pub drv_path: StorePath,
+    /// Its name.
+    pub name: String,
+    /// Its system, as the derivation says.
+    pub system: System,
+    /// Its outputs by name; `None` where the path is only known after the build.
+    pub outputs: BTreeMap<String, Option<StorePath>>,
+}
+
+/// Why an attribute failed, for people and for annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EvalFailure {
+    /// The text, without ANSI escapes of Nix's own and without a leading `error:`; with `--show-trace` the whole trace.
+    pub message: String,
+    /// The file it points at: relative to the flake where it lies in it.
+    pub file: Option<String>,
+    /// The line, from 1.
+    pub line: Option<u32>,
+    /// The column, from 1.
+    pub column: Option<u32>,
+}
+
+/// What an evaluation was, when it ended well (single attributes may have failed).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvalSummary {
+    /// The systems for which the attribute has something, those not asked for included.
+    pub systems_available: Vec<System>,
+    /// What the evaluation cache needs to keep the result; `None`: it must not be kept.
+    pub locked: Option<LockedSource>,
+}
+
+/// The source an evaluation read, exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedSource {
+    /// Whether every input was locked by the lock file in the tree, so that the tree alone decides the result.
+    pub fully_locked: bool,
+}
+
+/// Why an evaluation failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// Nix refuses the flake: not found, does not parse, an input cannot be fetched.
+    #[error("{}", .0.message)]
+    Flake(EvalFailure),
+    /// The attribute is not there.
+    #[error("{}", attribute_missing(wanted, available))]
+    AttributeMissing {
+        /// What was looked for.
+        wanted: String,
+        /// What the flake has at the place where the path ends, at most 20 names.
+        available: Vec<String>,
+    },
+    /// A program could not be run or died in a way that says nothing about the flake.
+    #[error("{0}")]
+    Infrastructure(String),
+    /// It was asked to stop.
+    #[error("the evaluation was cancelled")]
+    Cancelled,
+}
+
+fn attribute_missing(wanted: &str, available: &[String]) -> String {
+    if available.is_empty() {
+        format!("the flake has no attribute `{wanted}`, nor anything beside it")
+    } else {
+        format!(
+            "the flake has no attribute `{wanted}`; it has {}",
+            available.join(", ")
+        )
+    }
+}
+
+/// A future in a box, for traits that are used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Holds derivations against garbage collection until the run ends.
+pub trait RootKeeper: Send + Sync {
+    /// Holds this derivation and all it refers to. Returns when it is held.
+    fn hold<'a>(&'a self, drv_path: &'a StorePath) -> BoxFuture<'a, Result<(), String>>;
+}
+
+/// Evaluates a flake.
+pub trait Evaluator: Send + Sync {
+    /// The name in events: `nix-eval-jobs` or `builtin`.
+    fn name(&self) -> &'static str;
+
+    /// Evaluates what is asked for and sends what it finds as it finds it. Every attribute ends as exactly one
+    /// [`Evaluated::Check`] or [`Evaluated::Failed`]. Children are gone when this returns, also when `cancel` is
+    /// cancelled or the receiver is dropped.
+    fn evaluate<'a>(
+        &'a self,
+        request: &'a EvalRequest,
+        roots: &'a dyn RootKeeper,
+        found: mpsc::Sender<Evaluated>,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'a, Result<EvalSummary, EvalError>>;
+}

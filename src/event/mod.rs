@@ -1,0 +1,58 @@
+//! What a run tells the outside: owned data, without channels or borrows.
+//!
+//! The terminal, the JSON stream and whatever records a run see the same events in the same order. Events are made by
+//! `run` alone. The JSON form is that of DESIGN.md §5; its version is [`FORMAT`], and fields are only ever added.
+
+mod counts;
+mod kind;
+mod outcome;
+mod progress;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use counts::Counts;
+pub use kind::EventKind;
+pub use outcome::{Outcome, RunOutcome};
+pub use progress::Progress;
+
+/// The version of the JSON form.
+pub const FORMAT: u32 = 1;
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it happened, by the clock on the wall.
+    pub at: Timestamp,
+    /// How long after the start of the run it happened.
+    #[serde(rename = "elapsed_ms", with = "milliseconds")]
+    pub elapsed: Duration,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// Writes a duration as whole milliseconds.
+pub(crate) mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! nixci evaluates the checks of a Nix flake in parallel and builds them.
+//!
+//! A folder is a domain, and imports only go downwards through these layers (`tests/layering.rs` holds the code
+//! against them):
+//!
+//! | layer | modules | what they are |
+//! |---|---|---|
+//! | 0 | [`nix`] | vocabulary: store paths, attribute paths, derivations; pure |
+//! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
+//! | 2 | [`eval`], [`store`], [`graph`], [`config`] | flake to checks; the daemon; which step waits for which; Nix's settings |
+//! | 3 | [`run`], [`report`] | the one owner of a run's state; the terminal and the JSON stream |
+//! | 6 | [`cli`] | arguments, wiring, exit codes |
+//!
+//! ```text
+//!  flake ──► eval ──checks──►┐                       ┌──► report
+//!                            run ──────Event────────►┤   (called inline)
+//!  nix-daemon ◄──► store ────┘    (the only writer)  └──► …
+//!                  ▲
+//!                graph: which step waits for which
+//! ```
+
+pub mod cli;
+pub mod config;
+pub mod eval;
+pub mod event;
+pub mod git;
+pub mod graph;
+pub mod nix;
+pub mod report;
+pub mod run;
+pub mod store;

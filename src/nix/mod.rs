@@ -1,0 +1,16 @@
+//! The vocabulary of Nix: store paths, systems, attribute paths, flake references, derivations.
+//!
+//! Pure: no I/O, no async, no panics on any input. Everything above builds on it.
+
+pub mod aterm;
+mod attr_path;
+mod derivation;
+mod installable;
+mod store_path;
+mod system;
+
+pub use attr_path::{AttrPath, AttrPathError};
+pub use derivation::{Derivation, DerivationOutput};
+pub use installable::{Installable, InstallableError};
+pub use store_path::{StorePath, StorePathError};
+pub use system::{System, SystemError, looks_like_system};
