@@ -1,5 +1,7 @@
 //! Who can build what: this machine and those that Nix's `builders` setting names.
 
+use std::collections::BTreeSet;
+
 use crate::nix::System;
 
 /// A machine that builds.
@@ -18,7 +20,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    fn accepts(&self, system: &str, features: &[String]) -> bool {
+    fn accepts(&self, system: &str, features: &BTreeSet<String>) -> bool {
         let builtin_here = system == "builtin" && self.uri.is_empty();
         (builtin_here || self.systems.iter().any(|s| s == system))
             && features
@@ -40,7 +42,7 @@ impl Builders {
 
     /// Whether this machine (`Ok(true)`) or another one (`Ok(false)`) can build for a system with these required
     /// features; if none can, says what is missing.
-    pub fn find(&self, system: &str, features: &[String]) -> Result<bool, String> {
+    pub fn find(&self, system: &str, features: &BTreeSet<String>) -> Result<bool, String> {
         if let Some(machine) = self.0.iter().find(|m| m.accepts(system, features)) {
             return Ok(machine.uri.is_empty());
         }
@@ -64,7 +66,11 @@ impl Builders {
         if nobody_offers.is_empty() {
             Err(format!(
                 "no builder for {system} offers all of {}",
-                features.join(", ")
+                features
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ))
         } else {
             Err(format!(
@@ -120,7 +126,7 @@ mod tests {
             machine("ssh-ng://c", &["x86_64-linux"], &[], &["gpu"]),
         ]);
         let find = |system: &str, features: &[&str]| {
-            let features: Vec<String> = features.iter().map(ToString::to_string).collect();
+            let features = features.iter().map(ToString::to_string).collect();
             builders.find(system, &features)
         };
         assert_eq!(find("x86_64-linux", &[]), Ok(true));
@@ -136,7 +142,10 @@ mod tests {
             find("x86_64-linux", &["gpu", "kvm"]),
             Err("no builder for x86_64-linux offers all of gpu, kvm".into())
         );
-        assert_eq!(find("riscv64-linux", &[]), Err("no builder for riscv64-linux".into()));
+        assert_eq!(
+            find("riscv64-linux", &[]),
+            Err("no builder for riscv64-linux".into())
+        );
         assert_eq!(builders.remote_slots(), 4);
         let systems: Vec<String> = builders.systems().iter().map(ToString::to_string).collect();
         assert_eq!(systems, ["x86_64-linux", "i686-linux", "aarch64-linux"]);

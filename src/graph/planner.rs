@@ -76,7 +76,11 @@ impl Planner {
     }
 
     /// Says what has to be done to have the outputs of these derivations, beyond what was planned before.
-    pub async fn plan(&mut self, store: &dyn StoreView, wanted: &[Wanted]) -> Result<Plan, PlanError> {
+    pub async fn plan(
+        &mut self,
+        store: &dyn StoreView,
+        wanted: &[Wanted],
+    ) -> Result<Plan, PlanError> {
         let mut plan = Plan::default();
         let mut open: Vec<(&Wanted, Vec<StorePath>)> = Vec::new();
         let valid = store
@@ -85,7 +89,9 @@ impl Planner {
         let mut seen = HashSet::new();
         for want in wanted.iter().filter(|want| seen.insert(&want.drv_path)) {
             match absent_outputs(store, want, &valid).await? {
-                Some(absent) if absent.is_empty() => plan.wanted.push((want.drv_path.clone(), Disposition::Valid)),
+                Some(absent) if absent.is_empty() => plan
+                    .wanted
+                    .push((want.drv_path.clone(), Disposition::Valid)),
                 Some(absent) => open.push((want, absent)),
                 None => open.push((want, Vec::new())),
             }
@@ -93,11 +99,15 @@ impl Planner {
         if open.is_empty() {
             return Ok(plan);
         }
-        let drv_paths: Vec<StorePath> = open.iter().map(|(want, _)| want.drv_path.clone()).collect();
+        let drv_paths: Vec<StorePath> =
+            open.iter().map(|(want, _)| want.drv_path.clone()).collect();
         let missing = store.missing_for_drvs(drv_paths).await?;
         let mut to_build = Vec::new();
         for (want, absent) in open {
-            let offered = !absent.is_empty() && absent.iter().all(|path| missing.will_substitute.contains(path));
+            let offered = !absent.is_empty()
+                && absent
+                    .iter()
+                    .all(|path| missing.will_substitute.contains(path));
             let disposition = if !missing.will_build.contains(&want.drv_path) && offered {
                 Disposition::Offered(absent)
             } else {
@@ -114,7 +124,8 @@ impl Planner {
             plan.wanted.push((want.drv_path.clone(), disposition));
         }
         store.hold(to_build.clone()).await?;
-        self.add_builds(store, &mut plan, to_build, &missing).await?;
+        self.add_builds(store, &mut plan, to_build, &missing)
+            .await?;
         let substitutes: Vec<StorePath> = plan
             .steps
             .iter()
@@ -136,12 +147,16 @@ impl Planner {
         missing: &MissingPaths,
     ) -> Result<(), PlanError> {
         // Depth first without recursion: a derivation is pushed again, parsed, to be added after its inputs.
-        let mut stack: Vec<(StorePath, Option<Derivation>)> =
-            drv_paths.into_iter().rev().map(|path| (path, None)).collect();
+        let mut stack: Vec<(StorePath, Option<Derivation>)> = drv_paths
+            .into_iter()
+            .rev()
+            .map(|path| (path, None))
+            .collect();
         let mut entered: HashSet<StorePath> = HashSet::new();
         while let Some((drv_path, parsed)) = stack.pop() {
             if let Some(derivation) = parsed {
-                self.add_build(store, plan, drv_path, &derivation, missing).await?;
+                self.add_build(store, plan, drv_path, &derivation, missing)
+                    .await?;
                 continue;
             }
             if self.planned.contains(&drv_path) || !entered.insert(drv_path.clone()) {
@@ -186,11 +201,18 @@ impl Planner {
                 }
             }
         }
-        for source in derivation.input_srcs.iter().filter(|path| missing.will_substitute.contains(*path)) {
+        for source in derivation
+            .input_srcs
+            .iter()
+            .filter(|path| missing.will_substitute.contains(*path))
+        {
             self.add_substitution(plan, source, &drv_path);
             inputs.push(source.clone());
         }
-        let how = match self.builders.find(&derivation.system, &derivation.required_system_features()) {
+        let how = match self
+            .builders
+            .find(&derivation.system, &derivation.required_system_features())
+        {
             Ok(local) => How::Build { local },
             Err(reason) => How::Unsupported { reason },
         };
@@ -229,7 +251,12 @@ async fn absent_outputs(
     valid: &HashSet<StorePath>,
 ) -> Result<Option<Vec<StorePath>>, PlanError> {
     if want.outputs.values().all(Option::is_some) {
-        return Ok(Some(known_outputs(want).filter(|path| !valid.contains(*path)).cloned().collect()));
+        return Ok(Some(
+            known_outputs(want)
+                .filter(|path| !valid.contains(*path))
+                .cloned()
+                .collect(),
+        ));
     }
     let map = store.output_map(want.drv_path.clone()).await?;
     let Some(paths) = want
@@ -241,7 +268,12 @@ async fn absent_outputs(
         return Ok(None);
     };
     let valid = store.valid_paths(paths.clone()).await?;
-    Ok(Some(paths.into_iter().filter(|path| !valid.contains(path)).collect()))
+    Ok(Some(
+        paths
+            .into_iter()
+            .filter(|path| !valid.contains(path))
+            .collect(),
+    ))
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub enum Input {
     Ended(StepId, StepEnd),
     /// Something worth a warning happened that belongs to no step.
     Warned(String),
+    /// The output cannot be written, for this reason.
+    OutputFailed(String),
     /// Someone wants the run to stop.
     Stop(Stop),
     /// Time passed.

@@ -6,15 +6,18 @@
 
 mod coordinator;
 mod input;
+mod notes;
 mod ready;
 mod settings;
 mod state;
 mod step;
+mod store_view;
 mod worker;
 
-pub use coordinator::{Ports, coordinate};
-pub use input::{Effect, Input, StepEnd, StepNote, Stop};
+pub use coordinator::{Evaluate, Ports, Report, coordinate};
+pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
 pub use settings::RunSettings;
 pub use state::State;
 pub use step::StepId;
+pub use store_view::PooledStore;
 pub use worker::Builder;

@@ -39,7 +39,11 @@ impl Ready {
     }
 
     /// Takes a slot and the best step for it, if there are both. `is_ready` says whether an entry still counts.
-    pub(super) fn take(&mut self, means: Means, is_ready: impl Fn(StepId) -> bool) -> Option<StepId> {
+    pub(super) fn take(
+        &mut self,
+        means: Means,
+        is_ready: impl Fn(StepId) -> bool,
+    ) -> Option<StepId> {
         let queue = self.queue(means);
         if queue.free == 0 {
             return None;

@@ -79,7 +79,11 @@ enum Ending {
 impl State {
     /// Makes the state of a run that has not begun.
     pub fn new(settings: RunSettings, run_id: String, now: Instant) -> Self {
-        let ready = Ready::new(settings.slots, settings.remote_slots, settings.substitute_slots);
+        let ready = Ready::new(
+            settings.slots,
+            settings.remote_slots,
+            settings.substitute_slots,
+        );
         Self {
             settings,
             run_id,
@@ -102,7 +106,8 @@ impl State {
         }
     }
 
-    /// Takes one input and returns what is to be done now, in order.
+    /// Takes one input and returns what is to be done now, in order. After the last input of a batch comes
+    /// [`Self::settle`].
     pub fn apply(&mut self, input: Input, now: Instant) -> Vec<Effect> {
         match input {
             Input::Begin => self.begin(),
@@ -111,17 +116,29 @@ impl State {
             Input::Planned(Ok(plan)) => self.planned(plan),
             Input::Planned(Err(message)) => {
                 self.planning.clear();
-                self.end(Ending::Errored { exit_code: 4, message });
+                self.end(Ending::Errored {
+                    exit_code: 4,
+                    message,
+                });
             }
             Input::Noted(step, notes) => self.noted(step, notes, now),
             Input::Ended(step, end) => self.step_ended(step, end, now),
             Input::Warned(message) => self.emit(EventKind::Warned { message }),
+            Input::OutputFailed(message) => self.end(Ending::Errored {
+                exit_code: 4,
+                message,
+            }),
             Input::Stop(stop) => self.end(Ending::Stopped(stop)),
             Input::Tick => {
                 let progress = self.progress();
                 self.emit(EventKind::Ticked { progress });
             }
         }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Starts what can start, asks for the plan that is needed, and ends the run when nothing is left.
+    pub fn settle(&mut self, now: Instant) -> Vec<Effect> {
         self.ask_for_plan();
         self.start_ready(now);
         self.finish_if_over(now);
@@ -171,14 +188,22 @@ impl State {
                 check: path.map(|path: AttrPath| path.to_string()),
                 message,
             }),
-            Evaluated::Progress { evaluated, attributes } => {
+            Evaluated::Progress {
+                evaluated,
+                attributes,
+            } => {
                 self.evaluation.evaluated = evaluated;
                 self.evaluation.attributes = attributes;
             }
         }
     }
 
-    fn evaluation_ended(&mut self, result: Result<EvalSummary, EvalError>, cached: bool, now: Instant) {
+    fn evaluation_ended(
+        &mut self,
+        result: Result<EvalSummary, EvalError>,
+        cached: bool,
+        now: Instant,
+    ) {
         self.evaluation.ended = true;
         match result {
             Ok(summary) => self.emit(EventKind::EvaluationFinished {
@@ -192,17 +217,19 @@ impl State {
             Err(error) => {
                 let exit_code = match error {
                     EvalError::Infrastructure(_) => 4,
-                    EvalError::Flake(_) | EvalError::AttributeMissing { .. } | EvalError::Cancelled => 3,
+                    EvalError::Flake(_)
+                    | EvalError::AttributeMissing { .. }
+                    | EvalError::Cancelled => 3,
                 };
                 let message = error.to_string();
                 let failure = match error {
                     EvalError::Flake(failure) => failure,
-                    EvalError::AttributeMissing { .. } | EvalError::Infrastructure(_) | EvalError::Cancelled => {
-                        EvalFailure {
-                            message: message.clone(),
-                            ..EvalFailure::default()
-                        }
-                    }
+                    EvalError::AttributeMissing { .. }
+                    | EvalError::Infrastructure(_)
+                    | EvalError::Cancelled => EvalFailure {
+                        message: message.clone(),
+                        ..EvalFailure::default()
+                    },
                 };
                 self.emit_evaluation_failed(None, failure);
                 self.end(Ending::Errored { exit_code, message });
@@ -262,7 +289,10 @@ impl State {
             match dispositions.get(&drv_path) {
                 Some(Disposition::Valid) => self.finish_check(id, CheckEnd::plain(Outcome::Cached)),
                 Some(Disposition::Offered(paths)) => {
-                    let steps: Vec<StepId> = paths.iter().filter_map(|path| self.by_target.get(path).copied()).collect();
+                    let steps: Vec<StepId> = paths
+                        .iter()
+                        .filter_map(|path| self.by_target.get(path).copied())
+                        .collect();
                     if steps.is_empty() {
                         self.finish_check(id, CheckEnd::plain(Outcome::Cached));
                     } else {
@@ -284,9 +314,15 @@ impl State {
     }
 
     fn progress(&self) -> Progress {
-        let downloads = self.steps.iter().filter(|step| step.means == Means::Substitute);
+        let downloads = self
+            .steps
+            .iter()
+            .filter(|step| step.means == Means::Substitute);
         let (downloaded, expected) = downloads.fold((0, 0), |sum, step| {
-            (sum.0 + step.download.0, sum.1 + step.download.1.max(step.download.0))
+            (
+                sum.0 + step.download.0,
+                sum.1 + step.download.1.max(step.download.0),
+            )
         });
         let building = self.ready.running(Means::Local) + self.ready.running(Means::Remote);
         let downloading = self.ready.running(Means::Substitute);
@@ -295,10 +331,12 @@ impl State {
             attributes: self.evaluation.attributes,
             evaluating: !self.evaluation.ended,
             building,
-            queued: (self.steps.len() - self.totals.steps_done).saturating_sub(building + downloading),
+            queued: (self.steps.len() - self.totals.steps_done)
+                .saturating_sub(building + downloading),
             downloading,
             downloaded_bytes: downloaded,
             download_bytes: self.totals.download_bytes.max(expected),
+            remaining: None,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! One derivation of a run and what is known of it.
 
-use std::{collections::VecDeque, time::{Duration, Instant}};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use super::state::CheckId;
 use crate::{
@@ -74,7 +77,13 @@ pub(super) struct Step {
 }
 
 impl Step {
-    pub(super) fn new(target: StorePath, drv_path: StorePath, system: System, means: Means, log_lines: usize) -> Self {
+    pub(super) fn new(
+        target: StorePath,
+        drv_path: StorePath,
+        system: System,
+        means: Means,
+        log_lines: usize,
+    ) -> Self {
         let name = drv_path.name().trim_end_matches(".drv").to_owned();
         Self {
             target,
@@ -141,6 +150,9 @@ impl LogTail {
 
     /// Takes the lines out, and the number of those before them.
     pub(super) fn take(&mut self) -> (Vec<String>, u64) {
-        (std::mem::take(&mut self.lines).into(), std::mem::take(&mut self.before))
+        (
+            std::mem::take(&mut self.lines).into(),
+            std::mem::take(&mut self.before),
+        )
     }
 }

@@ -21,7 +21,7 @@ pub(in crate::run) struct CheckId(pub(in crate::run) usize);
 #[derive(Debug)]
 pub(super) struct Check {
     /// The attribute path below the attribute asked for, quoted.
-    pub(super) check: String,
+    pub(super) path: String,
     pub(super) name: String,
     pub(super) system: System,
     pub(super) drv_path: Option<StorePath>,
@@ -57,7 +57,7 @@ impl State {
         self.by_name |= found.path.is_empty();
         let (name, system) = self.name_and_system(&found.path);
         let check = Check {
-            check: found.path.to_string(),
+            path: found.path.to_string(),
             name,
             system: system.unwrap_or(found.system),
             drv_path: Some(found.drv_path.clone()),
@@ -66,7 +66,7 @@ impl State {
             outcome: None,
         };
         self.emit(EventKind::CheckFound {
-            check: check.check.clone(),
+            check: check.path.clone(),
             system: check.system.clone(),
             name: check.name.clone(),
             drv_path: found.drv_path.clone(),
@@ -86,7 +86,7 @@ impl State {
         let check = path.to_string();
         self.emit_evaluation_failed(Some(check.clone()), failure);
         let id = self.add_check(Check {
-            check,
+            path: check,
             name,
             system: system.unwrap_or_else(|| System::of_derivation("")),
             drv_path: None,
@@ -184,7 +184,7 @@ impl State {
         self.open_checks -= 1;
         self.counts.add(end.outcome);
         let event = EventKind::CheckFinished {
-            check: check.check.clone(),
+            check: check.path.clone(),
             system: check.system.clone(),
             name: check.name.clone(),
             drv_path: check.drv_path.clone(),

@@ -22,7 +22,11 @@ impl Ending {
 impl State {
     /// Lets nothing new start and stops what runs.
     pub(super) fn end(&mut self, ending: Ending) {
-        if self.ending.as_ref().is_some_and(|now| now.weight() >= ending.weight()) {
+        if self
+            .ending
+            .as_ref()
+            .is_some_and(|now| now.weight() >= ending.weight())
+        {
             return;
         }
         let reason = match &ending {
@@ -40,14 +44,22 @@ impl State {
         let running = [Means::Local, Means::Remote, Means::Substitute]
             .into_iter()
             .any(|means| self.ready.running(means) > 0);
-        let all_done = self.open_checks == 0 && self.unplanned.is_empty() && self.planning.is_empty();
-        if self.finished || running || !self.evaluation.ended || !(all_done || self.ending.is_some()) {
+        let all_done =
+            self.open_checks == 0 && self.unplanned.is_empty() && self.planning.is_empty();
+        if self.finished
+            || running
+            || !self.evaluation.ended
+            || !(all_done || self.ending.is_some())
+        {
             return;
         }
         self.finished = true;
         for id in (0..self.checks.len()).map(CheckId) {
             let end = match &self.ending {
-                Some(Ending::Errored { exit_code: 4, message }) => CheckEnd {
+                Some(Ending::Errored {
+                    exit_code: 4,
+                    message,
+                }) => CheckEnd {
                     reason: Some(message.clone()),
                     ..CheckEnd::plain(Outcome::InfrastructureFailed)
                 },
@@ -79,7 +91,9 @@ impl State {
                 (step.is_infrastructure_failure()).then(|| step.reason.clone().unwrap_or_default())
             });
             (RunOutcome::Errored, 4, error)
-        } else if self.counts.failed() > 0 || (self.by_name && self.counts.of(Outcome::Unsupported) > 0) {
+        } else if self.counts.failed() > 0
+            || (self.by_name && self.counts.of(Outcome::Unsupported) > 0)
+        {
             (RunOutcome::Failed, 1, None)
         } else {
             (RunOutcome::Passed, 0, None)

@@ -40,7 +40,11 @@ impl State {
             means,
             self.settings.log_lines,
         );
-        step.inputs = planned.inputs.iter().filter_map(|target| self.by_target.get(target).copied()).collect();
+        step.inputs = planned
+            .inputs
+            .iter()
+            .filter_map(|target| self.by_target.get(target).copied())
+            .collect();
         let inputs = step.inputs.clone();
         self.by_target.insert(planned.target, id);
         self.steps.push(step);
@@ -103,7 +107,9 @@ impl State {
         for means in [Means::Substitute, Means::Local, Means::Remote] {
             while let Some(id) = {
                 let steps = &self.steps;
-                self.ready.take(means, |id| steps[id.0].status == Status::Ready && steps[id.0].means == means)
+                self.ready.take(means, |id| {
+                    steps[id.0].status == Status::Ready && steps[id.0].means == means
+                })
             } {
                 let step = &mut self.steps[id.0];
                 step.status = Status::Running;
@@ -112,9 +118,18 @@ impl State {
                 let substitute = means == Means::Substitute;
                 let start = Start {
                     step: id,
-                    target: if substitute { &step.target } else { &step.drv_path }.clone(),
+                    target: if substitute {
+                        &step.target
+                    } else {
+                        &step.drv_path
+                    }
+                    .clone(),
                     substitute,
-                    delay: if step.attempt > 1 { RETRY_DELAY } else { Duration::ZERO },
+                    delay: if step.attempt > 1 {
+                        RETRY_DELAY
+                    } else {
+                        Duration::ZERO
+                    },
                 };
                 self.effects.push(Effect::Start(start));
             }
@@ -193,6 +208,7 @@ impl State {
             system: step.system.clone(),
             machine: step.machine.clone(),
             substitute: step.means == Means::Substitute,
+            expected: None,
             checks,
         };
         self.emit(event);
@@ -209,7 +225,7 @@ impl State {
                 if names.len() == CHECKS_IN_EVENT {
                     return names;
                 }
-                names.push(self.checks[check.0].check.clone());
+                names.push(self.checks[check.0].path.clone());
             }
             stack.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
         }
@@ -222,7 +238,9 @@ impl State {
         }
         self.ready.give_back(self.steps[id.0].means);
         let step = &mut self.steps[id.0];
-        step.duration = step.started.map_or(Duration::ZERO, |started| now.duration_since(started));
+        step.duration = step
+            .started
+            .map_or(Duration::ZERO, |started| now.duration_since(started));
         let may_retry = step.attempt < ATTEMPTS && self.ending.is_none();
         let (outcome, reason) = match end {
             StepEnd::Built => (Outcome::Built, None),
@@ -239,7 +257,9 @@ impl State {
                 step.attempt = 0;
                 return self.try_again(id, reason);
             }
-            StepEnd::Transient(reason) | StepEnd::Lost(reason) | StepEnd::Unreachable(reason) if may_retry => {
+            StepEnd::Transient(reason) | StepEnd::Lost(reason) | StepEnd::Unreachable(reason)
+                if may_retry =>
+            {
                 return self.try_again(id, reason);
             }
             StepEnd::Transient(reason) => (Outcome::InfrastructureFailed, Some(reason)),
@@ -292,7 +312,11 @@ impl State {
             }
             let checks = self.checks_above(id);
             let step = &mut self.steps[id.0];
-            let (log_tail, log_lines_before) = if outcome.is_passed() { Default::default() } else { step.log.take() };
+            let (log_tail, log_lines_before) = if outcome.is_passed() {
+                Default::default()
+            } else {
+                step.log.take()
+            };
             let event = EventKind::StepFinished {
                 drv_path: step.drv_path.clone(),
                 name: step.name.clone(),
@@ -346,7 +370,10 @@ impl State {
 /// What the end of a step means for a step above it.
 fn outcome_above(outcome: Outcome) -> Outcome {
     match outcome {
-        Outcome::Unsupported | Outcome::Skipped | Outcome::Cancelled | Outcome::InfrastructureFailed => outcome,
+        Outcome::Unsupported
+        | Outcome::Skipped
+        | Outcome::Cancelled
+        | Outcome::InfrastructureFailed => outcome,
         Outcome::Built
         | Outcome::Substituted
         | Outcome::Cached
