@@ -9,8 +9,9 @@ mod installable;
 mod store_path;
 mod system;
 
+pub use aterm::AtermError;
 pub use attr_path::{AttrPath, AttrPathError};
-pub use derivation::{Derivation, DerivationOutput};
+pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};
 pub use system::{System, SystemError, looks_like_system};

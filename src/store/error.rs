@@ -62,16 +62,6 @@ pub enum StoreError {
         /// The operation.
         during: &'static str,
     },
-    /// The answer is larger than the caller allows.
-    #[error("{path} has {size_bytes} bytes, at most {size_max_bytes} are read")]
-    TooLarge {
-        /// The store path.
-        path: super::super::nix::StorePath,
-        /// Its size.
-        size_bytes: u64,
-        /// What is allowed.
-        size_max_bytes: u64,
-    },
 }
 
 impl StoreError {
@@ -82,7 +72,7 @@ impl StoreError {
             | Self::Lost { .. }
             | Self::Protocol { .. }
             | Self::Unusable { .. } => true,
-            Self::TooOld { .. } | Self::Daemon { .. } | Self::TooLarge { .. } => false,
+            Self::TooOld { .. } | Self::Daemon { .. } => false,
         }
     }
 
