@@ -3,6 +3,7 @@
 use std::io;
 
 use super::ProtocolVersion;
+use crate::nix::StorePath;
 
 /// Why a connection could not be opened or a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,16 @@ pub enum StoreError {
         /// The operation.
         during: &'static str,
     },
+    /// What was asked for is larger than the caller allows; nothing of it was read.
+    #[error("`{path}` has {size_bytes} bytes, and at most {size_max_bytes} are read")]
+    TooLarge {
+        /// The store path.
+        path: StorePath,
+        /// Its size.
+        size_bytes: u64,
+        /// What is allowed.
+        size_max_bytes: u64,
+    },
 }
 
 impl StoreError {
@@ -72,7 +83,7 @@ impl StoreError {
             | Self::Lost { .. }
             | Self::Protocol { .. }
             | Self::Unusable { .. } => true,
-            Self::TooOld { .. } | Self::Daemon { .. } => false,
+            Self::TooOld { .. } | Self::Daemon { .. } | Self::TooLarge { .. } => false,
         }
     }
 

@@ -232,16 +232,28 @@ impl Connection {
         reply.end(())
     }
 
-    /// Reads a path that is a single file, such as a `.drv`, through the daemon: for stores whose files are not here.
-    /// `None` if it is not valid. A folder or a larger file is a [`StoreError::Protocol`].
+    /// Reads a valid path that is a single file, such as a `.drv`, through the daemon: for stores whose files are not
+    /// here. What is no single file is a [`StoreError::Protocol`].
     pub async fn read_file(
         &mut self,
         path: &StorePath,
         size_max_bytes: u64,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+    ) -> Result<Vec<u8>, StoreError> {
         // Of a path that is not valid, the daemon would say so in the middle of the NAR, and hang up.
-        if self.query_path_info(path).await?.is_none() {
-            return Ok(None);
+        let Some(info) = self.query_path_info(path).await? else {
+            let message = format!("path `{path}` is not valid");
+            return Err(StoreError::Daemon {
+                during: Operation::NarFromPath.name(),
+                message,
+            });
+        };
+        let size_bytes = info.nar_size_bytes;
+        if size_bytes > size_max_bytes {
+            return Err(StoreError::TooLarge {
+                path: path.clone(),
+                size_bytes,
+                size_max_bytes,
+            });
         }
         let request = Request::new(Operation::NarFromPath).path(path);
         let mut reply = self
@@ -260,7 +272,7 @@ impl Connection {
         }
         let contents = reply.bytes("contents", size_max_bytes).await?;
         nar_word(&mut reply, ")").await?;
-        reply.end(Some(contents))
+        reply.end(contents)
     }
 }
 
