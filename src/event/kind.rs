@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Outcome, Progress, RunOutcome, milliseconds};
+use super::{Counts, Outcome, Progress, RunOutcome, milliseconds, optional_milliseconds};
 use crate::nix::{StorePath, System};
 
 /// What happened, in the past tense.
@@ -115,6 +115,10 @@ pub enum EventKind {
         /// Whether it is downloaded and not built.
         #[serde(default)]
         substitute: bool,
+        /// How long it took before, by the history of earlier runs.
+        #[serde(rename = "expected_ms", with = "optional_milliseconds")]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        expected: Option<Duration>,
         /// The checks that need it.
         checks: Vec<String>,
     },

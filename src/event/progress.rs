@@ -1,6 +1,10 @@
 //! Figures for a display, beyond what it can count itself from the other events.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use super::optional_milliseconds;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,4 +25,8 @@ pub struct Progress {
     pub downloaded_bytes: u64,
     /// Bytes to download in all, as far as known.
     pub download_bytes: u64,
+    /// How much longer the run takes, by the history of earlier runs; absent where that says nothing.
+    #[serde(rename = "remaining_ms", with = "optional_milliseconds")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub remaining: Option<Duration>,
 }

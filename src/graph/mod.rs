@@ -1,1 +1,13 @@
-//! To be written.
+//! Which step waits for which.
+//!
+//! [`Planner`] asks the store what is missing for a batch of checks and reads the derivations of what must be built;
+//! out comes a [`Plan`], plain data that the owner of the run links into its steps. Knows no run, no event and no
+//! connection: the store is whatever implements [`StoreView`].
+
+mod builders;
+mod plan;
+mod planner;
+
+pub use builders::{Builders, Machine};
+pub use plan::{Disposition, How, Plan, PlannedStep, Wanted};
+pub use planner::{MissingPaths, PlanError, Planner, StoreView};

@@ -1,1 +1,23 @@
-//! To be written.
+//! Owns all state of a run: one loop takes inputs, changes the state in one synchronous function, and carries out the
+//! effects that come out.
+//!
+//! [`State::apply`] is the only place where a check or a step changes; it is pure but for the clock that is handed in.
+//! [`coordinate`] is the loop around it. Knows no reporter, forge or database: events go to a callback, in order.
+
+mod coordinator;
+mod input;
+mod notes;
+mod ready;
+mod settings;
+mod state;
+mod step;
+mod store_view;
+mod worker;
+
+pub use coordinator::{Evaluate, Ports, Report, coordinate};
+pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
+pub use settings::RunSettings;
+pub use state::State;
+pub use step::StepId;
+pub use store_view::PooledStore;
+pub use worker::Builder;

@@ -1,0 +1,280 @@
+//! Asks the store what is missing, and reads what must be built.
+
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    pin::Pin,
+};
+
+use super::{Builders, Disposition, How, Plan, PlannedStep, Wanted};
+use crate::nix::{Derivation, StorePath, System};
+
+/// A future in a box, so that a [`StoreView`] can be used as an object.
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanError>> + Send + 'a>>;
+
+/// Why no plan could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The store did not answer.
+    #[error("cannot ask the store what is missing: {0}")]
+    Store(String),
+    /// A derivation cannot be read.
+    #[error("cannot read the derivation {drv_path}: {detail}")]
+    Derivation {
+        /// The derivation.
+        drv_path: StorePath,
+        /// Why.
+        detail: String,
+    },
+}
+
+/// What the store says is missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingPaths {
+    /// Derivations that must be built.
+    pub will_build: HashSet<StorePath>,
+    /// Paths that a trusted substituter offers.
+    pub will_substitute: HashSet<StorePath>,
+    /// What to download, compressed, in bytes.
+    pub download_bytes: u64,
+}
+
+/// The questions a planner asks a store.
+pub trait StoreView: Send + Sync {
+    /// Which of these paths are valid.
+    fn valid_paths(&self, paths: Vec<StorePath>) -> BoxFuture<'_, HashSet<StorePath>>;
+    /// What is missing to have all outputs of these derivations.
+    fn missing_for_drvs(&self, drv_paths: Vec<StorePath>) -> BoxFuture<'_, MissingPaths>;
+    /// What is missing to have these paths.
+    fn missing_for_paths(&self, paths: Vec<StorePath>) -> BoxFuture<'_, MissingPaths>;
+    /// Where the outputs of a content-addressed derivation are, as far as they have been built.
+    fn output_map(&self, drv_path: StorePath) -> BoxFuture<'_, HashMap<String, Option<StorePath>>>;
+    /// Reads a derivation.
+    fn derivation(&self, drv_path: StorePath) -> BoxFuture<'_, Derivation>;
+    /// Holds derivations against garbage collection until the run ends.
+    fn hold(&self, drv_paths: Vec<StorePath>) -> BoxFuture<'_, ()>;
+}
+
+/// Makes plans, one batch after the other; remembers the steps it planned.
+#[derive(Debug)]
+pub struct Planner {
+    builders: Builders,
+    /// Whether what a substituter offers is to be downloaded although nothing needs it.
+    download: bool,
+    /// Targets of all steps planned so far.
+    planned: HashSet<StorePath>,
+}
+
+impl Planner {
+    /// Makes a planner that has planned nothing yet.
+    pub fn new(builders: Builders, download: bool) -> Self {
+        Self {
+            builders,
+            download,
+            planned: HashSet::new(),
+        }
+    }
+
+    /// Says what has to be done to have the outputs of these derivations, beyond what was planned before.
+    pub async fn plan(
+        &mut self,
+        store: &dyn StoreView,
+        wanted: &[Wanted],
+    ) -> Result<Plan, PlanError> {
+        let mut plan = Plan::default();
+        let mut open: Vec<(&Wanted, Vec<StorePath>)> = Vec::new();
+        let valid = store
+            .valid_paths(wanted.iter().flat_map(known_outputs).cloned().collect())
+            .await?;
+        let mut seen = HashSet::new();
+        for want in wanted.iter().filter(|want| seen.insert(&want.drv_path)) {
+            match absent_outputs(store, want, &valid).await? {
+                Some(absent) if absent.is_empty() => plan
+                    .wanted
+                    .push((want.drv_path.clone(), Disposition::Valid)),
+                Some(absent) => open.push((want, absent)),
+                None => open.push((want, Vec::new())),
+            }
+        }
+        if open.is_empty() {
+            return Ok(plan);
+        }
+        let drv_paths: Vec<StorePath> =
+            open.iter().map(|(want, _)| want.drv_path.clone()).collect();
+        let missing = store.missing_for_drvs(drv_paths).await?;
+        let mut to_build = Vec::new();
+        for (want, absent) in open {
+            let offered = !absent.is_empty()
+                && absent
+                    .iter()
+                    .all(|path| missing.will_substitute.contains(path));
+            let disposition = if !missing.will_build.contains(&want.drv_path) && offered {
+                Disposition::Offered(absent)
+            } else {
+                to_build.push(want.drv_path.clone());
+                Disposition::Build
+            };
+            if self.download
+                && let Disposition::Offered(paths) = &disposition
+            {
+                for path in paths {
+                    self.add_substitution(&mut plan, path, &want.drv_path);
+                }
+            }
+            plan.wanted.push((want.drv_path.clone(), disposition));
+        }
+        store.hold(to_build.clone()).await?;
+        self.add_builds(store, &mut plan, to_build, &missing)
+            .await?;
+        let substitutes: Vec<StorePath> = plan
+            .steps
+            .iter()
+            .filter(|step| step.how == How::Substitute)
+            .map(|step| step.target.clone())
+            .collect();
+        if !substitutes.is_empty() {
+            plan.download_bytes = store.missing_for_paths(substitutes).await?.download_bytes;
+        }
+        Ok(plan)
+    }
+
+    /// Adds a step for each of these derivations and for all below them that must be built; inputs come first.
+    async fn add_builds(
+        &mut self,
+        store: &dyn StoreView,
+        plan: &mut Plan,
+        drv_paths: Vec<StorePath>,
+        missing: &MissingPaths,
+    ) -> Result<(), PlanError> {
+        // Depth first without recursion: a derivation is pushed again, parsed, to be added after its inputs.
+        let mut stack: Vec<(StorePath, Option<Derivation>)> = drv_paths
+            .into_iter()
+            .rev()
+            .map(|path| (path, None))
+            .collect();
+        let mut entered: HashSet<StorePath> = HashSet::new();
+        while let Some((drv_path, parsed)) = stack.pop() {
+            if let Some(derivation) = parsed {
+                self.add_build(store, plan, drv_path, &derivation, missing)
+                    .await?;
+                continue;
+            }
+            if self.planned.contains(&drv_path) || !entered.insert(drv_path.clone()) {
+                continue;
+            }
+            let derivation = store.derivation(drv_path.clone()).await?;
+            let below: Vec<StorePath> = derivation
+                .input_drvs
+                .keys()
+                .filter(|input| missing.will_build.contains(*input))
+                .cloned()
+                .collect();
+            stack.push((drv_path, Some(derivation)));
+            stack.extend(below.into_iter().rev().map(|path| (path, None)));
+        }
+        Ok(())
+    }
+
+    async fn add_build(
+        &mut self,
+        store: &dyn StoreView,
+        plan: &mut Plan,
+        drv_path: StorePath,
+        derivation: &Derivation,
+        missing: &MissingPaths,
+    ) -> Result<(), PlanError> {
+        let mut inputs = Vec::new();
+        for (input, outputs) in &derivation.input_drvs {
+            if missing.will_build.contains(input) {
+                inputs.push(input.clone());
+            } else if !missing.will_substitute.is_empty() {
+                // Its outputs are valid or offered; only reading it tells which paths they are.
+                let paths = store.derivation(input.clone()).await?;
+                for path in outputs
+                    .iter()
+                    .filter_map(|name| paths.outputs.get(name))
+                    .filter_map(|output| StorePath::parse(&output.path).ok())
+                    .filter(|path| missing.will_substitute.contains(path))
+                {
+                    self.add_substitution(plan, &path, input);
+                    inputs.push(path);
+                }
+            }
+        }
+        for source in derivation
+            .input_srcs
+            .iter()
+            .filter(|path| missing.will_substitute.contains(*path))
+        {
+            self.add_substitution(plan, source, &drv_path);
+            inputs.push(source.clone());
+        }
+        let how = match self
+            .builders
+            .find(&derivation.system, &derivation.required_system_features())
+        {
+            Ok(local) => How::Build { local },
+            Err(reason) => How::Unsupported { reason },
+        };
+        self.planned.insert(drv_path.clone());
+        plan.steps.push(PlannedStep {
+            target: drv_path.clone(),
+            drv_path,
+            system: System::of_derivation(&derivation.system),
+            inputs,
+            how,
+        });
+        Ok(())
+    }
+
+    fn add_substitution(&mut self, plan: &mut Plan, path: &StorePath, drv_path: &StorePath) {
+        if self.planned.insert(path.clone()) {
+            plan.steps.push(PlannedStep {
+                target: path.clone(),
+                drv_path: drv_path.clone(),
+                system: System::of_derivation(""),
+                inputs: Vec::new(),
+                how: How::Substitute,
+            });
+        }
+    }
+}
+
+fn known_outputs(want: &Wanted) -> impl Iterator<Item = &StorePath> {
+    want.outputs.values().flatten()
+}
+
+/// The outputs that are not valid; `None` if some are only known after the build.
+async fn absent_outputs(
+    store: &dyn StoreView,
+    want: &Wanted,
+    valid: &HashSet<StorePath>,
+) -> Result<Option<Vec<StorePath>>, PlanError> {
+    if want.outputs.values().all(Option::is_some) {
+        return Ok(Some(
+            known_outputs(want)
+                .filter(|path| !valid.contains(*path))
+                .cloned()
+                .collect(),
+        ));
+    }
+    let map = store.output_map(want.drv_path.clone()).await?;
+    let Some(paths) = want
+        .outputs
+        .keys()
+        .map(|name| map.get(name).cloned().flatten())
+        .collect::<Option<Vec<StorePath>>>()
+    else {
+        return Ok(None);
+    };
+    let valid = store.valid_paths(paths.clone()).await?;
+    Ok(Some(
+        paths
+            .into_iter()
+            .filter(|path| !valid.contains(path))
+            .collect(),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! The JSON stream of DESIGN.md §5: one event a line, nothing else.
+//!
+//! Apart from the formats for people because nothing is escaped, cut or left out here.
+
+use std::io::{self, Write};
+
+use crate::event::{Event, EventKind};
+
+/// Writes an event as a line and flushes it; leaves out ticks, and the lines of logs unless `log`.
+///
+/// # Errors
+///
+/// Those of the writer, [`io::ErrorKind::BrokenPipe`] among them.
+pub(super) fn write_event(out: &mut impl Write, event: &Event, log: bool) -> io::Result<()> {
+    let is_log = matches!(event.kind, EventKind::StepLogged { .. });
+    if matches!(event.kind, EventKind::Ticked { .. }) || (is_log && !log) {
+        return Ok(());
+    }
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.flush()
+}

@@ -1,0 +1,281 @@
+//! The loop around [`State::apply`]: takes inputs from everywhere, carries out the effects.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+    time::{MissedTickBehavior, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Builder, Effect, Input, State, StepEnd, StepId, Stop, input::Start, notes::Notes};
+use crate::{
+    eval::{BoxFuture, EvalError, EvalSummary, Evaluated},
+    event::{Event, EventKind},
+    graph::{Planner, StoreView, Wanted},
+};
+
+/// How often a display may change.
+const TICK: Duration = Duration::from_millis(100);
+/// How long what runs may take to stop before the run ends without it.
+const STOP_LIMIT: Duration = Duration::from_millis(1800);
+/// How many results of the evaluation wait at most.
+const EVALUATED_WAITING: usize = 1024;
+
+/// An evaluation that has not begun: sends what it finds, and ends with how it went and whether a cache answered.
+pub type Evaluate = Box<
+    dyn FnOnce(
+            mpsc::Sender<Evaluated>,
+            CancellationToken,
+        ) -> BoxFuture<'static, (Result<EvalSummary, EvalError>, bool)>
+        + Send,
+>;
+
+/// What a run acts on and listens to.
+pub struct Ports {
+    /// The evaluation.
+    pub evaluate: Evaluate,
+    /// Makes plans.
+    pub planner: Planner,
+    /// Answers the planner's questions.
+    pub store: Arc<dyn StoreView>,
+    /// Obtains steps.
+    pub builder: Builder,
+    /// Wishes to stop.
+    pub stops: mpsc::UnboundedReceiver<Stop>,
+}
+
+/// Where events go.
+pub type Report<'a> = &'a mut (dyn FnMut(&Event) -> io::Result<()> + Send);
+
+/// Something a task tells the loop.
+enum Message {
+    Input(Input),
+    /// There are notes to take.
+    Noted(StepId, Arc<Notes>),
+}
+
+/// Runs until all is done or stopped. Returns the exit code. All events go to `report`, in order; when it fails because
+/// nobody reads any more, the run ends quietly.
+pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
+    let Ports {
+        evaluate,
+        planner,
+        store,
+        builder,
+        mut stops,
+    } = ports;
+    let (evaluated_tx, mut evaluated_rx) = mpsc::channel(EVALUATED_WAITING);
+    let (message_tx, mut message_rx) = mpsc::unbounded_channel();
+    let cancel = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let evaluation = {
+        let (message_tx, cancel) = (message_tx.clone(), cancel.clone());
+        tokio::spawn(async move {
+            let mut ended = OnDrop::new(message_tx, || Input::EvaluationEnded {
+                result: Err(EvalError::Infrastructure("the evaluator broke down".into())),
+                cached: false,
+            });
+            let (result, cached) = evaluate(evaluated_tx, cancel).await;
+            ended.replace(Input::EvaluationEnded { result, cached });
+        })
+    };
+    let mut desk = Desk {
+        began: Instant::now(),
+        state,
+        planner: Arc::new(Mutex::new(planner)),
+        store,
+        builder,
+        message_tx,
+        cancel,
+        give_up_at: None,
+        exit_code: None,
+        report: Some(report),
+    };
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    desk.take(Input::Begin, &mut tasks);
+    let mut batch = Vec::new();
+    // The end of the evaluation is taken only after everything it found.
+    let mut evaluation_end = None;
+    let mut evaluating = true;
+    while desk.exit_code.is_none() {
+        let give_up_at = desk.give_up_at;
+        tokio::select! {
+            biased;
+            Some(stop) = stops.recv() => desk.take(Input::Stop(stop), &mut tasks),
+            () = sleep_until(give_up_at.unwrap_or_else(Instant::now).into()), if give_up_at.is_some() => {
+                evaluation.abort();
+                desk.give_up(&mut tasks);
+            }
+            Some(message) = message_rx.recv() => match message {
+                Message::Input(input @ Input::EvaluationEnded { .. }) if evaluating => evaluation_end = Some(input),
+                Message::Input(input) => desk.take(input, &mut tasks),
+                Message::Noted(step, notes) => desk.take(Input::Noted(step, notes.take()), &mut tasks),
+            },
+            _ = tick.tick() => desk.take(Input::Tick, &mut tasks),
+            count = evaluated_rx.recv_many(&mut batch, 256), if evaluating => {
+                evaluating = count > 0;
+                desk.take_all(batch.drain(..).map(Input::Evaluated), &mut tasks);
+            }
+            Some(_) = tasks.join_next() => {}
+        }
+        if !evaluating && let Some(end) = evaluation_end.take() {
+            desk.take(end, &mut tasks);
+        }
+    }
+    evaluation.abort();
+    tasks.shutdown().await;
+    desk.exit_code.unwrap_or(1)
+}
+
+/// The state and what its effects act on.
+struct Desk<'a> {
+    began: Instant,
+    state: State,
+    planner: Arc<Mutex<Planner>>,
+    store: Arc<dyn StoreView>,
+    builder: Builder,
+    message_tx: mpsc::UnboundedSender<Message>,
+    cancel: CancellationToken,
+    /// When to stop waiting for what was told to stop.
+    give_up_at: Option<Instant>,
+    exit_code: Option<u8>,
+    /// Gone when nobody reads any more.
+    report: Option<Report<'a>>,
+}
+
+impl Desk<'_> {
+    fn take(&mut self, input: Input, tasks: &mut JoinSet<()>) {
+        self.take_all(std::iter::once(input), tasks);
+    }
+
+    /// Applies inputs one by one. Plans are asked for after the last of them, so that a batch makes one plan.
+    fn take_all(&mut self, inputs: impl Iterator<Item = Input>, tasks: &mut JoinSet<()>) {
+        let now = Instant::now();
+        let mut effects = Vec::new();
+        for input in inputs {
+            effects.append(&mut self.state.apply(input, now));
+        }
+        effects.append(&mut self.state.settle(now));
+        for effect in effects {
+            self.act(effect, tasks);
+        }
+    }
+
+    fn act(&mut self, effect: Effect, tasks: &mut JoinSet<()>) {
+        match effect {
+            Effect::Emit(kind) => self.emit(kind),
+            Effect::Plan(wanted) => self.plan(wanted, tasks),
+            Effect::Start(start) => self.start(start, tasks),
+            Effect::CancelAll => {
+                self.cancel.cancel();
+                self.give_up_at = Some(Instant::now() + STOP_LIMIT);
+            }
+            Effect::Finish(exit_code) => self.exit_code = Some(exit_code),
+        }
+    }
+
+    fn emit(&mut self, kind: EventKind) {
+        let Some(report) = &mut self.report else {
+            return;
+        };
+        let event = Event {
+            at: Timestamp::now(),
+            elapsed: self.began.elapsed(),
+            kind,
+        };
+        if let Err(error) = report(&event) {
+            self.report = None;
+            let input = if error.kind() == io::ErrorKind::BrokenPipe {
+                Input::Stop(Stop::OutputClosed)
+            } else {
+                Input::OutputFailed(format!("cannot write the output: {error}"))
+            };
+            let _ = self.message_tx.send(Message::Input(input));
+        }
+    }
+
+    fn plan(&self, wanted: Vec<Wanted>, tasks: &mut JoinSet<()>) {
+        let (planner, store) = (Arc::clone(&self.planner), Arc::clone(&self.store));
+        let message_tx = self.message_tx.clone();
+        tasks.spawn(async move {
+            let mut answer = OnDrop::new(message_tx, || {
+                Input::Planned(Err("the planner broke down".into()))
+            });
+            let plan = planner.lock().await.plan(&*store, &wanted).await;
+            answer.replace(Input::Planned(plan.map_err(|error| error.to_string())));
+        });
+    }
+
+    fn start(&self, start: Start, tasks: &mut JoinSet<()>) {
+        let (builder, cancel) = (self.builder.clone(), self.cancel.clone());
+        let message_tx = self.message_tx.clone();
+        tasks.spawn(async move {
+            let step = start.step;
+            let mut ended = OnDrop::new(message_tx.clone(), || {
+                Input::Ended(step, StepEnd::Lost("the build's task broke down".into()))
+            });
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(start.delay) => {}
+            }
+            let notes = Arc::new(Notes::default());
+            let end = builder
+                .obtain(&start.target, start.substitute, &cancel, &mut |note| {
+                    if notes.push(note) {
+                        let _ = message_tx.send(Message::Noted(step, Arc::clone(&notes)));
+                    }
+                })
+                .await;
+            ended.replace(Input::Ended(step, end));
+        });
+    }
+
+    /// Ends everything that was told to stop and did not.
+    fn give_up(&mut self, tasks: &mut JoinSet<()>) {
+        self.give_up_at = None;
+        tasks.abort_all();
+        for step in self.state.running() {
+            self.take(Input::Ended(step, StepEnd::Cancelled), tasks);
+        }
+        let ended = Input::EvaluationEnded {
+            result: Err(EvalError::Cancelled),
+            cached: false,
+        };
+        self.take(ended, tasks);
+    }
+}
+
+/// Sends an input when it is dropped: the answer of a task, or what stands for it if the task is ended early.
+struct OnDrop {
+    message_tx: mpsc::UnboundedSender<Message>,
+    input: Option<Input>,
+}
+
+impl OnDrop {
+    fn new(message_tx: mpsc::UnboundedSender<Message>, otherwise: impl FnOnce() -> Input) -> Self {
+        Self {
+            message_tx,
+            input: Some(otherwise()),
+        }
+    }
+
+    fn replace(&mut self, input: Input) {
+        self.input = Some(input);
+    }
+}
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        if let Some(input) = self.input.take() {
+            let _ = self.message_tx.send(Message::Input(input));
+        }
+    }
+}

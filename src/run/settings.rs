@@ -1,0 +1,36 @@
+//! What a run was asked to do.
+
+use crate::nix::System;
+
+/// The settings of one run; fixed for its whole life.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// The flake as the user named it.
+    pub flake: String,
+    /// A name of the flake for people.
+    pub title: String,
+    /// The commit and whether the tree is dirty, where known.
+    pub revision: Option<String>,
+    /// The attribute below the flake's outputs.
+    pub attribute: String,
+    /// The systems asked for; empty means all.
+    pub systems: Vec<System>,
+    /// The name of the evaluator.
+    pub evaluator: String,
+    /// The version of Nix.
+    pub nix_version: String,
+    /// How many builds run on this machine at once; at least 1.
+    pub slots: usize,
+    /// How many builds run on other machines at once.
+    pub remote_slots: usize,
+    /// How many downloads run at once; they take no build slot.
+    pub substitute_slots: usize,
+    /// How many evaluation workers there are.
+    pub eval_workers: usize,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Evaluate and plan only.
+    pub no_build: bool,
+    /// How many of the last lines of a failed build's log are kept.
+    pub log_lines: usize,
+}

@@ -1,0 +1,385 @@
+//! Steps: linking, starting, what they say while they run, and what their end means for those above.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use super::{Ending, State};
+use crate::{
+    event::{EventKind, Outcome},
+    graph::{How, PlannedStep},
+    run::{
+        Effect, StepEnd, StepId, StepNote,
+        input::Start,
+        step::{Means, Status, Step},
+    },
+};
+
+/// How many names of checks an event about a step carries at most.
+const CHECKS_IN_EVENT: usize = 1000;
+/// How often a step is tried.
+const ATTEMPTS: u32 = 2;
+/// How long to wait before a step is tried again, so that a restarting daemon is back.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// After so many steps in a row that lost the daemon for good, the run gives up.
+const LOST_IN_A_ROW: u32 = 3;
+
+impl State {
+    pub(super) fn add_step(&mut self, planned: PlannedStep) {
+        let means = match planned.how {
+            How::Substitute => Means::Substitute,
+            How::Build { local: false } => Means::Remote,
+            How::Build { local: true } | How::Unsupported { .. } => Means::Local,
+        };
+        let id = StepId(self.steps.len());
+        let mut step = Step::new(
+            planned.target.clone(),
+            planned.drv_path,
+            planned.system,
+            means,
+            self.settings.log_lines,
+        );
+        step.inputs = planned
+            .inputs
+            .iter()
+            .filter_map(|target| self.by_target.get(target).copied())
+            .collect();
+        let inputs = step.inputs.clone();
+        self.by_target.insert(planned.target, id);
+        self.steps.push(step);
+        if let How::Unsupported { reason } = planned.how {
+            self.steps[id.0].reason = Some(reason);
+            self.finish_step(id, Outcome::Unsupported, None);
+            return;
+        }
+        match means {
+            Means::Substitute => self.totals.to_substitute += 1,
+            Means::Local | Means::Remote => self.totals.to_build += 1,
+        }
+        let mut to_blame = None;
+        for input in inputs {
+            match self.steps[input.0].status {
+                Status::Done(outcome, _) if outcome.is_passed() => {}
+                Status::Done(outcome, cause) => to_blame = Some((outcome, cause.unwrap_or(input))),
+                Status::Blocked | Status::Ready | Status::Running => {
+                    self.steps[input.0].dependents.push(id);
+                    self.steps[id.0].open_inputs += 1;
+                }
+            }
+        }
+        self.raise_inputs(id);
+        if let Some((outcome, cause)) = to_blame {
+            self.finish_step(id, outcome_above(outcome), Some(cause));
+        } else if self.steps[id.0].open_inputs == 0 {
+            self.make_ready(id);
+        }
+    }
+
+    /// Hands the rank of a step down to its inputs: the longest remaining way goes first.
+    fn raise_inputs(&mut self, id: StepId) {
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            let rank = self.steps[id.0].rank + 1;
+            for input in self.steps[id.0].inputs.clone() {
+                let step = &mut self.steps[input.0];
+                if step.rank < rank && !step.is_done() {
+                    step.rank = rank;
+                    if step.status == Status::Ready {
+                        self.ready.push(step.means, rank, input);
+                    }
+                    stack.push(input);
+                }
+            }
+        }
+    }
+
+    fn make_ready(&mut self, id: StepId) {
+        let step = &mut self.steps[id.0];
+        step.status = Status::Ready;
+        self.ready.push(step.means, step.rank, id);
+    }
+
+    pub(super) fn start_ready(&mut self, now: Instant) {
+        if self.ending.is_some() || self.settings.no_build {
+            return;
+        }
+        for means in [Means::Substitute, Means::Local, Means::Remote] {
+            while let Some(id) = {
+                let steps = &self.steps;
+                self.ready.take(means, |id| {
+                    steps[id.0].status == Status::Ready && steps[id.0].means == means
+                })
+            } {
+                let step = &mut self.steps[id.0];
+                step.status = Status::Running;
+                step.attempt += 1;
+                step.started = Some(now);
+                let substitute = means == Means::Substitute;
+                let start = Start {
+                    step: id,
+                    target: if substitute {
+                        &step.target
+                    } else {
+                        &step.drv_path
+                    }
+                    .clone(),
+                    substitute,
+                    delay: if step.attempt > 1 {
+                        RETRY_DELAY
+                    } else {
+                        Duration::ZERO
+                    },
+                };
+                self.effects.push(Effect::Start(start));
+            }
+        }
+    }
+
+    pub(super) fn is_running(&self, id: StepId) -> bool {
+        self.steps[id.0].status == Status::Running
+    }
+
+    pub(super) fn noted(&mut self, id: StepId, notes: Vec<StepNote>, now: Instant) {
+        if !self.is_running(id) {
+            return;
+        }
+        let drv_path = self.steps[id.0].drv_path.clone();
+        let mut lines = Vec::new();
+        for note in notes {
+            match note {
+                StepNote::Building { machine } => {
+                    let step = &mut self.steps[id.0];
+                    step.machine = machine;
+                    step.started = Some(now);
+                    self.announce(id);
+                }
+                StepNote::Line(line) => {
+                    self.announce(id);
+                    self.steps[id.0].log.push(line.clone());
+                    lines.push(line);
+                }
+                StepNote::Dropped(count) => self.steps[id.0].log.skip(count),
+                StepNote::Phase(phase) => {
+                    self.announce(id);
+                    self.emit_lines(id, &mut lines);
+                    self.steps[id.0].phase = Some(phase.clone());
+                    self.emit(EventKind::StepPhase {
+                        drv_path: drv_path.clone(),
+                        phase,
+                    });
+                }
+                StepNote::Waiting(reason) => {
+                    self.steps[id.0].told = true;
+                    self.emit(EventKind::StepWaiting {
+                        drv_path: drv_path.clone(),
+                        reason,
+                    });
+                }
+                StepNote::Download { done, expected } => {
+                    self.announce(id);
+                    self.steps[id.0].download = (done, expected);
+                }
+            }
+        }
+        self.emit_lines(id, &mut lines);
+    }
+
+    fn emit_lines(&mut self, id: StepId, lines: &mut Vec<String>) {
+        if !lines.is_empty() {
+            self.emit(EventKind::StepLogged {
+                drv_path: self.steps[id.0].drv_path.clone(),
+                lines: std::mem::take(lines),
+            });
+        }
+    }
+
+    /// Tells that a step has begun, once.
+    fn announce(&mut self, id: StepId) {
+        if std::mem::replace(&mut self.steps[id.0].announced, true) {
+            return;
+        }
+        let checks = self.checks_above(id);
+        let step = &mut self.steps[id.0];
+        step.told = true;
+        let event = EventKind::StepStarted {
+            drv_path: step.drv_path.clone(),
+            name: step.name.clone(),
+            system: step.system.clone(),
+            machine: step.machine.clone(),
+            substitute: step.means == Means::Substitute,
+            expected: None,
+            checks,
+        };
+        self.emit(event);
+    }
+
+    /// The checks that need a step, at most [`CHECKS_IN_EVENT`].
+    fn checks_above(&self, id: StepId) -> Vec<String> {
+        let mut names = Vec::new();
+        let mut seen = HashSet::from([id]);
+        let mut stack = vec![id];
+        while let Some(id) = stack.pop() {
+            let step = &self.steps[id.0];
+            for check in &step.checks {
+                if names.len() == CHECKS_IN_EVENT {
+                    return names;
+                }
+                names.push(self.checks[check.0].path.clone());
+            }
+            stack.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
+        }
+        names
+    }
+
+    pub(super) fn step_ended(&mut self, id: StepId, end: StepEnd, now: Instant) {
+        if !self.is_running(id) {
+            return;
+        }
+        self.ready.give_back(self.steps[id.0].means);
+        let step = &mut self.steps[id.0];
+        step.duration = step
+            .started
+            .map_or(Duration::ZERO, |started| now.duration_since(started));
+        let may_retry = step.attempt < ATTEMPTS && self.ending.is_none();
+        let (outcome, reason) = match end {
+            StepEnd::Built => (Outcome::Built, None),
+            StepEnd::Substituted => (Outcome::Substituted, None),
+            StepEnd::AlreadyValid => (Outcome::Cached, None),
+            StepEnd::Failed(reason) => (Outcome::Failed, Some(reason)),
+            StepEnd::TimedOut(reason) => (Outcome::TimedOut, Some(reason)),
+            StepEnd::Unsupported(reason) => (Outcome::Unsupported, Some(reason)),
+            StepEnd::DependencyFailed(reason) => (Outcome::DependencyFailed, Some(reason)),
+            StepEnd::Cancelled => (Outcome::Cancelled, None),
+            StepEnd::NotSubstitutable(reason) => {
+                // The substituter broke its promise: the derivation is built instead, with all it needs.
+                step.means = Means::Local;
+                step.attempt = 0;
+                return self.try_again(id, reason);
+            }
+            StepEnd::Transient(reason) | StepEnd::Lost(reason) | StepEnd::Unreachable(reason)
+                if may_retry =>
+            {
+                return self.try_again(id, reason);
+            }
+            StepEnd::Transient(reason) => (Outcome::InfrastructureFailed, Some(reason)),
+            StepEnd::Lost(reason) => {
+                self.lost_in_a_row += 1;
+                if self.lost_in_a_row >= LOST_IN_A_ROW {
+                    self.end(Ending::Errored {
+                        exit_code: 4,
+                        message: reason.clone(),
+                    });
+                }
+                (Outcome::InfrastructureFailed, Some(reason))
+            }
+            StepEnd::Unreachable(reason) | StepEnd::Infrastructure(reason) => {
+                self.end(Ending::Errored {
+                    exit_code: 4,
+                    message: reason.clone(),
+                });
+                (Outcome::InfrastructureFailed, Some(reason))
+            }
+        };
+        if outcome.is_passed() {
+            self.lost_in_a_row = 0;
+        }
+        self.steps[id.0].reason = reason;
+        self.finish_step(id, outcome, None);
+    }
+
+    fn try_again(&mut self, id: StepId, reason: String) {
+        let step = &mut self.steps[id.0];
+        step.announced = false;
+        step.told = true;
+        let _ = step.log.take();
+        let event = EventKind::StepRetrying {
+            drv_path: step.drv_path.clone(),
+            attempt: step.attempt + 1,
+            reason,
+        };
+        self.make_ready(id);
+        self.emit(event);
+    }
+
+    /// Ends a step, tells of it if it had begun, and passes its end on to the steps and checks above.
+    fn finish_step(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
+        let ran = self.is_running(id);
+        self.set_done(id, outcome, cause);
+        if ran && (self.steps[id.0].told || !outcome.is_passed()) {
+            if outcome != Outcome::Cached && outcome != Outcome::Cancelled {
+                self.announce(id);
+            }
+            let checks = self.checks_above(id);
+            let step = &mut self.steps[id.0];
+            let (log_tail, log_lines_before) = if outcome.is_passed() {
+                Default::default()
+            } else {
+                step.log.take()
+            };
+            let event = EventKind::StepFinished {
+                drv_path: step.drv_path.clone(),
+                name: step.name.clone(),
+                system: step.system.clone(),
+                outcome,
+                duration: step.duration,
+                machine: step.machine.clone(),
+                error: step.reason.clone().unwrap_or_default(),
+                log_tail,
+                log_lines_before,
+                phase: step.phase.take(),
+                checks,
+            };
+            self.emit(event);
+        }
+        self.finish_checks_of(id);
+        let dependents = std::mem::take(&mut self.steps[id.0].dependents);
+        if outcome.is_passed() {
+            for above in dependents {
+                let step = &mut self.steps[above.0];
+                step.open_inputs -= 1;
+                if step.open_inputs == 0 && step.status == Status::Blocked {
+                    self.make_ready(above);
+                }
+            }
+        } else {
+            let cause = cause.unwrap_or(id);
+            let mut stack = dependents;
+            while let Some(above) = stack.pop() {
+                if !self.steps[above.0].is_done() {
+                    self.set_done(above, outcome_above(outcome), Some(cause));
+                    self.finish_checks_of(above);
+                    stack.append(&mut self.steps[above.0].dependents);
+                }
+            }
+        }
+    }
+
+    fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
+        self.steps[id.0].status = Status::Done(outcome, cause);
+        self.totals.steps_done += 1;
+    }
+
+    fn finish_checks_of(&mut self, id: StepId) {
+        for check in std::mem::take(&mut self.steps[id.0].checks) {
+            self.finish_check_by_steps(check);
+        }
+    }
+}
+
+/// What the end of a step means for a step above it.
+fn outcome_above(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Unsupported
+        | Outcome::Skipped
+        | Outcome::Cancelled
+        | Outcome::InfrastructureFailed => outcome,
+        Outcome::Built
+        | Outcome::Substituted
+        | Outcome::Cached
+        | Outcome::Failed
+        | Outcome::TimedOut
+        | Outcome::DependencyFailed
+        | Outcome::EvaluationFailed => Outcome::DependencyFailed,
+    }
+}

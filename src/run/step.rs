@@ -1,0 +1,158 @@
+//! One derivation of a run and what is known of it.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::state::CheckId;
+use crate::{
+    event::Outcome,
+    nix::{StorePath, System},
+};
+
+/// The number of a step in its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub(super) usize);
+
+/// How a step is obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Means {
+    /// Built on this machine.
+    Local,
+    /// Built on another machine.
+    Remote,
+    /// Downloaded.
+    Substitute,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// Waits for other steps.
+    Blocked,
+    /// Waits for a slot.
+    Ready,
+    /// An attempt runs.
+    Running,
+    /// Over. With the step that is to blame, if it is another one.
+    Done(Outcome, Option<StepId>),
+}
+
+/// One derivation to obtain.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) target: StorePath,
+    pub(super) drv_path: StorePath,
+    pub(super) name: String,
+    pub(super) system: System,
+    pub(super) means: Means,
+    pub(super) status: Status,
+    /// Steps this one waits for; needed to pass its rank down.
+    pub(super) inputs: Vec<StepId>,
+    /// How many of them are not done.
+    pub(super) open_inputs: usize,
+    /// Steps that wait for this one.
+    pub(super) dependents: Vec<StepId>,
+    /// Checks whose own step this is.
+    pub(super) checks: Vec<CheckId>,
+    /// How many steps have to follow this one on the longest way up.
+    pub(super) rank: u32,
+    /// The attempt that runs or ran, from 1.
+    pub(super) attempt: u32,
+    pub(super) started: Option<Instant>,
+    /// How long the last attempt ran.
+    pub(super) duration: Duration,
+    /// Whether `step_started` was told for this attempt.
+    pub(super) announced: bool,
+    /// Whether any event was told of it, so that its end has to be told too.
+    pub(super) told: bool,
+    pub(super) machine: String,
+    pub(super) phase: Option<String>,
+    pub(super) log: LogTail,
+    /// Bytes downloaded, and to download.
+    pub(super) download: (u64, u64),
+    /// Why nobody can build it or what failed, in words.
+    pub(super) reason: Option<String>,
+}
+
+impl Step {
+    pub(super) fn new(
+        target: StorePath,
+        drv_path: StorePath,
+        system: System,
+        means: Means,
+        log_lines: usize,
+    ) -> Self {
+        let name = drv_path.name().trim_end_matches(".drv").to_owned();
+        Self {
+            target,
+            drv_path,
+            name,
+            system,
+            means,
+            status: Status::Blocked,
+            inputs: Vec::new(),
+            open_inputs: 0,
+            dependents: Vec::new(),
+            checks: Vec::new(),
+            rank: 0,
+            attempt: 0,
+            started: None,
+            duration: Duration::ZERO,
+            announced: false,
+            told: false,
+            machine: String::new(),
+            phase: None,
+            log: LogTail::new(log_lines),
+            download: (0, 0),
+            reason: None,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.status, Status::Done(..))
+    }
+
+    pub(super) fn is_infrastructure_failure(&self) -> bool {
+        matches!(self.status, Status::Done(Outcome::InfrastructureFailed, _))
+    }
+}
+
+/// The last lines of a log, and how many came before.
+#[derive(Debug)]
+pub(super) struct LogTail {
+    lines: VecDeque<String>,
+    max: usize,
+    before: u64,
+}
+
+impl LogTail {
+    fn new(max: usize) -> Self {
+        Self {
+            lines: VecDeque::new(),
+            max,
+            before: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, line: String) {
+        self.lines.push_back(line);
+        if self.lines.len() > self.max {
+            self.lines.pop_front();
+            self.before += 1;
+        }
+    }
+
+    pub(super) fn skip(&mut self, lines: u64) {
+        self.before += lines;
+    }
+
+    /// Takes the lines out, and the number of those before them.
+    pub(super) fn take(&mut self) -> (Vec<String>, u64) {
+        (
+            std::mem::take(&mut self.lines).into(),
+            std::mem::take(&mut self.before),
+        )
+    }
+}

@@ -1,0 +1,187 @@
+//! Answers the planner's questions by a store connection.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
+
+use tokio::sync::Mutex;
+
+use crate::{
+    eval::{BoxFuture, RootKeeper},
+    graph::{MissingPaths, PlanError, StoreView},
+    nix::{Derivation, StorePath},
+    store::{DerivedPath, Missing, Pool, PooledConnection, StoreError},
+};
+
+/// The largest derivation that is read, in bytes.
+const DERIVATION_SIZE_MAX: u64 = 64 << 20;
+
+/// A store behind a pool of connections. One connection is kept to hold derivations against garbage collection: the
+/// daemon forgets them when it closes.
+pub struct PooledStore {
+    pool: Arc<Pool>,
+    /// Whether store paths can be read as files.
+    is_local: bool,
+    roots: Mutex<Roots>,
+}
+
+#[derive(Default)]
+struct Roots {
+    connection: Option<PooledConnection>,
+    held: HashSet<StorePath>,
+}
+
+impl PooledStore {
+    /// Makes a view of the store behind these connections; `is_local`: its paths can be read as files.
+    pub fn new(pool: Arc<Pool>, is_local: bool) -> Self {
+        Self {
+            pool,
+            is_local,
+            roots: Mutex::default(),
+        }
+    }
+
+    async fn hold_all(&self, drv_paths: &[StorePath]) -> Result<(), StoreError> {
+        let mut roots = self.roots.lock().await;
+        let new: Vec<StorePath> = drv_paths
+            .iter()
+            .filter(|path| !roots.held.contains(*path))
+            .cloned()
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        // If the daemon went away it forgot what was held: everything is held again on the new connection.
+        if let Some(connection) = &mut roots.connection {
+            match connection.add_temp_roots(&new).await {
+                Ok(()) => {
+                    roots.held.extend(new);
+                    return Ok(());
+                }
+                Err(error) if error.is_connection_lost() => roots.connection = None,
+                Err(error) => return Err(error),
+            }
+        }
+        let mut connection = self.pool.acquire().await?;
+        roots.held.extend(new);
+        let all: Vec<StorePath> = roots.held.iter().cloned().collect();
+        connection.add_temp_roots(&all).await?;
+        roots.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn missing(&self, targets: &[DerivedPath]) -> Result<MissingPaths, StoreError> {
+        let Missing {
+            will_build,
+            will_substitute,
+            download_bytes,
+            ..
+        } = self.pool.acquire().await?.query_missing(targets).await?;
+        Ok(MissingPaths {
+            will_build: will_build.into_iter().collect(),
+            will_substitute: will_substitute.into_iter().collect(),
+            download_bytes,
+        })
+    }
+
+    async fn read_derivation(&self, drv_path: &StorePath) -> Result<Derivation, PlanError> {
+        let failed = |detail: String| PlanError::Derivation {
+            drv_path: drv_path.clone(),
+            detail,
+        };
+        let bytes = if self.is_local && Path::new(drv_path.as_str()).exists() {
+            tokio::fs::read(drv_path.as_str())
+                .await
+                .map_err(|error| failed(error.to_string()))?
+        } else {
+            let mut connection = self.pool.acquire().await.map_err(plan_error)?;
+            connection
+                .read_file(drv_path, DERIVATION_SIZE_MAX)
+                .await
+                .map_err(plan_error)?
+        };
+        Derivation::parse(&bytes).map_err(|error| failed(error.to_string()))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
+fn plan_error(error: StoreError) -> PlanError {
+    PlanError::Store(super::worker::describe(&error))
+}
+
+impl StoreView for PooledStore {
+    fn valid_paths(
+        &self,
+        paths: Vec<StorePath>,
+    ) -> BoxFuture<'_, Result<HashSet<StorePath>, PlanError>> {
+        Box::pin(async move {
+            if paths.is_empty() {
+                return Ok(HashSet::new());
+            }
+            let mut connection = self.pool.acquire().await.map_err(plan_error)?;
+            let paths = paths.into_iter().collect();
+            let valid = connection
+                .query_valid_paths(&paths, false)
+                .await
+                .map_err(plan_error)?;
+            Ok(valid.into_iter().collect())
+        })
+    }
+
+    fn missing_for_drvs(
+        &self,
+        drv_paths: Vec<StorePath>,
+    ) -> BoxFuture<'_, Result<MissingPaths, PlanError>> {
+        Box::pin(async move {
+            let targets: Vec<DerivedPath> = drv_paths
+                .into_iter()
+                .map(DerivedPath::all_outputs)
+                .collect();
+            self.missing(&targets).await.map_err(plan_error)
+        })
+    }
+
+    fn missing_for_paths(
+        &self,
+        paths: Vec<StorePath>,
+    ) -> BoxFuture<'_, Result<MissingPaths, PlanError>> {
+        Box::pin(async move {
+            let targets: Vec<DerivedPath> = paths.into_iter().map(DerivedPath::Opaque).collect();
+            self.missing(&targets).await.map_err(plan_error)
+        })
+    }
+
+    fn output_map(
+        &self,
+        drv_path: StorePath,
+    ) -> BoxFuture<'_, Result<HashMap<String, Option<StorePath>>, PlanError>> {
+        Box::pin(async move {
+            let mut connection = self.pool.acquire().await.map_err(plan_error)?;
+            let map = connection
+                .query_derivation_output_map(&drv_path)
+                .await
+                .map_err(plan_error)?;
+            Ok(map.into_iter().collect())
+        })
+    }
+
+    fn derivation(&self, drv_path: StorePath) -> BoxFuture<'_, Result<Derivation, PlanError>> {
+        Box::pin(async move { self.read_derivation(&drv_path).await })
+    }
+
+    fn hold(&self, drv_paths: Vec<StorePath>) -> BoxFuture<'_, Result<(), PlanError>> {
+        Box::pin(async move { self.hold_all(&drv_paths).await.map_err(plan_error) })
+    }
+}
+
+impl RootKeeper for PooledStore {
+    fn hold<'a>(&'a self, drv_path: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            self.hold_all(std::slice::from_ref(drv_path))
+                .await
+                .map_err(|error| super::worker::describe(&error))
+        })
+    }
+}

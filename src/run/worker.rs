@@ -1,0 +1,224 @@
+//! Carries out one attempt at a step, and says what its end means.
+
+use std::{collections::HashMap, error::Error, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{StepEnd, StepNote};
+use crate::{
+    nix::StorePath,
+    store::{
+        Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
+        LogMessage, Meaning, Pool, StoreError, Success,
+    },
+};
+
+/// Builds and substitutes by the connections of a pool.
+#[derive(Clone)]
+pub struct Builder {
+    pool: Arc<Pool>,
+}
+
+impl Builder {
+    /// Makes a builder that takes its connections from this pool.
+    pub fn new(pool: Arc<Pool>) -> Self {
+        Self { pool }
+    }
+
+    /// Opens connections ahead of their use.
+    pub async fn warm_up(&self, connections: usize) {
+        let mut open = Vec::new();
+        for _ in 0..connections {
+            match self.pool.acquire().await {
+                Ok(connection) => open.push(connection),
+                // Whoever needs a connection will say so.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Builds all outputs of a derivation, or downloads a path. When `cancel` is cancelled, gives up its connection:
+    /// the daemon then kills the builder.
+    pub async fn obtain(
+        &self,
+        target: &StorePath,
+        substitute: bool,
+        cancel: &CancellationToken,
+        on_note: &mut (dyn FnMut(StepNote) + Send),
+    ) -> StepEnd {
+        let attempt = self.attempt(target, substitute, on_note);
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => StepEnd::Cancelled,
+            end = attempt => end,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        target: &StorePath,
+        substitute: bool,
+        on_note: &mut (dyn FnMut(StepNote) + Send),
+    ) -> StepEnd {
+        let mut connection = match self.pool.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => return StepEnd::Unreachable(describe(&error)),
+        };
+        let derived = if substitute {
+            DerivedPath::Opaque(target.clone())
+        } else {
+            DerivedPath::all_outputs(target.clone())
+        };
+        let mut listener = Listener::default();
+        let results = connection
+            .build_paths_with_results(&[derived], BuildMode::Normal, &mut |message| {
+                if let Some(note) = listener.note(message) {
+                    on_note(note);
+                }
+            })
+            .await;
+        match results {
+            Ok(results) => match results
+                .into_iter()
+                .find(|keyed| keyed.target.path() == target)
+            {
+                Some(keyed) => end_of_result(&keyed.result, substitute),
+                None => StepEnd::Cancelled,
+            },
+            Err(error) => end_of_error(&error, substitute),
+        }
+    }
+}
+
+fn end_of_result(result: &BuildResult, substitute: bool) -> StepEnd {
+    let text = if result.error_message.is_empty() {
+        "the daemon gives no reason".to_owned()
+    } else {
+        result.error_message.clone()
+    };
+    end_of_meaning(result.meaning(), text, substitute)
+}
+
+fn end_of_error(error: &StoreError, substitute: bool) -> StepEnd {
+    let text = describe(error);
+    match error {
+        StoreError::Daemon { message, .. } => {
+            end_of_meaning(Meaning::of_error_text(message), text, substitute)
+        }
+        StoreError::Connect { .. } | StoreError::TooOld { .. } => StepEnd::Unreachable(text),
+        StoreError::Protocol { .. } | StoreError::Lost { .. } | StoreError::Unusable { .. } => {
+            StepEnd::Lost(text)
+        }
+        StoreError::TooLarge { .. } => StepEnd::Failed(text),
+    }
+}
+
+fn end_of_meaning(meaning: Meaning, text: String, substitute: bool) -> StepEnd {
+    match meaning {
+        // Old daemons call a path that was substituted `Built`.
+        Meaning::Success(Success::Built) if substitute => StepEnd::Substituted,
+        Meaning::Success(Success::Built) => StepEnd::Built,
+        Meaning::Success(Success::Substituted) => StepEnd::Substituted,
+        Meaning::Success(Success::AlreadyValid) => StepEnd::AlreadyValid,
+        Meaning::Infrastructure => StepEnd::Infrastructure(text),
+        Meaning::Cancelled => StepEnd::Cancelled,
+        Meaning::Failed
+        | Meaning::TimedOut
+        | Meaning::DependencyFailed
+        | Meaning::Transient
+        | Meaning::Unsupported
+            if substitute =>
+        {
+            StepEnd::NotSubstitutable(text)
+        }
+        Meaning::Failed => StepEnd::Failed(text),
+        Meaning::TimedOut => StepEnd::TimedOut(text),
+        Meaning::DependencyFailed => StepEnd::DependencyFailed(text),
+        Meaning::Transient => StepEnd::Transient(text),
+        Meaning::Unsupported => StepEnd::Unsupported(text),
+    }
+}
+
+/// An error with all its sources, in one line.
+pub(super) fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Sorts what the daemon says while it works on one target.
+#[derive(Default)]
+struct Listener {
+    /// Bytes done and expected of each download.
+    transfers: HashMap<ActivityId, (u64, u64)>,
+    /// What downloads will be in all, in bytes.
+    expected: u64,
+}
+
+impl Listener {
+    fn note(&mut self, message: LogMessage) -> Option<StepNote> {
+        match message {
+            LogMessage::ActivityStarted {
+                id, activity, text, ..
+            } => match activity {
+                Activity::Build { machine, .. } => Some(StepNote::Building { machine }),
+                Activity::BuildWaiting { .. } => Some(StepNote::Waiting(text)),
+                Activity::FileTransfer { .. } => {
+                    self.transfers.insert(id, (0, 0));
+                    Some(self.download())
+                }
+                Activity::CopyPath { .. }
+                | Activity::Realise
+                | Activity::CopyPaths
+                | Activity::Builds
+                | Activity::OptimiseStore
+                | Activity::VerifyPaths
+                | Activity::Substitute { .. }
+                | Activity::QueryPathInfo { .. }
+                | Activity::PostBuildHook { .. }
+                | Activity::FetchTree
+                | Activity::FetchToStore
+                | Activity::Unknown { .. } => None,
+            },
+            LogMessage::Result { id, result } => match result {
+                ActivityResult::LogLine(line) | ActivityResult::PostBuildLogLine(line) => {
+                    Some(StepNote::Line(line))
+                }
+                ActivityResult::Phase(phase) => Some(StepNote::Phase(phase)),
+                ActivityResult::Progress { done, expected, .. } => {
+                    let transfer = self.transfers.get_mut(&id)?;
+                    *transfer = (done, expected);
+                    Some(self.download())
+                }
+                ActivityResult::SetExpected {
+                    kind: ActivityKind::FileTransfer,
+                    expected,
+                } => {
+                    self.expected = expected;
+                    None
+                }
+                ActivityResult::SetExpected { .. }
+                | ActivityResult::FileLinked { .. }
+                | ActivityResult::UntrustedPath(_)
+                | ActivityResult::CorruptedPath(_)
+                | ActivityResult::FetchStatus(_)
+                | ActivityResult::Unknown { .. } => None,
+            },
+            LogMessage::Next(_) | LogMessage::ActivityStopped { .. } => None,
+        }
+    }
+
+    fn download(&self) -> StepNote {
+        let (done, expected) = self.transfers.values().fold((0_u64, 0_u64), |sum, one| {
+            (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))
+        });
+        StepNote::Download {
+            done,
+            expected: expected.max(self.expected),
+        }
+    }
+}

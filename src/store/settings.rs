@@ -1,0 +1,49 @@
+//! How the daemon shall work for one connection: `SetOptions`.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Verbosity;
+
+/// The settings a client sends right after the handshake; they live as long as the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent settings of Nix"
+)]
+pub struct ClientSettings {
+    /// `keep-failed`: keep the build folder of a failed build.
+    pub keep_failed: bool,
+    /// `keep-going`: build what is left when something failed.
+    pub keep_going: bool,
+    /// `fallback`: build what cannot be substituted.
+    pub try_fallback: bool,
+    /// Up to which level text messages come; activities come at any level.
+    pub verbosity: Verbosity,
+    /// `max-jobs`: how many local builds this connection runs at once; 0 means none.
+    pub max_build_jobs: u64,
+    /// `max-silent-time`, in whole seconds: kill a build that logs nothing for so long; zero means never.
+    pub max_silent_time: Duration,
+    /// `cores`: `NIX_BUILD_CORES` of a build; 0 means all.
+    pub build_cores: u64,
+    /// `substitute`: download what is offered.
+    pub use_substitutes: bool,
+    /// Any other setting by its name in `nix.conf`; the daemon ignores those that an untrusted user may not set.
+    pub overrides: BTreeMap<String, String>,
+}
+
+impl Default for ClientSettings {
+    /// One build at a time, going on after failures, substituting, errors only.
+    fn default() -> Self {
+        Self {
+            keep_failed: false,
+            keep_going: true,
+            try_fallback: false,
+            verbosity: Verbosity::Error,
+            max_build_jobs: 1,
+            max_silent_time: Duration::ZERO,
+            build_cores: 0,
+            use_substitutes: true,
+            overrides: BTreeMap::new(),
+        }
+    }
+}
