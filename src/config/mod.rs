@@ -1,1 +1,12 @@
-//! To be written.
+//! What is configured: for now, how Nix is set up on this machine.
+//!
+//! Reads files and asks `nix`; decides nothing about a run.
+
+mod files;
+mod machines;
+mod nix_conf;
+mod nix_host;
+
+pub use files::{cache_dir, write_file};
+pub use machines::parse_machines;
+pub use nix_host::{NixHost, NixHostError, NixSettings, program_on_path};

@@ -4,7 +4,11 @@
 //! results, same texts, one memory budget. This module emits no [`crate::event`]s and knows no store connection: it
 //! sends [`Evaluated`]s and asks its [`RootKeeper`] to hold each derivation against garbage collection.
 
+mod cache;
+
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
+
+pub use cache::{CacheKey, CachedEvaluation, EvalCache};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -1,1 +1,7 @@
-//! To be written.
+//! Facts about a git checkout: its commit, whether it is dirty, and a fingerprint of what a flake sees of it.
+//!
+//! libgit2 is named here alone. Starts no process and changes nothing.
+
+mod checkout;
+
+pub use checkout::{Checkout, GitError};

@@ -4,10 +4,8 @@
 //! out comes a [`Plan`], plain data that the owner of the run links into its steps. Knows no run, no event and no
 //! connection: the store is whatever implements [`StoreView`].
 
-mod builders;
 mod plan;
 mod planner;
 
-pub use builders::{Builders, Machine};
 pub use plan::{Disposition, How, Plan, PlannedStep, Wanted};
 pub use planner::{MissingPaths, PlanError, Planner, StoreView};

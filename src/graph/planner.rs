@@ -6,8 +6,8 @@ use std::{
     pin::Pin,
 };
 
-use super::{Builders, Disposition, How, Plan, PlannedStep, Wanted};
-use crate::nix::{Derivation, StorePath, System};
+use super::{Disposition, How, Plan, PlannedStep, Wanted};
+use crate::nix::{Builders, Derivation, StorePath, System};
 
 /// A future in a box, so that a [`StoreView`] can be used as an object.
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PlanError>> + Send + 'a>>;

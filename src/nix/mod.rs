@@ -4,13 +4,19 @@
 
 pub mod aterm;
 mod attr_path;
+mod builders;
 mod derivation;
+mod hex;
 mod installable;
 mod store_path;
 mod system;
+mod version;
 
 pub use attr_path::{AttrPath, AttrPathError};
+pub use builders::{Builders, Machine};
 pub use derivation::{Derivation, DerivationOutput};
+pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};
 pub use system::{System, SystemError, looks_like_system};
+pub use version::NixVersion;

@@ -5,6 +5,7 @@
 //! [`coordinate`] is the loop around it. Knows no reporter, forge or database: events go to a callback, in order.
 
 mod coordinator;
+mod evaluation;
 mod input;
 mod notes;
 mod ready;
@@ -15,6 +16,7 @@ mod store_view;
 mod worker;
 
 pub use coordinator::{Evaluate, Ports, Report, coordinate};
+pub use evaluation::Evaluation;
 pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
 pub use settings::RunSettings;
 pub use state::State;

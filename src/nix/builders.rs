@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::nix::System;
+use super::System;
 
 /// A machine that builds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,0 +1,151 @@
+//! An evaluation with its cache in front of it.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Builder, Evaluate, PooledStore};
+use crate::{
+    eval::{
+        CacheKey, CachedEvaluation, EvalCache, EvalError, EvalRequest, EvalSummary, Evaluated,
+        Evaluator,
+    },
+    graph::StoreView,
+    nix::StorePath,
+};
+
+/// What is needed to evaluate.
+pub struct Evaluation {
+    /// What to evaluate.
+    pub request: EvalRequest,
+    /// Who evaluates, if the cache does not answer.
+    pub evaluator: Box<dyn Evaluator>,
+    /// Where results are kept and under which key; `None`: this one must not be.
+    pub cache: Option<(EvalCache, CacheKey)>,
+    /// The store that holds the derivations.
+    pub store: Arc<PooledStore>,
+    /// Who will need connections soon, and how many, if the cache does not answer.
+    pub warm_up: Option<(Builder, usize)>,
+}
+
+impl Evaluation {
+    /// Makes it something a run can start.
+    pub fn into_evaluate(self) -> Evaluate {
+        Box::new(|found, cancel| Box::pin(self.evaluate(found, cancel)))
+    }
+
+    async fn evaluate(
+        self,
+        found: mpsc::Sender<Evaluated>,
+        cancel: CancellationToken,
+    ) -> (Result<EvalSummary, EvalError>, bool) {
+        if let Some((cache, key)) = &self.cache
+            && let Some(kept) = cache.load(key)
+            && self.is_to_be_had(&kept).await
+        {
+            return (send_kept(kept, &found).await, true);
+        }
+        if let Some((builder, connections)) = self.warm_up {
+            tokio::spawn(async move { builder.warm_up(connections).await });
+        }
+        // What goes by is written down, to be kept.
+        let (tee_tx, mut tee_rx) = mpsc::channel(64);
+        let pass_on = async {
+            let mut kept = Some(CachedEvaluation::default());
+            while let Some(evaluated) = tee_rx.recv().await {
+                note(&mut kept, &evaluated);
+                if found.send(evaluated).await.is_err() {
+                    // Dropping the receiver stops the evaluator.
+                    tee_rx.close();
+                }
+            }
+            kept
+        };
+        let evaluate = self
+            .evaluator
+            .evaluate(&self.request, &*self.store, tee_tx, cancel);
+        let (result, kept) = tokio::join!(evaluate, pass_on);
+        if let (Some((cache, key)), Some(mut kept), Ok(summary)) = (&self.cache, kept, &result)
+            && summary
+                .locked
+                .as_ref()
+                .is_some_and(|source| source.fully_locked)
+        {
+            kept.systems_available
+                .clone_from(&summary.systems_available);
+            // A cache that cannot be written costs time only.
+            let _ = cache.store(key, &kept);
+        }
+        (result, false)
+    }
+
+    /// Whether every derivation, or else all its outputs, are still valid.
+    async fn is_to_be_had(&self, kept: &CachedEvaluation) -> bool {
+        let outputs = |check: &crate::eval::EvaluatedCheck| {
+            check.outputs.values().cloned().collect::<Vec<_>>()
+        };
+        let known: Vec<StorePath> = kept.checks.iter().flat_map(outputs).flatten().collect();
+        let Ok(valid) = self.store.valid_paths(known).await else {
+            return false;
+        };
+        let drv_paths: Vec<StorePath> = kept
+            .checks
+            .iter()
+            .filter(|check| {
+                !outputs(check)
+                    .iter()
+                    .all(|output| output.as_ref().is_some_and(|path| valid.contains(path)))
+            })
+            .map(|check| check.drv_path.clone())
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        // Held first and looked at second: what is valid then stays so.
+        let count = drv_paths.len();
+        self.store.hold(drv_paths.clone()).await.is_ok()
+            && self
+                .store
+                .valid_paths(drv_paths)
+                .await
+                .is_ok_and(|valid| valid.len() == count)
+    }
+}
+
+fn note(kept: &mut Option<CachedEvaluation>, evaluated: &Evaluated) {
+    match (evaluated, kept.as_mut()) {
+        (Evaluated::Check(check), Some(kept)) => kept.checks.push(check.clone()),
+        (Evaluated::Warning { path, message }, Some(kept)) => {
+            kept.warnings.push((path.clone(), message.clone()))
+        }
+        (Evaluated::Failed { .. }, _) => *kept = None,
+        (Evaluated::Progress { .. } | Evaluated::Check(_) | Evaluated::Warning { .. }, _) => {}
+    }
+}
+
+async fn send_kept(
+    kept: CachedEvaluation,
+    found: &mpsc::Sender<Evaluated>,
+) -> Result<EvalSummary, EvalError> {
+    let total = kept.checks.len();
+    let warnings = kept
+        .warnings
+        .into_iter()
+        .map(|(path, message)| Evaluated::Warning { path, message });
+    let progress = Evaluated::Progress {
+        evaluated: total,
+        attributes: total,
+    };
+    for evaluated in warnings
+        .chain(kept.checks.into_iter().map(Evaluated::Check))
+        .chain([progress])
+    {
+        if found.send(evaluated).await.is_err() {
+            return Err(EvalError::Cancelled);
+        }
+    }
+    Ok(EvalSummary {
+        systems_available: kept.systems_available,
+        locked: None,
+    })
+}
