@@ -19,15 +19,15 @@ use crate::nix::{Installable, System};
     after_help = "`nixci help check` tells more. Exit codes: 0 every check passed, 1 a check failed, 2 wrong usage, \
     3 the flake cannot be evaluated, 4 Nix or this machine failed, 130 and 143 stopped by a signal."
 )]
-pub struct Cli {
+pub(super) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Evaluate the checks of a flake and build them
     ///
     /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and builds what is not there yet while the
@@ -66,34 +66,34 @@ Exit codes:
 
 /// Options of `nixci check`.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub(super) source: SourceArgs,
 
     /// How many builds run on this machine at once [default: Nix's max-jobs if it is set, else the number of cores]
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_least_one())]
-    pub jobs: Option<usize>,
+    pub(super) jobs: Option<usize>,
 
     /// Stop at the first failure, and stop what runs
     #[arg(long, help_heading = "Building")]
-    pub fail_fast: bool,
+    pub(super) fail_fast: bool,
 
     /// Evaluate and plan only; what would be built is `skipped`
     #[arg(long, help_heading = "Building")]
-    pub no_build: bool,
+    pub(super) no_build: bool,
 
     /// Download what a substituter offers, even if nothing here needs it
     #[arg(long, help_heading = "Building")]
-    pub download: bool,
+    pub(super) download: bool,
 
     /// Stop a build that takes longer than this many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Building")]
-    pub timeout: Option<u64>,
+    pub(super) timeout: Option<u64>,
 
     /// Stop a build that writes nothing to its log for this many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Building")]
-    pub max_silent_time: Option<u64>,
+    pub(super) max_silent_time: Option<u64>,
 
     /// How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere
     #[arg(
@@ -103,7 +103,7 @@ pub struct CheckArgs {
         value_name = "FORMAT",
         help_heading = "Output"
     )]
-    pub format: FormatArg,
+    pub(super) format: FormatArg,
 
     /// When to use colours
     #[arg(
@@ -113,31 +113,31 @@ pub struct CheckArgs {
         value_name = "WHEN",
         help_heading = "Output"
     )]
-    pub color: ColorArg,
+    pub(super) color: ColorArg,
 
     /// How many of the last lines of a failed build's log are shown
     #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output")]
-    pub log_lines: usize,
+    pub(super) log_lines: usize,
 
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]
-    pub log: bool,
+    pub(super) log: bool,
 
     /// Show more: passed builds, phases and the lines of logs
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
-    pub verbose: u8,
+    pub(super) verbose: u8,
 
     /// Show less: failures and the end
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: u8,
+    pub(super) quiet: u8,
 }
 
 /// Options of `nixci eval`.
 #[derive(Debug, Args)]
-pub struct EvalArgs {
+pub(super) struct EvalArgs {
     /// What to evaluate and how.
     #[command(flatten)]
-    pub source: SourceArgs,
+    pub(super) source: SourceArgs,
 
     /// How the checks are printed
     #[arg(
@@ -147,7 +147,7 @@ pub struct EvalArgs {
         value_name = "FORMAT",
         help_heading = "Output"
     )]
-    pub format: EvalFormatArg,
+    pub(super) format: EvalFormatArg,
 
     /// When to use colours
     #[arg(
@@ -157,16 +157,16 @@ pub struct EvalArgs {
         value_name = "WHEN",
         help_heading = "Output"
     )]
-    pub color: ColorArg,
+    pub(super) color: ColorArg,
 }
 
 /// What to evaluate and how.
 #[derive(Debug, Args)]
-pub struct SourceArgs {
+pub(super) struct SourceArgs {
     /// The flake and the attribute to look at: any flake reference Nix takes; the attribute with or without a system
     #[arg(value_name = "FLAKE[#ATTRIBUTE]", default_value = ".#checks")]
     #[arg(value_parser = clap::builder::StringValueParser::new().try_map(|text| Installable::parse(&text)))]
-    pub installable: Installable,
+    pub(super) installable: Installable,
 
     /// The systems to look at, separated by commas [default: those this machine has a builder for]
     #[arg(
@@ -177,11 +177,11 @@ pub struct SourceArgs {
         help_heading = "Selection"
     )]
     #[arg(value_parser = clap::builder::StringValueParser::new().try_map(|text| System::parse(&text)))]
-    pub systems: Vec<System>,
+    pub(super) systems: Vec<System>,
 
     /// Look at every system
     #[arg(long, conflicts_with = "systems", help_heading = "Selection")]
-    pub all_systems: bool,
+    pub(super) all_systems: bool,
 
     /// Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`
     #[arg(
@@ -191,53 +191,53 @@ pub struct SourceArgs {
         value_name = "NAME",
         help_heading = "Evaluation"
     )]
-    pub evaluator: EvaluatorArg,
+    pub(super) evaluator: EvaluatorArg,
 
     /// How many workers evaluate at once [default: the number of cores, fewer where memory is short]
     #[arg(long, value_name = "N", help_heading = "Evaluation", value_parser = at_least_one())]
-    pub eval_workers: Option<usize>,
+    pub(super) eval_workers: Option<usize>,
 
     /// The memory for all workers together, such as 4G or 800M [default: three quarters of what is free]
     #[arg(long, value_name = "SIZE", help_heading = "Evaluation", value_parser = parse_size)]
-    pub eval_memory: Option<u64>,
+    pub(super) eval_memory: Option<u64>,
 
     /// Evaluate anew, and keep nothing
     #[arg(long, help_heading = "Evaluation")]
-    pub no_eval_cache: bool,
+    pub(super) no_eval_cache: bool,
 
     /// Let the evaluation see what is not in the flake: variables, files, the time
     #[arg(long, help_heading = "Evaluation")]
-    pub impure: bool,
+    pub(super) impure: bool,
 
     /// Set a setting of Nix, for the evaluation and the builds
     #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"], help_heading = "Evaluation")]
-    pub option: Vec<String>,
+    pub(super) option: Vec<String>,
 
     /// Take another flake for an input
     #[arg(long, num_args = 2, value_names = ["INPUT", "FLAKE"], help_heading = "Evaluation")]
-    pub override_input: Vec<String>,
+    pub(super) override_input: Vec<String>,
 
     /// Take another file for flake.lock
     #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
-    pub reference_lock_file: Option<PathBuf>,
+    pub(super) reference_lock_file: Option<PathBuf>,
 
     /// Take over the settings of Nix that the flake wishes for
     #[arg(long, help_heading = "Evaluation")]
-    pub accept_flake_config: bool,
+    pub(super) accept_flake_config: bool,
 
     /// Show the whole trace of an evaluation error
     #[arg(long, help_heading = "Evaluation")]
-    pub show_trace: bool,
+    pub(super) show_trace: bool,
 }
 
 impl SourceArgs {
     /// `--option`s as pairs.
-    pub fn nix_options(&self) -> Vec<(String, String)> {
+    pub(super) fn nix_options(&self) -> Vec<(String, String)> {
         pairs(&self.option)
     }
 
     /// `--override-input`s as pairs.
-    pub fn override_inputs(&self) -> Vec<(String, String)> {
+    pub(super) fn override_inputs(&self) -> Vec<(String, String)> {
         pairs(&self.override_input)
     }
 }
@@ -257,7 +257,7 @@ fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
 
 /// `--format` of `check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum FormatArg {
+pub(super) enum FormatArg {
     /// `matrix` on a terminal, `plain` elsewhere
     #[default]
     Auto,
@@ -271,7 +271,7 @@ pub enum FormatArg {
 
 /// `--format` of `eval`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum EvalFormatArg {
+pub(super) enum EvalFormatArg {
     /// A table
     #[default]
     Table,
@@ -281,7 +281,7 @@ pub enum EvalFormatArg {
 
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorArg {
+pub(super) enum ColorArg {
     /// On a terminal, unless NO_COLOR is set; elsewhere only if CLICOLOR_FORCE is
     #[default]
     Auto,
@@ -293,7 +293,7 @@ pub enum ColorArg {
 
 impl ColorArg {
     /// What the user wants; `None`: no wish.
-    pub fn wish(self) -> Option<bool> {
+    pub(super) fn wish(self) -> Option<bool> {
         match self {
             Self::Auto => None,
             Self::Always => Some(true),
@@ -304,7 +304,7 @@ impl ColorArg {
 
 /// `--evaluator`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum EvaluatorArg {
+pub(super) enum EvaluatorArg {
     /// nix-eval-jobs if it is there and fits, else the built-in one
     #[default]
     Auto,

@@ -12,14 +12,6 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// Wrong usage or configuration.
-    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
-        Self {
-            exit_code: 2,
-            error: error.into(),
-        }
-    }
-
     /// Nix, its daemon or this machine is at fault.
     pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
         Self {
