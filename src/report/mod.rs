@@ -13,9 +13,13 @@
 //! | `line`, `summary` | single lines and the end, the same for terminal and stream |
 //! | `format`, `sanitize`, `styles`, `shell` | figures, hostile text, colours, commands to copy |
 
+mod format;
 mod json;
 mod options;
 mod reporter;
+mod sanitize;
+mod shell;
+mod styles;
 
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
