@@ -98,3 +98,6 @@ pub fn resolve(
             }),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
