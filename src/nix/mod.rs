@@ -12,9 +12,10 @@ mod store_path;
 mod system;
 mod version;
 
+pub use aterm::AtermError;
 pub use attr_path::{AttrPath, AttrPathError};
 pub use builders::{Builders, Machine};
-pub use derivation::{Derivation, DerivationOutput};
+pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
 pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};

@@ -19,3 +19,8 @@ mod reporter;
 
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
+
+/// stub
+pub fn sanitize_line(text: &str) -> String {
+    text.escape_debug().to_string()
+}

@@ -52,7 +52,7 @@ impl Evaluation {
         // What goes by is written down, to be kept.
         let (tee_tx, mut tee_rx) = mpsc::channel(64);
         let pass_on = async {
-            let mut kept = Some(CachedEvaluation::default());
+            let mut kept = self.cache.is_some().then(CachedEvaluation::default);
             while let Some(evaluated) = tee_rx.recv().await {
                 note(&mut kept, &evaluated);
                 if found.send(evaluated).await.is_err() {
@@ -116,7 +116,7 @@ fn note(kept: &mut Option<CachedEvaluation>, evaluated: &Evaluated) {
     match (evaluated, kept.as_mut()) {
         (Evaluated::Check(check), Some(kept)) => kept.checks.push(check.clone()),
         (Evaluated::Warning { path, message }, Some(kept)) => {
-            kept.warnings.push((path.clone(), message.clone()))
+            kept.warnings.push((path.clone(), message.clone()));
         }
         (Evaluated::Failed { .. }, _) => *kept = None,
         (Evaluated::Progress { .. } | Evaluated::Check(_) | Evaluated::Warning { .. }, _) => {}

@@ -206,6 +206,7 @@ impl Listener {
                 | ActivityResult::UntrustedPath(_)
                 | ActivityResult::CorruptedPath(_)
                 | ActivityResult::FetchStatus(_)
+                | ActivityResult::FetchedToStore(_)
                 | ActivityResult::Unknown { .. } => None,
             },
             LogMessage::Next(_) | LogMessage::ActivityStopped { .. } => None,

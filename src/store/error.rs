@@ -3,6 +3,7 @@
 use std::io;
 
 use super::ProtocolVersion;
+use crate::nix::StorePath;
 
 /// Why a connection could not be opened or a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +63,11 @@ pub enum StoreError {
         /// The operation.
         during: &'static str,
     },
-    /// The answer is larger than the caller allows.
-    #[error("{path} has {size_bytes} bytes, at most {size_max_bytes} are read")]
+    /// What was asked for is larger than the caller allows; nothing of it was read.
+    #[error("`{path}` has {size_bytes} bytes, and at most {size_max_bytes} are read")]
     TooLarge {
         /// The store path.
-        path: super::super::nix::StorePath,
+        path: StorePath,
         /// Its size.
         size_bytes: u64,
         /// What is allowed.

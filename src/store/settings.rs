@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Verbosity;
+use super::{Verbosity, operation::Operation, wire::Request};
 
 /// The settings a client sends right after the handshake; they live as long as the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,5 +45,27 @@ impl Default for ClientSettings {
             use_substitutes: true,
             overrides: BTreeMap::new(),
         }
+    }
+}
+
+impl ClientSettings {
+    /// The request `SetOptions`.
+    pub(super) fn request(&self) -> Request {
+        Request::new(Operation::SetOptions)
+            .bool(self.keep_failed)
+            .bool(self.keep_going)
+            .bool(self.try_fallback)
+            .u64(self.verbosity.to_wire())
+            .u64(self.max_build_jobs)
+            .u64(self.max_silent_time.as_secs())
+            .u64(1) // Obsolete.
+            .u64(Verbosity::Error.to_wire()) // verbose-build, which changes nothing for a client.
+            .u64(0) // Obsolete.
+            .u64(0) // Obsolete.
+            .u64(self.build_cores)
+            .bool(self.use_substitutes)
+            .list(&self.overrides, |request, (name, value)| {
+                request.string(name).string(value)
+            })
     }
 }

@@ -1,7 +1,7 @@
 //! Steps: linking, starting, what they say while they run, and what their end means for those above.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -306,8 +306,9 @@ impl State {
     fn finish_step(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
         let ran = self.is_running(id);
         self.set_done(id, outcome, cause);
-        if ran && (self.steps[id.0].told || !outcome.is_passed()) {
-            if outcome != Outcome::Cached && outcome != Outcome::Cancelled {
+        let is_work = !matches!(outcome, Outcome::Cached | Outcome::Cancelled);
+        if ran && (self.steps[id.0].told || is_work) {
+            if is_work {
                 self.announce(id);
             }
             let checks = self.checks_above(id);
@@ -344,12 +345,12 @@ impl State {
             }
         } else {
             let cause = cause.unwrap_or(id);
-            let mut stack = dependents;
-            while let Some(above) = stack.pop() {
+            let mut queue = VecDeque::from(dependents);
+            while let Some(above) = queue.pop_front() {
                 if !self.steps[above.0].is_done() {
                     self.set_done(above, outcome_above(outcome), Some(cause));
                     self.finish_checks_of(above);
-                    stack.append(&mut self.steps[above.0].dependents);
+                    queue.extend(std::mem::take(&mut self.steps[above.0].dependents));
                 }
             }
         }
