@@ -19,7 +19,7 @@ use super::{
 use crate::{
     eval::{EvalError, EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
     nix::{AttrPath, StorePath, System},
-    report::{Format, resolve, sanitize_line},
+    report::{Format, harmless, resolve},
     run::{PooledStore, stops},
     store::ClientSettings,
 };
@@ -144,7 +144,7 @@ fn warn(path: Option<&AttrPath>, message: &str) {
     let _ = writeln!(
         io::stderr(),
         "warning: {}",
-        sanitize_line(&format!("{place}{message}"))
+        harmless(&format!("{place}{message}"))
     );
 }
 
@@ -214,7 +214,7 @@ fn print_table(
                     (Some(file), Some(line)) => format!(" ({file}:{line})"),
                     _ => String::new(),
                 };
-                let text = sanitize_line(&format!("error: {first}{place}"));
+                let text = harmless(&format!("error: {first}{place}"));
                 (shown(path), red.apply_to(text).to_string())
             }
         })
@@ -248,5 +248,5 @@ fn print_table(
 }
 
 fn shown(path: &AttrPath) -> String {
-    sanitize_line(&path.to_string())
+    harmless(&path.to_string())
 }

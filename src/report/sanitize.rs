@@ -53,7 +53,7 @@ pub(super) fn columns(text: &str) -> usize {
 }
 
 /// The text on one line, with everything that is not plain text escaped: `\n`, `\u{1b}`.
-pub(super) fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     fit(text, usize::MAX, "")
 }
 

@@ -218,8 +218,9 @@ impl State {
     fn checks_above(&self, id: StepId) -> Vec<String> {
         let mut names = Vec::new();
         let mut seen = HashSet::from([id]);
-        let mut stack = vec![id];
-        while let Some(id) = stack.pop() {
+        // The nearest first.
+        let mut queue = VecDeque::from([id]);
+        while let Some(id) = queue.pop_front() {
             let step = &self.steps[id.0];
             for check in &step.checks {
                 if names.len() == CHECKS_IN_EVENT {
@@ -227,7 +228,7 @@ impl State {
                 }
                 names.push(self.checks[check.0].path.clone());
             }
-            stack.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
+            queue.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
         }
         names
     }
