@@ -7,7 +7,7 @@ NIXCI_TEST_NIX ?= $(subst $(empty) ,:,$(SUITES:%=$(CACHE)/%))
 export NIXCI_TEST_NIX
 
 .NOTPARALLEL:
-.PHONY: help demo test test-nix bench fuzz completions
+.PHONY: help demo test test-nix bench fuzz deny completions
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -33,6 +33,9 @@ bench: ## measure nixci beside Nix on this machine and print a table
 
 fuzz: ## run every fuzz target for a minute
 	@dev/fuzz
+
+deny: ## hold the licences and sources of the dependencies against .deny.toml
+	@dev/cargo-tool deny check licenses bans sources
 
 completions: ## write completions/ and man/ anew
 	cargo run --quiet --locked -- generate .

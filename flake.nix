@@ -117,7 +117,7 @@
             cargo fmt --check
           '';
           scripts = pkgs.runCommand "nixci-scripts" { nativeBuildInputs = [ pkgs.shellcheck ]; } ''
-            shellcheck ${./dev}/{install-nix,demo,fuzz} ${./.ci}/run
+            shellcheck ${./dev}/{install-nix,demo,fuzz,cargo-tool} ${./.ci}/run
             touch $out
           '';
         }
