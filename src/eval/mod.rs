@@ -4,16 +4,26 @@
 //! results, same texts, one memory budget. This module emits no [`crate::event`]s and knows no store connection: it
 //! sends [`Evaluated`]s and asks its [`RootKeeper`] to hold each derivation against garbage collection.
 
+mod budget;
+mod builtin;
 mod cache;
+mod delivery;
+mod failure;
+mod process;
+mod sections;
+mod selection;
 
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 
+pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
-
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::nix::{AttrPath, Installable, StorePath, System};
+
+/// How many attributes an evaluation may have.
+const ATTRIBUTES_MAX: usize = 100_000;
 
 /// What to evaluate, and how.
 #[derive(Clone, Debug)]
