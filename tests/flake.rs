@@ -1,7 +1,7 @@
 //! Evaluates this repository's own `flake.nix`, without the network.
 //!
-//! A stand-in for Nixpkgs makes derivations of what it is asked for, so this finds what a typing error breaks: an output
-//! that is missing, throws or has the wrong shape. Whether the real Nixpkgs builds it, only a real Nixpkgs can tell.
+//! A stand-in for Nixpkgs makes derivations of what it is asked for, so this finds what a typing error breaks: an
+//! output that is missing, throws or has the wrong shape. Whether the real Nixpkgs builds it, only that can tell.
 
 mod support;
 
@@ -41,7 +41,8 @@ const NIXPKGS: &str = r#"{
         runCommand = name: attributes: script: make name (attributes // { inherit script; });
         mkShell = attributes: make "shell" (attributes // { nativeBuildInputs = [ ]; });
       } // self.lib.genAttrs
-        [ "cargo-deny" "cargo-insta" "clippy" "git" "installShellFiles" "libiconv" "rust-analyzer" "rustfmt" "shellcheck" ]
+        [ "cargo-deny" "cargo-insta" "clippy" "git" "installShellFiles" "libiconv" "rust-analyzer" "rustfmt"
+          "shellcheck" ]
         tool);
   };
 }

@@ -1,8 +1,8 @@
 # A flake to see nixci's matrix on: `nixci check --all-systems ./examples/matrix`.
 #
 # Its checks exist for two systems. Some pass, `lint` fails, `login` and `upload` break because the `fixtures` that they
-# share do, and five of them wait for one `library`. They only pretend to work, so nothing but Nix is needed: no Nixpkgs,
-# no network, and of the sandbox no more than its shell.
+# share do, and five of them wait for one `library`. They only pretend to work, so nothing but Nix is needed: no
+# Nixpkgs, no network, and of the sandbox no more than its shell.
 {
   description = "Checks that pass, fail and share dependencies, for two systems";
 
