@@ -103,17 +103,17 @@ fn is_in(file: &str, place: &str) -> bool {
 }
 
 /// Why one module of the root may not import another.
-fn refusal(importer: &str, imported: &str) -> Option<&'static str> {
+fn refusal(above: &str, below: &str) -> Option<&'static str> {
     let layer = |name| LAYERS.iter().position(|layer| layer.contains(&name));
-    if importer == imported || ALLOWED.contains(&(importer, imported)) {
+    if above == below || ALLOWED.contains(&(above, below)) {
         return None;
     }
-    if FORBIDDEN.contains(&(importer, imported)) {
+    if FORBIDDEN.contains(&(above, below)) {
         return Some("it must do without");
     }
-    match (layer(importer), layer(imported)) {
-        (Some(above), Some(below)) if below < above => None,
-        (Some(above), Some(below)) if below == above => Some("they are in the same layer"),
+    match (layer(above), layer(below)) {
+        (Some(a), Some(b)) if b < a => None,
+        (Some(a), Some(b)) if b == a => Some("they are in the same layer"),
         (Some(_), Some(_)) => Some("it is in a higher layer"),
         // An item of the root itself, or a module that nobody gave a layer.
         (None, _) | (_, None) => Some("no layer is known for one of them"),
@@ -131,19 +131,16 @@ fn module_of(file: &str) -> Vec<String> {
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries
-        .flat_map(|path| {
-            if path.is_dir() {
-                rust_files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect();
+    let entries = fs::read_dir(dir).expect("the sources are readable");
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.expect("the sources are readable").path();
+        if path.is_dir() {
+            files.append(&mut rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
     files.sort();
     files
 }
