@@ -6,6 +6,8 @@ pub mod aterm;
 mod attr_path;
 mod builders;
 mod derivation;
+#[cfg(test)]
+pub(crate) mod golden;
 mod hex;
 mod installable;
 mod store_path;

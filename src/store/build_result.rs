@@ -32,7 +32,7 @@ pub enum BuildStatus {
     AlreadyValid,
     /// 3: the builder failed.
     PermanentFailure,
-    /// 4: the derivation makes no sense; since Nix 2.20 or so also: no machine has its system or its features.
+    /// 4: the derivation makes no sense; in 2.34 also: no machine has its system or its features.
     InputRejected,
     /// 5: an output is not as it must be, a wrong hash among others.
     OutputRejected,
@@ -218,27 +218,21 @@ impl BuildResult {
 
     /// What this end means: the code, and where that is ambiguous, the text.
     pub fn meaning(&self) -> Meaning {
-        match self.status {
-            BuildStatus::MiscFailure if self.error_message.is_empty() => Meaning::Cancelled,
-            BuildStatus::InputRejected
-            | BuildStatus::OutputRejected
-            | BuildStatus::PermanentFailure
-            | BuildStatus::MiscFailure
-            | BuildStatus::TransientFailure => match Meaning::of_error_text(&self.error_message) {
-                Meaning::Failed => self.status.meaning(),
-                told => told,
-            },
-            BuildStatus::Built
-            | BuildStatus::Substituted
-            | BuildStatus::AlreadyValid
-            | BuildStatus::ResolvesToAlreadyValid
-            | BuildStatus::CachedFailure
-            | BuildStatus::TimedOut
-            | BuildStatus::DependencyFailed
-            | BuildStatus::LogLimitExceeded
-            | BuildStatus::NotDeterministic
-            | BuildStatus::NoSubstituters
-            | BuildStatus::Unknown(_) => self.status.meaning(),
+        if self.status == BuildStatus::MiscFailure && self.error_message.is_empty() {
+            return Meaning::Cancelled;
+        }
+        match self.status.meaning() {
+            vague @ (Meaning::Failed | Meaning::Transient | Meaning::DependencyFailed) => {
+                match Meaning::of_error_text(&self.error_message) {
+                    Meaning::Failed => vague,
+                    told => told,
+                }
+            }
+            clear @ (Meaning::Success(_)
+            | Meaning::TimedOut
+            | Meaning::Cancelled
+            | Meaning::Unsupported
+            | Meaning::Infrastructure) => clear,
         }
     }
 }
@@ -300,10 +294,43 @@ impl Meaning {
     /// What the text of a failed operation ([`StoreError::Daemon`]) or of a failed build tells beyond its code;
     /// [`Meaning::Failed`] where that is nothing. Old daemons fail the whole operation where newer ones send a result.
     pub fn of_error_text(text: &str) -> Self {
-        let _ = text;
-        Self::Failed
+        // The last lines of a build's log are quoted behind a `>`: they are the builder's words, not the daemon's.
+        let says = |words: &str| {
+            let mut lines = text.lines().map(str::trim_start);
+            lines.any(|line| !line.starts_with('>') && line.contains(words))
+        };
+        if UNSUPPORTED.iter().any(|words| says(words)) {
+            Self::Unsupported
+        } else if INFRASTRUCTURE.iter().any(|words| says(words)) {
+            Self::Infrastructure
+        } else if says("interrupted by the user") {
+            Self::Transient
+        } else {
+            Self::Failed
+        }
     }
 }
+
+/// What daemons say when no machine has the right system or features.
+const UNSUPPORTED: [&str; 4] = [
+    "but I am a '", // 2.8 to 2.26, which fail the whole operation.
+    "required system or feature not available", // Between 2.26 and 2.34.
+    "Reason: platform mismatch", // 2.34
+    "Reason: missing system features", // 2.34
+];
+
+/// What daemons say when the machine is at fault and not the derivation.
+const INFRASTRUCTURE: [&str; 9] = [
+    "No space left on device",
+    "lack of free disk space",
+    "database or disk is full",
+    "Disk quota exceeded",
+    "Cannot allocate memory",
+    "either increase '--max-jobs'", // Local builds are switched off: 2.8 to 2.26.
+    "local builds are disabled",    // The same: 2.34.
+    "cannot build missing derivation", // It was collected as garbage: 2.8 to 2.26.
+    "failed to obtain derivation of", // The same: 2.34.
+];
 
 #[cfg(test)]
 mod tests;

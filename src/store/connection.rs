@@ -183,11 +183,16 @@ pub(super) async fn send(
     let Err(source) = writer.write_all(request.bytes()).await else {
         return Ok(());
     };
-    // A daemon that ended may have said why.
-    let reason = timeout(REASON_TIME_MAX, reader.end()).await.ok().flatten();
+    // A daemon that hung up may have said why, and a child that ended has an exit status.
+    let reason = timeout(REASON_TIME_MAX, read_frames(reader, &mut |_| ())).await;
+    let source = match reason {
+        Ok(Err(StoreError::Lost { source, .. })) => source,
+        Ok(Err(StoreError::Daemon { message, .. })) => io::Error::new(source.kind(), message),
+        Ok(_) | Err(_) => source,
+    };
     Err(StoreError::Lost {
         during: reader.during(),
-        source: reason.unwrap_or(source),
+        source,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::ProtocolVersion;
+use super::{Meaning, ProtocolVersion};
 use crate::nix::StorePath;
 
 /// Why a connection could not be opened or a request was not answered.
@@ -89,6 +89,17 @@ impl StoreError {
 
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
-        self.is_connection_lost()
+        match self {
+            Self::Daemon { message, .. } => Meaning::of_error_text(message) == Meaning::Transient,
+            Self::Connect { .. }
+            | Self::TooOld { .. }
+            | Self::Protocol { .. }
+            | Self::Lost { .. }
+            | Self::Unusable { .. }
+            | Self::TooLarge { .. } => self.is_connection_lost(),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

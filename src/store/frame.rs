@@ -155,3 +155,6 @@ pub(super) fn clean_message(message: &str) -> String {
         .trim_start()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,9 +163,9 @@ impl Connection {
         reply.end(info)
     }
 
-    /// Obtains the targets. A failed build is a result, not an error; but old daemons (2.8) fail the whole operation
-    /// where no machine has the right system or features, see [`super::Meaning::of_error_text`]. A target may be missing
-    /// in the answer: it was given up.
+    /// Obtains the targets. A failed build is a result, not an error; but daemons up to 2.26 at least fail the whole
+    /// operation where no machine has the right system or features, see [`super::Meaning::of_error_text`]. A target may
+    /// be missing in the answer: it was given up.
     pub async fn build_paths_with_results(
         &mut self,
         targets: &[DerivedPath],

@@ -45,3 +45,6 @@ impl PathInfo {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,3 +69,6 @@ impl ClientSettings {
             })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,15 +46,6 @@ impl<R: AsyncRead + Unpin> WireReader<R> {
         !self.inner.buffer().is_empty()
     }
 
-    /// Returns why nothing more can be read, by trying; `None` if there is something to read.
-    pub async fn end(&mut self) -> Option<io::Error> {
-        match self.inner.fill_buf().await {
-            Ok([]) => Some(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => None,
-            Err(error) => Some(error),
-        }
-    }
-
     /// Reads a number.
     pub async fn u64(&mut self, field: &'static str) -> Result<u64, StoreError> {
         let number = self.inner.read_u64_le().await;
