@@ -85,8 +85,7 @@ impl Check {
 /// A row of the matrix.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// Its name.
-    pub name: Arc<str>,
+    name: Arc<str>,
     /// Its checks, with the number of their system; `None` for one without a column.
     cells: Vec<(Option<usize>, usize)>,
     /// The most pressing class of its checks.
@@ -100,6 +99,8 @@ pub(super) struct Model {
     pub title: String,
     /// The commit and whether the tree is dirty; empty if unknown.
     pub revision: String,
+    /// The attribute below the flake's outputs; what a row without a name stands for.
+    pub attribute: String,
     /// The systems that have checks, in the order in which they came up.
     pub systems: Vec<System>,
     /// How wide the widest name of a row is, in columns, up to a bound.
@@ -135,10 +136,12 @@ impl Model {
             EventKind::RunStarted {
                 title,
                 revision,
+                attribute,
                 systems,
                 ..
             } => {
                 self.title.clone_from(title);
+                self.attribute.clone_from(attribute);
                 self.revision = revision.clone().unwrap_or_default();
                 self.systems_asked_for.clone_from(systems);
             }
@@ -222,6 +225,15 @@ impl Model {
         self.rows.len()
     }
 
+    /// What a row is called.
+    pub(super) fn name<'a>(&'a self, row: &'a Row) -> &'a str {
+        if row.name.is_empty() {
+            &self.attribute
+        } else {
+            &row.name
+        }
+    }
+
     /// The check of a row for a system, by its number; `None` asks for the one without a column.
     pub(super) fn cell(&self, row: &Row, system: Option<usize>) -> Option<&Check> {
         let (_, at) = row.cells.iter().find(|(known, _)| *known == system)?;
@@ -285,7 +297,12 @@ impl Model {
             class: Class::Passed,
         });
         self.rows_by_class[Class::Passed as usize] += 1;
-        let shown: String = name.chars().take(NOTE_CHARS_MAX).collect();
+        let shown = if name.is_empty() {
+            &self.attribute
+        } else {
+            &*name
+        };
+        let shown: String = shown.chars().take(NOTE_CHARS_MAX).collect();
         self.name_columns = self.name_columns.max(columns(&shown));
         self.row_of.insert(name, at);
         at
