@@ -19,7 +19,7 @@ use crate::report::sanitize::columns;
 const FRAME: Duration = Duration::from_millis(100);
 
 /// A terminal with the block at its end.
-pub(super) struct Screen {
+pub(in crate::report) struct Screen {
     terminal: LineTerm,
     bar: ProgressBar,
     block: Arc<Mutex<String>>,
@@ -33,7 +33,7 @@ impl Screen {
         Self::new(Arc::new(Term::buffered_stderr()))
     }
 
-    fn new(terminal: Arc<dyn TermLike>) -> Self {
+    pub(in crate::report) fn new(terminal: Arc<dyn TermLike>) -> Self {
         let terminal = LineTerm {
             inner: terminal,
             frame: Arc::default(),
