@@ -22,15 +22,15 @@ const RESERVED_FOR: Duration = Duration::from_secs(2);
 /// How much of a reason is kept for each check, in characters.
 const NOTE_CHARS_MAX: usize = 80;
 
-/// What of a row or a check matters most, the most pressing first.
+/// What became of a check; of a row, the first of these that one of its checks is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Failed,
     Running,
     Waiting,
+    Passed,
     /// Ended without having passed or failed.
     Neutral,
-    Passed,
 }
 
 impl Class {
@@ -88,7 +88,7 @@ pub(super) struct Row {
     name: Arc<str>,
     /// Its checks, with the number of their system; `None` for one without a column.
     cells: Vec<(Option<usize>, usize)>,
-    /// The most pressing class of its checks.
+    /// What became of its checks.
     pub class: Class,
 }
 
@@ -105,7 +105,7 @@ pub(super) struct Model {
     pub systems: Vec<System>,
     /// How wide the widest name of a row is, in columns, up to a bound.
     pub name_columns: usize,
-    /// How many rows there are of each class, in the order of [`Class::ALL`].
+    /// How many rows there are of each class, by its number.
     pub rows_by_class: [usize; 5],
     /// How many checks ended how.
     pub outcomes: Counts,
@@ -294,9 +294,9 @@ impl Model {
         self.rows.push(Row {
             name: Arc::clone(&name),
             cells: Vec::new(),
-            class: Class::Passed,
+            class: Class::Neutral,
         });
-        self.rows_by_class[Class::Passed as usize] += 1;
+        self.rows_by_class[Class::Neutral as usize] += 1;
         let shown = if name.is_empty() {
             &self.attribute
         } else {
@@ -331,7 +331,7 @@ impl Model {
             .cells
             .iter()
             .map(|(_, check)| self.checks[*check].class());
-        let class = classes.min().unwrap_or(Class::Passed);
+        let class = classes.min().unwrap_or(Class::Neutral);
         self.rows_by_class[row.class as usize] -= 1;
         self.rows_by_class[class as usize] += 1;
         row.class = class;

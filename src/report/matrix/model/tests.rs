@@ -35,10 +35,15 @@ fn a_row_is_what_its_most_pressing_check_is() {
     script = script.step_ends("a", Outcome::Built, 1, &[]);
     assert_eq!(classes(&model(&script)), [("a", Class::Waiting)]);
     script = script.check_ends("aarch64-linux.a", Outcome::Unsupported, 1);
-    assert_eq!(classes(&model(&script)), [("a", Class::Neutral)]);
+    assert_eq!(classes(&model(&script)), [("a", Class::Passed)]);
+    script = script.check_ends("x86_64-linux.b", Outcome::Skipped, 1);
     let model = model(&script);
-    assert_eq!(model.rows_by_class, [0, 0, 0, 1, 0]);
-    assert_eq!((model.outcomes.passed(), model.outcomes.total()), (1, 2));
+    assert_eq!(
+        classes(&model),
+        [("a", Class::Passed), ("b", Class::Neutral)]
+    );
+    assert_eq!(model.rows_by_class, [0, 0, 0, 1, 1]);
+    assert_eq!((model.outcomes.passed(), model.outcomes.total()), (1, 3));
 }
 
 #[test]

@@ -14,7 +14,11 @@ use crate::report::{
 };
 
 /// From this width on, running steps show the check they are for.
-const WIDE: usize = 72;
+const WITH_CHECKS: usize = 72;
+/// From this width on, they show the machine and how long they took before, too.
+const WIDE: usize = 100;
+/// In less room, the last line of a log says nothing.
+const LAST_LINE_COLUMNS_MIN: usize = 12;
 
 impl Writer<'_> {
     /// A line for each of the oldest running steps, and empty ones for those that have just ended.
@@ -48,22 +52,31 @@ impl Writer<'_> {
                     at += width + GAP;
                 }
             }
-            line.skip_to(at).push(&step.last_line, &styles.dim).finish()
+            if self.size.columns.saturating_sub(at) >= LAST_LINE_COLUMNS_MIN {
+                line = line.skip_to(at).push(&step.last_line, &styles.dim);
+            }
+            line.finish()
         };
         let mut shown: Vec<_> = steps.iter().map(line).collect();
         shown.resize(lines, String::new());
         shown
     }
 
-    /// How wide a field may get: a quarter of the line, but not so narrow that usual words are cut.
+    /// How wide a field may get: more for the check, and not so narrow that usual words are cut.
     fn field_columns_max(&self, field: usize) -> usize {
-        [0, 13, 11, 8][field].max(self.size.columns / 4)
+        let width = self.size.columns;
+        [
+            width / 3,
+            (width / 5).max(13),
+            (width / 5).max(11),
+            width / 4,
+        ][field]
     }
 
     /// The check, the derivation, what it is at, and for how long. A narrow terminal gets less.
     fn fields(&self, step: &RunningStep) -> [String; 4] {
         let took = duration(self.now.saturating_sub(step.started));
-        if self.size.columns < WIDE {
+        if self.size.columns < WITH_CHECKS {
             return [String::new(), step.name.clone(), step.stage(), took];
         }
         let more = match step.more_checks {
@@ -72,20 +85,21 @@ impl Writer<'_> {
         };
         let room = self.field_columns_max(0).saturating_sub(more.len());
         let check = fit(&step.check, room, self.styles.glyphs.ellipsis);
-        let machine = match step.machine.as_str() {
-            "" => String::new(),
-            machine => format!(" on {machine}"),
-        };
-        let expected = step.expected.map_or(String::new(), |expected| {
-            format!(" of about {}", estimate(expected))
-        });
-        let stage = format!("{}{machine}", step.stage());
-        [
+        let mut fields = [
             format!("{check}{more}"),
             step.name.clone(),
-            stage,
-            format!("{took}{expected}"),
-        ]
+            step.stage(),
+            took,
+        ];
+        if self.size.columns >= WIDE {
+            if !step.machine.is_empty() {
+                fields[2] = format!("{} on {}", fields[2], step.machine);
+            }
+            if let Some(expected) = step.expected {
+                fields[3] = format!("{} of about {}", fields[3], estimate(expected));
+            }
+        }
+        fields
     }
 
     /// The figures of the run on one line. Where there is no room for all, those that matter least are left out.
@@ -192,7 +206,8 @@ impl Writer<'_> {
             }
         }
         add(6, ", ", duration(self.now), &styles.plain);
-        if let Some(remaining) = progress.remaining {
+        let remaining = progress.remaining.filter(|remaining| !remaining.is_zero());
+        if let Some(remaining) = remaining {
             add(
                 1,
                 ", ",
