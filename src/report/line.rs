@@ -12,7 +12,7 @@ use super::{
     sanitize::log_line,
     styles::{Styles, paint},
     words::{
-        LOG_COLUMNS_MAX, check_name, failed_after, for_checks, headline, in_phase, list_of_systems,
+        LOG_COLUMNS_MAX, check_name, first_line, for_checks, headline, in_phase, list_of_systems,
         on_machine, place, spoken, step_name, text,
     },
 };
@@ -39,7 +39,8 @@ pub(super) enum Weight {
 #[expect(clippy::too_many_lines, reason = "one arm for each kind of event")]
 /// Writes an event as lines; none where it has nothing to say. `is_news` is false if an event before said the same.
 pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, Vec<String>) {
-    let (weight, style, word, text) = match &event.kind {
+    let unless_told = |weight| if is_news { weight } else { Weight::Detail };
+    let (weight, style, word, rest) = match &event.kind {
         EventKind::StepLogged { drv_path, lines } => {
             let name = paint(&styles.dim, format_args!("{}>", step_name(drv_path)));
             let line = |line: &String| {
@@ -59,17 +60,16 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             eval_workers,
             ..
         } => {
-            let title = text(&format!(
-                "{title} {}",
-                revision.as_deref().unwrap_or_default()
-            ));
+            let revision = revision
+                .as_ref()
+                .map_or(String::new(), |revision| format!(" {}", text(revision)));
             let evaluator = match evaluator.as_str() {
                 "none" => "from the evaluation cache".to_owned(),
-                name => format!("{} by {}", counted(*eval_workers, "worker"), text(name)),
+                name => format!("{}, {}", text(name), counted(*eval_workers, "worker")),
             };
             let rest = format!(
-                "{}: {} for {} ({evaluator}; {}; Nix {})",
-                title.trim_end(),
+                "{}{revision}: {} for {} ({evaluator}; {}; Nix {})",
+                text(title),
                 text(attribute),
                 list_of_systems(systems),
                 counted(*slots, "slot"),
@@ -87,28 +87,19 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             let what = check.as_deref().map_or("the flake".to_owned(), check_name);
             let place = place(file.as_deref(), *line, *column)
                 .map_or(String::new(), |at| format!(" at {at}"));
-            let rest = format!("to evaluate {what}{place}: {}", text(error.trim()));
-            let weight = if is_news {
-                Weight::Failure
-            } else {
-                Weight::Detail
-            };
-            (weight, &styles.fail, "FAILED", rest)
+            let rest = format!("to evaluate {what}{place}: {}", first_line(error));
+            (unless_told(Weight::Failure), &styles.fail, "FAILED", rest)
         }
         EventKind::EvaluationWarning { check, message } => {
             let what = check
                 .as_deref()
                 .map_or(String::new(), |check| format!("{}: ", check_name(check)));
-            let weight = if is_news {
-                Weight::Progress
-            } else {
-                Weight::Detail
-            };
+            let rest = format!("{what}{}", first_line(message));
             (
-                weight,
+                unless_told(Weight::Progress),
                 &styles.notice,
                 "Warning",
-                format!("{what}{}", text(message.trim())),
+                rest,
             )
         }
         EventKind::EvaluationFinished {
@@ -129,7 +120,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
                 ""
             };
             let rest = format!(
-                "{}{failed}{cached} in {}",
+                "{}{cached} in {}{failed}",
                 counted(*checks, "check"),
                 duration(*took)
             );
@@ -169,7 +160,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             (Weight::Detail, &styles.run, "Running", rest)
         }
         EventKind::StepWaiting { drv_path, reason } => {
-            let rest = format!("{}: {}", step_name(drv_path), text(reason.trim()));
+            let rest = format!("{}: {}", step_name(drv_path), first_line(reason));
             (Weight::Detail, &styles.run, "Waiting", rest)
         }
         EventKind::StepRetrying {
@@ -180,7 +171,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             let rest = format!(
                 "{}, attempt {attempt}: {}",
                 step_name(drv_path),
-                text(reason.trim())
+                first_line(reason)
             );
             (Weight::Notice, &styles.notice, "Retrying", rest)
         }
@@ -194,23 +185,17 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             checks,
             ..
         } => {
-            let took = duration(*took);
             let (weight, word) = step_ending(*outcome);
-            let rest = match weight {
-                Weight::Failure => format!(
-                    "{} {} {took}{}{}: {}",
-                    text(name),
-                    failed_after(*outcome),
-                    in_phase(phase.as_deref()),
-                    on_machine(machine),
-                    text(headline(error)),
-                ),
-                Weight::Log | Weight::Detail | Weight::Progress | Weight::Notice => format!(
-                    "{} in {took}{}{}",
-                    text(name),
-                    on_machine(machine),
-                    for_checks(checks)
-                ),
+            let name = text(name);
+            let took = format!("{}{}", duration(*took), on_machine(machine));
+            let rest = match (outcome.is_passed(), weight) {
+                (_, Weight::Failure) => {
+                    let phase = in_phase(phase.as_deref());
+                    let error = text(headline(error));
+                    format!("{name} after {took}{phase}{}: {error}", for_checks(checks))
+                }
+                (true, _) => format!("{name} in {took}{}", for_checks(checks)),
+                (false, _) => format!("{name} ({}){}", spoken(*outcome), for_checks(checks)),
             };
             (weight, styles.outcome(*outcome).1, word, rest)
         }
@@ -223,10 +208,10 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
         } => {
             let cause = cause
                 .as_ref()
-                .map_or(String::new(), |drv| format!(" of {}", step_name(drv)));
+                .map_or(String::new(), |drv| format!(": {}", step_name(drv)));
             let reason = reason
-                .as_deref()
-                .map_or(String::new(), |reason| format!(": {}", text(reason.trim())));
+                .as_ref()
+                .map_or(String::new(), |reason| format!(": {}", first_line(reason)));
             let rest = format!(
                 "{} ({}{cause}){reason}",
                 check_name(check),
@@ -234,9 +219,8 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             );
             let (weight, word) = match (outcome.is_passed(), outcome.is_failed()) {
                 (true, _) => (Weight::Detail, "Passed"),
-                (_, true) if is_news => (Weight::Failure, "FAILED"),
-                (_, true) => (Weight::Detail, "FAILED"),
-                _ => (Weight::Detail, "Left out"),
+                (_, true) => (unless_told(Weight::Failure), "FAILED"),
+                (..) => (Weight::Detail, "Left out"),
             };
             (weight, styles.outcome(*outcome).1, word, rest)
         }
@@ -244,7 +228,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             Weight::Notice,
             &styles.notice,
             "Warning",
-            text(message.trim()),
+            first_line(message),
         ),
         EventKind::RunCancelled { reason } => {
             (Weight::Notice, &styles.notice, "Stopping", text(reason))
@@ -253,7 +237,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             return (Weight::Log, Vec::new());
         }
     };
-    (weight, vec![status(style, word, text)])
+    (weight, vec![status(style, word, rest)])
 }
 
 /// A line with its word in front.
@@ -268,11 +252,11 @@ fn step_ending(outcome: Outcome) -> (Weight, &'static str) {
     match outcome {
         Outcome::Built => (Weight::Progress, "Built"),
         Outcome::Substituted => (Weight::Detail, "Downloaded"),
-        Outcome::Failed | Outcome::TimedOut | Outcome::InfrastructureFailed => {
-            (Weight::Failure, "FAILED")
-        }
-        Outcome::Cached
-        | Outcome::DependencyFailed
+        Outcome::Failed => (Weight::Failure, "FAILED"),
+        Outcome::TimedOut => (Weight::Failure, "TIMED OUT"),
+        Outcome::InfrastructureFailed => (Weight::Failure, "LOST"),
+        Outcome::Cached => (Weight::Detail, "Cached"),
+        Outcome::DependencyFailed
         | Outcome::EvaluationFailed
         | Outcome::Unsupported
         | Outcome::Skipped

@@ -22,6 +22,8 @@ mod plain;
 mod reporter;
 mod running;
 mod sanitize;
+#[cfg(test)]
+mod script;
 mod shell;
 mod styles;
 mod summary;

@@ -124,4 +124,4 @@ impl Reporter {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

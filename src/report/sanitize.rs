@@ -231,4 +231,4 @@ pub(super) fn without_commands(line: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

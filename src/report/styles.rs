@@ -9,6 +9,8 @@ use crate::event::Outcome;
 /// How text for people looks; by default without colours and in ASCII.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Styles {
+    /// What is like other text.
+    pub plain: Style,
     /// What went well.
     pub pass: Style,
     /// What failed.
@@ -107,6 +109,7 @@ impl Styles {
         // What `console` finds out about the terminal by itself must not matter: `resolve` has decided.
         let style = || Style::new().force_styling(true);
         Self {
+            plain: style(),
             pass: style().green(),
             fail: style().red().bold(),
             notice: style().yellow(),

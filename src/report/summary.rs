@@ -3,6 +3,7 @@
 //! Keeps each failure once with what it broke, whatever the number of checks; how it is written is in
 //! [`text`]. Bounded: a few checks by name for each cause, the last lines of a log, and a limit on all of it together.
 
+mod last_line;
 mod text;
 
 use std::{
@@ -13,7 +14,6 @@ use std::{
 
 pub(super) use text::{Ending, Extent};
 
-use super::sanitize::fit;
 use crate::{
     event::{Event, EventKind, Outcome},
     nix::{StorePath, System},
@@ -268,8 +268,7 @@ impl Summary {
         };
         let reason = || reason.as_deref().unwrap_or_default().trim();
         if *outcome == Outcome::Unsupported {
-            self.unsupported
-                .add(fit(reason(), TEXT_CHARS_MAX, ""), Some(check));
+            self.unsupported.add(bounded(reason()), Some(check));
         }
         if !outcome.is_failed() || self.unevaluated.contains(check) {
             return false;
@@ -279,7 +278,7 @@ impl Summary {
         let Some(failure) = failure.and_then(|at| self.failures.get_mut(*at)) else {
             let why = match (reason(), cause) {
                 ("", Some(cause)) => format!("{cause} failed"),
-                (reason, _) => fit(reason, TEXT_CHARS_MAX, ""),
+                (reason, _) => bounded(reason),
             };
             return self.mishaps.add((*outcome, why), Some(check));
         };
@@ -295,10 +294,14 @@ impl Summary {
         if self.kept_bytes >= TEXT_BYTES_MAX {
             return String::new();
         }
-        let kept: String = text.chars().take(TEXT_CHARS_MAX).collect();
+        let kept = bounded(text);
         self.kept_bytes += kept.len();
         kept
     }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

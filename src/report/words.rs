@@ -33,23 +33,6 @@ pub(super) fn spoken(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What a failed step did, up to how long it took.
-pub(super) fn failed_after(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::TimedOut => "timed out after",
-        Outcome::InfrastructureFailed => "was lost, through no fault of its own, after",
-        Outcome::Failed
-        | Outcome::Built
-        | Outcome::Substituted
-        | Outcome::Cached
-        | Outcome::DependencyFailed
-        | Outcome::EvaluationFailed
-        | Outcome::Unsupported
-        | Outcome::Skipped
-        | Outcome::Cancelled => "failed after",
-    }
-}
-
 /// The line of a daemon's error that says what happened. From Nix 2.30 on, the first one only names the derivation.
 pub(super) fn headline(error: &str) -> &str {
     let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -117,6 +100,11 @@ pub(super) fn for_checks(checks: &[String]) -> String {
             counted(rest.len(), "other check")
         ),
     }
+}
+
+/// The first line of a text from outside that says anything.
+pub(super) fn first_line(message: &str) -> String {
+    text(message.trim().lines().next().unwrap_or_default().trim_end())
 }
 
 /// A text from outside within a line.

@@ -45,7 +45,7 @@ pub(super) struct Layout<'a> {
     pub name_columns: usize,
     /// The rows that are shown.
     pub rows: Vec<&'a Row>,
-    /// How many rows of each class are not, in the order of [`Class::ALL`]; they get a line if there are any.
+    /// How many rows of each class are not, by its number; they get a line if there are any.
     pub folded: [usize; 5],
     /// How many lines the running steps have.
     pub step_lines: usize,
@@ -89,49 +89,50 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// How the cells are shown, and how wide the names may be.
 fn cells(model: &Model, width: usize) -> (Cells, usize) {
-    let title = columns(&model.title) + columns(&model.revision) + GAP;
-    let wanted = model.name_columns.max(title.min(width / 2));
     let systems = model.columns();
     if systems.len() <= 1 {
         let room = width.saturating_sub(MARGIN + GAP + CELL_COLUMNS);
-        return (Cells::List, wanted.min(room.max(width / 2)));
+        return (Cells::List, model.name_columns.min(room.max(width / 2)));
     }
-    let cell =
-        |at: &usize| columns(model.systems[*at].as_str()).clamp(CELL_COLUMNS, CELL_COLUMNS * 2);
+    let title = columns(&model.title) + columns(&model.revision) + GAP;
+    let wanted = model.name_columns.max(title.min(width / 2));
     let names = wanted.min(NAME_COLUMNS_MIN.max(width * 2 / 5));
-    let all: usize = systems.iter().map(|at| cell(at) + GAP).sum();
-    // Where not all systems fit, the rest shares a column.
-    let rest = if MARGIN + names + all <= width {
-        0
-    } else {
-        CELL_COLUMNS + GAP
+    let fitting = |mut room: usize| {
+        let with_width = systems.iter().map(|at| {
+            let name = columns(model.systems[*at].as_str());
+            (*at, name.clamp(CELL_COLUMNS, CELL_COLUMNS * 2))
+        });
+        let fits = |(_, cell): &(usize, usize)| {
+            let fits = cell + GAP <= room;
+            room = room.saturating_sub(cell + GAP);
+            fits
+        };
+        with_width.take_while(fits).collect::<Vec<_>>()
     };
-    let mut used = MARGIN + names + rest;
-    let mut shown = Vec::new();
-    for at in &systems {
-        used += cell(at) + GAP;
-        if used > width {
-            used -= cell(at) + GAP;
-            break;
-        }
-        shown.push((*at, cell(at)));
+    let mut room = width.saturating_sub(MARGIN + names);
+    let mut shown = fitting(room);
+    if shown.len() < systems.len() {
+        // The others share a column.
+        room = room.saturating_sub(GAP + CELL_COLUMNS);
+        shown = fitting(room);
     }
     if shown.is_empty() {
-        let names = wanted.min(
-            width
-                .saturating_sub(MARGIN + GAP * systems.len())
-                .max(width / 2),
-        );
-        let room = width.saturating_sub(MARGIN + names) / GAP;
+        let room = width.saturating_sub(MARGIN + GAP * systems.len());
+        let names = wanted.min(room.max(width / 2));
+        let signs = width.saturating_sub(MARGIN + names) / GAP;
         return (
-            Cells::Signs(systems.into_iter().take(room).collect()),
+            Cells::Signs(systems.into_iter().take(signs).collect()),
             names,
         );
     }
+    let used: usize = shown.iter().map(|(_, cell)| cell + GAP).sum();
     let hidden = systems[shown.len()..].to_vec();
-    let names = wanted.min(names + width.saturating_sub(used));
-    (Cells::Columns { shown, hidden }, names)
+    (
+        Cells::Columns { shown, hidden },
+        wanted.min(names + room.saturating_sub(used)),
+    )
 }
 
 /// The rows for so many lines, and how many of each class are left; those have a line among them if there are any.

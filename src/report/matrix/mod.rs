@@ -6,7 +6,7 @@
 mod layout;
 mod model;
 mod render;
-mod screen;
+pub(super) mod screen;
 mod text_line;
 
 use std::{io, time::Duration};
@@ -35,7 +35,7 @@ impl Matrix {
         Self::on_screen(Screen::stderr(), verbosity)
     }
 
-    fn on_screen(screen: Screen, verbosity: i8) -> Self {
+    pub(super) fn on_screen(screen: Screen, verbosity: i8) -> Self {
         Self {
             verbosity,
             model: Model::default(),

@@ -22,15 +22,15 @@ const RESERVED_FOR: Duration = Duration::from_secs(2);
 /// How much of a reason is kept for each check, in characters.
 const NOTE_CHARS_MAX: usize = 80;
 
-/// What of a row or a check matters most, the most pressing first.
+/// What became of a check; of a row, the first of these that one of its checks is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Failed,
     Running,
     Waiting,
+    Passed,
     /// Ended without having passed or failed.
     Neutral,
-    Passed,
 }
 
 impl Class {
@@ -85,11 +85,10 @@ impl Check {
 /// A row of the matrix.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// Its name.
-    pub name: Arc<str>,
+    name: Arc<str>,
     /// Its checks, with the number of their system; `None` for one without a column.
     cells: Vec<(Option<usize>, usize)>,
-    /// The most pressing class of its checks.
+    /// What became of its checks.
     pub class: Class,
 }
 
@@ -100,11 +99,13 @@ pub(super) struct Model {
     pub title: String,
     /// The commit and whether the tree is dirty; empty if unknown.
     pub revision: String,
+    /// The attribute below the flake's outputs; what a row without a name stands for.
+    pub attribute: String,
     /// The systems that have checks, in the order in which they came up.
     pub systems: Vec<System>,
     /// How wide the widest name of a row is, in columns, up to a bound.
     pub name_columns: usize,
-    /// How many rows there are of each class, in the order of [`Class::ALL`].
+    /// How many rows there are of each class, by its number.
     pub rows_by_class: [usize; 5],
     /// How many checks ended how.
     pub outcomes: Counts,
@@ -135,10 +136,12 @@ impl Model {
             EventKind::RunStarted {
                 title,
                 revision,
+                attribute,
                 systems,
                 ..
             } => {
                 self.title.clone_from(title);
+                self.attribute.clone_from(attribute);
                 self.revision = revision.clone().unwrap_or_default();
                 self.systems_asked_for.clone_from(systems);
             }
@@ -222,6 +225,15 @@ impl Model {
         self.rows.len()
     }
 
+    /// What a row is called.
+    pub(super) fn name<'a>(&'a self, row: &'a Row) -> &'a str {
+        if row.name.is_empty() {
+            &self.attribute
+        } else {
+            &row.name
+        }
+    }
+
     /// The check of a row for a system, by its number; `None` asks for the one without a column.
     pub(super) fn cell(&self, row: &Row, system: Option<usize>) -> Option<&Check> {
         let (_, at) = row.cells.iter().find(|(known, _)| *known == system)?;
@@ -282,10 +294,15 @@ impl Model {
         self.rows.push(Row {
             name: Arc::clone(&name),
             cells: Vec::new(),
-            class: Class::Passed,
+            class: Class::Neutral,
         });
-        self.rows_by_class[Class::Passed as usize] += 1;
-        let shown: String = name.chars().take(NOTE_CHARS_MAX).collect();
+        self.rows_by_class[Class::Neutral as usize] += 1;
+        let shown = if name.is_empty() {
+            &self.attribute
+        } else {
+            &*name
+        };
+        let shown: String = shown.chars().take(NOTE_CHARS_MAX).collect();
         self.name_columns = self.name_columns.max(columns(&shown));
         self.row_of.insert(name, at);
         at
@@ -314,7 +331,7 @@ impl Model {
             .cells
             .iter()
             .map(|(_, check)| self.checks[*check].class());
-        let class = classes.min().unwrap_or(Class::Passed);
+        let class = classes.min().unwrap_or(Class::Neutral);
         self.rows_by_class[row.class as usize] -= 1;
         self.rows_by_class[class as usize] += 1;
         row.class = class;

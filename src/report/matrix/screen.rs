@@ -19,7 +19,7 @@ use crate::report::sanitize::columns;
 const FRAME: Duration = Duration::from_millis(100);
 
 /// A terminal with the block at its end.
-pub(super) struct Screen {
+pub(in crate::report) struct Screen {
     terminal: LineTerm,
     bar: ProgressBar,
     block: Arc<Mutex<String>>,
@@ -33,7 +33,7 @@ impl Screen {
         Self::new(Arc::new(Term::buffered_stderr()))
     }
 
-    fn new(terminal: Arc<dyn TermLike>) -> Self {
+    pub(in crate::report) fn new(terminal: Arc<dyn TermLike>) -> Self {
         let terminal = LineTerm {
             inner: terminal,
             frame: Arc::default(),
@@ -152,7 +152,7 @@ impl TermLike for LineTerm {
         self.inner.height()
     }
 
-    /// The first move of a frame goes up to the first line of the block, `n` lines above its last one.
+    /// The first move of a frame goes up to the first line of the block, `n` lines above its last one, and clears it.
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
         let mut frame = lock(&self.frame);
         if std::mem::replace(&mut frame.is_placed, true) || frame.last.is_empty() {
@@ -164,8 +164,15 @@ impl TermLike for LineTerm {
             .iter()
             .map(|columns| columns.div_ceil(width).max(1))
             .sum();
-        self.inner.move_cursor_up(rows.saturating_sub(1))?;
-        self.inner.write_str("\r\u{1b}[J")
+        let above = rows.saturating_sub(1);
+        self.inner.move_cursor_up(above)?;
+        // Row by row: what is cleared at once from the first row of the screen on, tmux keeps in its history.
+        for _ in 0..above {
+            self.inner.clear_line()?;
+            self.inner.move_cursor_down(1)?;
+        }
+        self.inner.clear_line()?;
+        self.inner.move_cursor_up(above)
     }
 
     fn move_cursor_down(&self, _: usize) -> io::Result<()> {

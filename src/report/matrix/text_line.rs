@@ -36,6 +36,11 @@ impl TextLine {
         self.width.saturating_sub(self.used + self.gap)
     }
 
+    /// The columns that are written.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Leaves columns empty.
     #[must_use]
     pub(super) fn skip(mut self, n: usize) -> Self {
@@ -61,8 +66,9 @@ impl TextLine {
     #[must_use]
     pub(super) fn push_within(mut self, text: &str, width: usize, style: &Style) -> Self {
         let text = fit(text, width.min(self.room()), self.ellipsis);
-        if !text.is_empty() {
-            let gap = self.gap;
+        let gap = self.gap;
+        // Even a text without a width must not draw the gap over the end of the line.
+        if !text.is_empty() && self.used + gap <= self.width {
             _ = write!(self.text, "{:gap$}{}", "", paint(style, &text));
             self.used += gap + columns(&text);
             self.gap = 0;

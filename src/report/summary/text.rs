@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Causes, Checks, EvaluationError, Failure, Summary};
+use super::{Causes, Checks, EvaluationError, Failure, Summary, last_line::last_line};
 use crate::{
     event::{Counts, Outcome, RunOutcome},
     report::{
@@ -13,15 +13,14 @@ use crate::{
         sanitize::{harmless, log_line},
         shell,
         styles::{Styles, paint},
-        words::{
-            LOG_COLUMNS_MAX, check_name, failed_after, in_phase, list_of_systems, on_machine,
-            place, spoken,
-        },
+        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken},
     },
 };
 
 /// How many different warnings and reasons are listed; the rest is counted.
 const LISTED_MAX: usize = 10;
+/// How wide the widest label is.
+const LABEL_COLUMNS: usize = 8;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]
@@ -83,14 +82,21 @@ impl Summary {
         for ((outcome, why), checks) in self.mishaps.in_order() {
             text.mishap(*outcome, why, checks);
         }
-        let is_told = !self.evaluation_errors.is_empty();
+        let is_told = self
+            .evaluation_errors
+            .checks
+            .iter()
+            .any(|checks| checks.named.is_empty());
         if let Some(error) = ending
             .error
             .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
         {
             text.error(error);
         }
-        text.last_line(self, ending);
+        if extent != Extent::Headings && !text.lines.is_empty() {
+            text.lines.push(String::new());
+        }
+        text.lines.push(last_line(self, ending, options, styles));
         text.lines
     }
 }
@@ -109,9 +115,10 @@ impl Text<'_> {
     /// Adds a line with a label; without one it belongs to the line above.
     fn labelled(&mut self, label: &str, rest: &str) {
         if self.extent != Extent::Headings {
-            let label = paint(&self.styles.dim, format_args!("{label:<8}"));
+            let rest = format!("{:1$} {rest}", "", LABEL_COLUMNS - label.len());
+            let label = paint(&self.styles.dim, label);
             self.lines
-                .push(format!("    {label} {rest}").trim_end().to_owned());
+                .push(format!("    {label}{rest}").trim_end().to_owned());
         }
     }
 
@@ -154,7 +161,9 @@ impl Text<'_> {
                 [first, ..] => format!("{times}, first at {}", check_name(first)),
             };
             self.quoted(message.lines());
-            self.labelled("", &place);
+            if !place.is_empty() {
+                self.labelled("", &place);
+            }
         }
         self.more(warnings.checks.len());
     }
@@ -280,109 +289,23 @@ impl Text<'_> {
             ),
         }
     }
-
-    fn last_line(&mut self, summary: &Summary, ending: Ending<'_>) {
-        if self.extent != Extent::Headings && !self.lines.is_empty() {
-            self.lines.push(String::new());
-        }
-        let took = format!("in {}", duration(ending.duration));
-        let counts = ending.counts;
-        if counts.total() == 0 {
-            let (outcome, text) = match ending.outcome {
-                RunOutcome::Passed | RunOutcome::Failed => {
-                    (Outcome::Skipped, self.no_checks(summary))
-                }
-                RunOutcome::Cancelled => (Outcome::Cancelled, stopped(summary)),
-                RunOutcome::Errored => (
-                    Outcome::InfrastructureFailed,
-                    "nothing was checked".to_owned(),
-                ),
-            };
-            let (glyph, style) = self.styles.outcome(outcome);
-            self.lines.push(format!(
-                "{}  {took}",
-                paint(style, format_args!("{glyph} {text}"))
-            ));
-            return;
-        }
-        let mut parts = Vec::new();
-        if ending.outcome == RunOutcome::Cancelled {
-            parts.push(paint(&self.styles.notice, stopped(summary)));
-        }
-        let glyphs = self.styles.glyphs;
-        if counts.passed() > 0 {
-            let kinds = kinds(counts, Outcome::is_passed, Outcome::Built);
-            let text = format!("{} {} passed{kinds}", glyphs.pass, count(counts.passed()));
-            parts.push(paint(&self.styles.pass, text));
-        }
-        if counts.failed() > 0 {
-            let kinds = kinds(counts, Outcome::is_failed, Outcome::Failed);
-            let text = format!("{} {} failed{kinds}", glyphs.fail, count(counts.failed()));
-            parts.push(paint(&self.styles.fail, text));
-        }
-        let others: Vec<_> = counts
-            .iter()
-            .filter(|(outcome, _)| !outcome.is_passed() && !outcome.is_failed())
-            .map(|(outcome, n)| format!("{} {}", count(n), spoken(outcome)))
-            .collect();
-        if !others.is_empty() {
-            let text = format!("{} {}", glyphs.neutral, others.join(", "));
-            parts.push(paint(&self.styles.notice, text));
-        }
-        parts.push(took);
-        self.lines.push(parts.join("  "));
-    }
-
-    fn no_checks(&self, summary: &Summary) -> String {
-        let none = match self.options.attribute.as_str() {
-            "checks" => "No checks".to_owned(),
-            attribute => format!("Nothing to check in `{}`", harmless(attribute)),
-        };
-        let mut text = format!("{none} for {}", list_of_systems(&summary.systems));
-        if !summary.systems_available.is_empty() {
-            let available = list_of_systems(&summary.systems_available);
-            text = format!("{text}; the flake has checks for {available}");
-        }
-        text
-    }
 }
 
-fn stopped(summary: &Summary) -> String {
-    match &summary.cancelled {
-        Some(reason) => format!("stopped ({})", harmless(reason)),
-        None => "stopped".to_owned(),
+/// What a failed step did, up to how long it took.
+fn failed_after(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::TimedOut => "timed out after",
+        Outcome::InfrastructureFailed => "was lost, through no fault of its own, after",
+        Outcome::Failed
+        | Outcome::Built
+        | Outcome::Substituted
+        | Outcome::Cached
+        | Outcome::DependencyFailed
+        | Outcome::EvaluationFailed
+        | Outcome::Unsupported
+        | Outcome::Skipped
+        | Outcome::Cancelled => "failed after",
     }
-}
-
-/// The kinds of outcomes behind a number, in brackets; nothing if all are of the usual one.
-fn kinds(counts: &Counts, wanted: fn(Outcome) -> bool, usual: Outcome) -> String {
-    let kinds: Vec<_> = counts
-        .iter()
-        .filter(|(outcome, _)| wanted(*outcome))
-        .collect();
-    if kinds.iter().all(|(outcome, _)| *outcome == usual) {
-        return String::new();
-    }
-    let kinds: Vec<_> = kinds
-        .into_iter()
-        .map(|(outcome, n)| {
-            let kind = match outcome {
-                Outcome::Failed => "by themselves",
-                Outcome::DependencyFailed => "by a dependency",
-                Outcome::EvaluationFailed => "in evaluation",
-                Outcome::InfrastructureFailed => "by the infrastructure",
-                Outcome::TimedOut
-                | Outcome::Built
-                | Outcome::Substituted
-                | Outcome::Cached
-                | Outcome::Unsupported
-                | Outcome::Skipped
-                | Outcome::Cancelled => spoken(outcome),
-            };
-            format!("{} {kind}", count(n))
-        })
-        .collect();
-    format!(" ({})", kinds.join(", "))
 }
 
 /// The lines of a daemon's error without the log that newer ones put behind it, if the log is shown anyway.

@@ -71,9 +71,10 @@ impl Writer<'_> {
     }
 
     fn row(&self, row: &Row, layout: &Layout<'_>) -> String {
-        let plain = Style::new();
+        let plain = &self.styles.plain;
         let mut at = MARGIN + layout.name_columns;
         let line = self.line();
+        let name = self.model.name(row);
         match &layout.cells {
             Cells::List => {
                 let check = self
@@ -81,21 +82,21 @@ impl Writer<'_> {
                     .cell(row, Some(0))
                     .or_else(|| self.model.cell(row, None));
                 let Some(check) = check else {
-                    return line.skip(MARGIN).push(&row.name, &plain).finish();
+                    return line.skip(MARGIN).push(name, plain).finish();
                 };
                 let (sign, style) = self.sign(check);
                 line.skip(1)
                     .push(sign, style)
                     .skip(1)
-                    .push_within(&row.name, layout.name_columns, &plain)
+                    .push_within(name, layout.name_columns, plain)
                     .skip_to(at + GAP)
                     .push(&self.long_word(check), &self.styles.dim)
                     .finish()
             }
             Cells::Columns { shown, hidden } => {
-                let mut line =
-                    line.skip(MARGIN)
-                        .push_within(&row.name, layout.name_columns, &plain);
+                let mut line = line
+                    .skip(MARGIN)
+                    .push_within(name, layout.name_columns, plain);
                 // A check whose system is unknown stands in the first column that is free.
                 let mut homeless = self.model.cell(row, None);
                 for (system, cell) in shown {
@@ -110,7 +111,7 @@ impl Writer<'_> {
                         line = line.push(sign, style).skip(1).push_within(
                             &self.word(check),
                             room,
-                            &plain,
+                            plain,
                         );
                     }
                     at += GAP + cell;
@@ -125,9 +126,9 @@ impl Writer<'_> {
                 line.finish()
             }
             Cells::Signs(systems) => {
-                let mut line =
-                    line.skip(MARGIN)
-                        .push_within(&row.name, layout.name_columns, &plain);
+                let mut line = line
+                    .skip(MARGIN)
+                    .push_within(name, layout.name_columns, plain);
                 for system in systems {
                     if let Some(check) = self.model.cell(row, Some(*system)) {
                         let (sign, style) = self.sign(check);
