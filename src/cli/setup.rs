@@ -129,8 +129,12 @@ impl Setup {
 
     /// Connections to the store for at most so many users at once.
     pub(super) async fn pool(&self, settings: ClientSettings, connections: usize) -> Arc<Pool> {
-        let address =
-            StoreAddress::detect(&self.host.daemon_program(), &|name| std::env::var_os(name)).await;
+        // Nix's setting `store` is what `NIX_REMOTE` says, or else its configuration files.
+        let env = |name: &str| match (name, self.host.settings.value("store")) {
+            ("NIX_REMOTE", store) if !store.is_empty() => Some(store.into()),
+            _ => std::env::var_os(name),
+        };
+        let address = StoreAddress::detect(&self.host.daemon_program(), &env).await;
         Arc::new(Pool::new(address, settings, connections))
     }
 

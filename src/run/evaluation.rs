@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Evaluate, PooledStore};
+use super::{Builder, Evaluate, PooledStore, worker::describe};
 use crate::{
     eval::{
         CacheKey, CachedEvaluation, EvalCache, EvalError, EvalRequest, EvalSummary, Evaluated,
@@ -45,6 +45,11 @@ impl Evaluation {
             && self.is_to_be_had(&kept).await
         {
             return (send_kept(kept, &found).await, true);
+        }
+        // Whoever evaluates needs the store too, but says less clearly why it cannot be reached; and two processes of Nix
+        // that make a new store at the same time disturb each other.
+        if let Err(error) = self.store.connect().await {
+            return (Err(EvalError::Infrastructure(describe(&error))), false);
         }
         if let Some((builder, connections)) = self.warm_up {
             tokio::spawn(async move { builder.warm_up(connections).await });

@@ -9,6 +9,7 @@ mod evaluation;
 mod input;
 mod notes;
 mod ready;
+mod reason;
 mod settings;
 mod signal;
 mod state;

@@ -43,7 +43,16 @@ fn a_daemon_that_stays_away_ends_the_run_with_exit_code_4() {
                 .check("slow", "echo begins; nap 60; echo > $out")
                 .check("waits", "nap 60; echo > $out")
                 .committed();
-            project.start(&["check", "--format", "json", "--log", "-j", "1"])
+            project.start(&[
+                "check",
+                "--format",
+                "json",
+                "--log",
+                "-j",
+                "1",
+                "--eval-workers",
+                "1",
+            ])
         };
         run.wait_for("\"begins\"");
         store.kill_daemon();

@@ -187,18 +187,23 @@ fn content_addressed_derivations_are_built_and_found_again() {
 #[test]
 fn builds_that_take_or_are_silent_for_too_long_time_out() {
     for nix in nix::all() {
-        let store = nix.store().with_daemon();
-        let project = Project::new(&store)
-            .check("slow", "nap 60; echo > $out")
-            .committed();
-        for option in ["--timeout", "--max-silent-time"] {
-            let run = project.nixci(&["check", "--format", "json", option, "1"]);
-            assert_eq!(run.code, Some(1), "Nix {nix}: {run}");
-            assert_eq!(
-                Events::of(&run).outcomes(),
-                BTreeMap::from([("slow", "timed_out")]),
-                "Nix {nix} {option}"
-            );
+        for with_daemon in [true, false] {
+            let store = nix.store();
+            let store = if with_daemon {
+                store.with_daemon()
+            } else {
+                store
+            };
+            let project = Project::new(&store)
+                .check("slow", "nap 60; echo > $out")
+                .committed();
+            for option in ["--timeout", "--max-silent-time"] {
+                let run = project.nixci(&["check", "--format", "json", option, "1"]);
+                let context = format!("Nix {nix}, daemon {with_daemon}, {option}: {run}");
+                assert_eq!(run.code, Some(1), "{context}");
+                let expected = BTreeMap::from([("slow", "timed_out")]);
+                assert_eq!(Events::of(&run).outcomes(), expected, "{context}");
+            }
         }
     }
 }

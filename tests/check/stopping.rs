@@ -28,7 +28,16 @@ fn a_signal_ends_builders_within_two_seconds_and_says_what_was_done() {
                     .check("slow", "echo runs; nap 60; echo > $out")
                     .check("waits", "nap 60; echo > $out")
                     .committed();
-                let mut run = project.start(&["check", "--format", "json", "--log", "-j", "1"]);
+                let mut run = project.start(&[
+                    "check",
+                    "--format",
+                    "json",
+                    "--log",
+                    "-j",
+                    "1",
+                    "--eval-workers",
+                    "1",
+                ]);
                 run.wait_for("\"runs\"");
                 let asked = Instant::now();
                 run.signal(signal);
