@@ -7,6 +7,7 @@
 
 mod answer;
 mod engine;
+mod findings;
 mod locked_flake;
 mod root;
 mod schedule;

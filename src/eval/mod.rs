@@ -119,6 +119,16 @@ pub struct EvalFailure {
     pub column: Option<u32>,
 }
 
+impl EvalFailure {
+    /// Makes a failure of which no place is known.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What an evaluation was, when it ended well (single attributes may have failed).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EvalSummary {

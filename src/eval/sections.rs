@@ -27,6 +27,7 @@ const NOISE: &[&str] = &[
     "waiting for ",
     "warning: Git tree ",
     "warning: SQLite database ",
+    "warning: error: SQLite database ",
     "warning: ignoring the client-specified setting ",
     "warning: ignoring the user-specified setting ",
     "warning: unknown experimental feature ",

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::{
-    eval::{ATTRIBUTES_MAX, EvalFailure, EvaluatedCheck, failure::FailureContext},
+    eval::{EvalFailure, EvaluatedCheck},
     nix::{AttrPath, StorePath, System},
 };
 
@@ -21,7 +21,7 @@ pub(super) enum Answer {
     Set {
         /// How many attributes it has.
         count: usize,
-        /// Their names; the first [`ATTRIBUTES_MAX`] if there are more.
+        /// Their names; not all if there are too many.
         names: Vec<String>,
         /// Whether it may be looked into: `recurseForDerivations` is not `false`.
         recurse: bool,
@@ -38,8 +38,6 @@ pub(super) enum Answer {
     },
     /// A name of the path is not in its set.
     Missing {
-        /// Which name, counted from 0.
-        at: usize,
         /// What the set has instead; the first 20.
         names: Vec<String>,
     },
@@ -65,9 +63,9 @@ pub(super) struct DerivationAnswer {
 /// A position as `builtins.unsafeGetAttrPos` gives it.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Position {
-    file: String,
-    line: u32,
-    column: u32,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) column: u32,
 }
 
 impl DerivationAnswer {
@@ -81,17 +79,11 @@ impl DerivationAnswer {
             .ok()
             .filter(StorePath::is_derivation);
         let Some(drv_path) = drv_path else {
-            return Err(EvalFailure {
-                message: format!(
-                    "`{shown}` says it is a derivation, but its `drvPath` is `{}`",
-                    self.drv_path
-                        .chars()
-                        .take(300)
-                        .collect::<String>()
-                        .escape_debug()
-                ),
-                ..EvalFailure::default()
-            });
+            let drv_path: String = self.drv_path.chars().take(300).collect();
+            return Err(EvalFailure::new(format!(
+                "`{shown}` says it is a derivation, but its `drvPath` is `{}`",
+                drv_path.escape_debug()
+            )));
         };
         let name = self
             .name
@@ -114,13 +106,7 @@ impl DerivationAnswer {
 }
 
 /// Says that an attribute is something else than a derivation.
-pub(super) fn not_a_derivation(
-    shown: &AttrPath,
-    is: &str,
-    type_name: Option<&str>,
-    position: Option<Position>,
-    context: &FailureContext,
-) -> EvalFailure {
+pub(super) fn not_a_derivation(shown: &AttrPath, is: &str, type_name: Option<&str>) -> String {
     let what = match type_name {
         Some(name) => format!(
             "a set of type `{}`",
@@ -128,24 +114,7 @@ pub(super) fn not_a_derivation(
         ),
         None => value_kind(is).to_owned(),
     };
-    let message = format!("`{shown}` is {what}, not a derivation");
-    match position {
-        Some(Position { file, line, column }) => context.failure_at(message, &file, line, column),
-        None => EvalFailure {
-            message,
-            ..EvalFailure::default()
-        },
-    }
-}
-
-/// Says that an attribute set has more attributes than are evaluated.
-pub(super) fn too_many_attributes() -> EvalFailure {
-    EvalFailure {
-        message: format!(
-            "there are more than {ATTRIBUTES_MAX} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
-        ),
-        ..EvalFailure::default()
-    }
+    format!("`{shown}` is {what}, not a derivation")
 }
 
 /// The kind of a value with its article.

@@ -27,9 +27,14 @@ let
     + pad (clock / 3600) + pad (rest clock 3600 / 60) + pad (rest clock 60);
   pick = names: builtins.intersectAttrs (listToAttrs (map (name: { inherit name; value = null; }) names));
   below = path: dir: if dir == "" then path else path + "/" + dir;
-  # What Nix tells a flake about a tree. The path is only looked at if no tree with that hash is valid.
+  # What Nix tells a flake about a tree. The path is looked at only if no tree with that hash is valid, or if it has to
+  # be before it may be read.
   tree = path: locked:
-    { outPath = builtins.path { inherit path; name = "source"; sha256 = locked.narHash; }; }
+    {
+      outPath =
+        if since.pure then builtins.path { inherit path; name = "source"; sha256 = locked.narHash; }
+        else (builtins.fetchTree { type = "path"; inherit path; inherit (locked) narHash; }).outPath;
+    }
     // pick [ "narHash" "rev" "revCount" "dirtyRev" "dirtyShortRev" "lastModified" ] locked
     // (if locked.type == "git" then { submodules = locked.submodules or false; } else { })
     // (if locked ? rev then { shortRev = substring 0 7 locked.rev; } else { })
@@ -54,10 +59,10 @@ let
         else if isRelative && isNew then { outPath = parent.treePath; }
         else if isRelative && since.source then parent.sourceInfo
         else if isRelative then parent.sourceInfo // { outPath = relativePath; }
-        else if locked ? narHash && !elem locked.narHash absent then tree "/the store path of input ${key} is not valid" locked
+        else if since.pure && locked ? narHash && !elem locked.narHash absent then tree "/the store path of input ${key} is not valid" locked
         else builtins.fetchTree locked;
       outPath =
-        if isRelative && isNew then below parent.treePath node.newDir
+        if isNew then below treePath node.newDir
         else if isRelative && since.source then below relativePath (if since.dir then dir else "")
         else below sourceInfo.outPath dir;
       flake = import (outPath + "/flake.nix");

@@ -59,13 +59,10 @@ impl LockedFlake {
     /// Asks Nix. Dropping the future ends the process.
     pub(super) async fn read(request: &EvalRequest) -> Result<Self, EvalError> {
         if request.installable.flake.starts_with('-') {
-            return Err(EvalError::Flake(EvalFailure {
-                message: format!(
-                    "`{0}` begins like an option: write `./{0}` if it is a folder",
-                    request.installable.flake
-                ),
-                ..EvalFailure::default()
-            }));
+            return Err(EvalError::Flake(EvalFailure::new(format!(
+                "`{0}` begins like an option: write `./{0}` if it is a folder",
+                request.installable.flake
+            ))));
         }
         let mut process = Process::spawn(
             Command::new(&request.nix)

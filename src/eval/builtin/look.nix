@@ -17,7 +17,7 @@ let
     else
       let name = elemAt path at; in
       if value ? ${name} then walk (at + 1) value.${name} (builtins.unsafeGetAttrPos name value)
-      else { kind = "missing"; inherit at; names = first 20 (attrNames value); };
+      else { kind = "missing"; names = first 20 (attrNames value); };
   see = value: position:
     if !isAttrs value then { kind = "other"; is = typeOf value; inherit position; }
     else

@@ -22,6 +22,8 @@ use crate::{
 const NEWEST_KNOWN: (u32, u32) = (2, 36);
 /// The first version of Lix; it calls flakes as Nix 2.18 does.
 const LIX: (u32, u32) = (2, 90);
+/// The minor version of Nix whose `nix repl` is the first that can evaluate purely.
+pub(super) const PURE_SINCE: u32 = 10;
 /// What a node of a lock file has, as far as this is known.
 const NODE_KEYS: &[&str] = &["flake", "info", "inputs", "locked", "original", "parent"];
 /// A lock file up to this size is sent, a larger one read by the worker, in bytes.
@@ -66,13 +68,10 @@ impl Root {
             });
         }
         if let Some(key) = unknown_key(&flake.locks) {
-            return Err(EvalError::Flake(EvalFailure {
-                message: format!(
-                    "the lock file has `{key}`, which the built-in evaluator does not know: commit all changes, or use \
+            return Err(EvalError::Flake(EvalFailure::new(format!(
+                "the lock file has `{key}`, which the built-in evaluator does not know: commit all changes, or use \
                      `--evaluator nix-eval-jobs`"
-                ),
-                ..EvalFailure::default()
-            }));
+            ))));
         }
         Ok(Self::call(request, flake, own_tree, tree_lock, is_there))
     }
@@ -107,7 +106,7 @@ impl Root {
         // has other keys than Nix prints if someone wrote it by hand, but it means the same.
         let mut locks = flake.locks.clone();
         if flake.is_lock_new {
-            mark_new_relative_inputs(&mut locks, tree_lock, flake.dir());
+            mark_new_inputs(&mut locks, tree_lock, flake.dir());
         }
         let locks = json!(locks);
         let is_in_tree = !flake.is_lock_new && request.options.reference_lock_file.is_none();
@@ -151,6 +150,8 @@ fn levels(version: (u32, u32)) -> String {
         }
     };
     let levels = [
+        // Workers are pure, see worker.rs.
+        ("pure", PURE_SINCE),
         // The flake has `_type`.
         ("type", 12),
         // The flake's `outPath` has its `dir`.
@@ -170,9 +171,10 @@ fn levels(version: (u32, u32)) -> String {
     set
 }
 
-/// Gives relative inputs that Nix has only just locked their `newDir`: Nix has fetched them as part of another tree then,
-/// and knows their folder in it, whereas of locked ones it takes the path as it is written.
-fn mark_new_relative_inputs(locks: &mut Locks, old: Option<&Locks>, root_dir: &str) {
+/// Gives inputs that Nix has only just locked their `newDir` where it differs from what the lock file says: Nix has
+/// fetched them then. Of a folder in another tree it knows the name without `.` and `..`; and of what is no flake it
+/// gives the whole tree, whatever `dir` is.
+fn mark_new_inputs(locks: &mut Locks, old: Option<&Locks>, root_dir: &str) {
     let is_old = |node: &Value| {
         let same = |other: &Value| {
             ["locked", "original", "parent"]
@@ -183,9 +185,13 @@ fn mark_new_relative_inputs(locks: &mut Locks, old: Option<&Locks>, root_dir: &s
     };
     let before = locks.clone();
     for node in locks.nodes.values_mut() {
-        if relative_path(node).is_some() && !is_old(node) {
-            let dir = folder(&before, node, root_dir, 0);
-            node["newDir"] = dir.into();
+        if is_old(node) {
+            continue;
+        }
+        if relative_path(node).is_some() {
+            node["newDir"] = folder(&before, node, root_dir, 0).into();
+        } else if node["flake"] == false {
+            node["newDir"] = "".into();
         }
     }
 }

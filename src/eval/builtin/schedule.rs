@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 use super::worker::WorkerId;
 use crate::nix::AttrPath;
 
-/// How many workers start before it is known what there is to do.
-const FIRST_WORKERS: usize = 2;
 /// How many workers may fail to start in a row.
 const FAILED_STARTS_MAX: usize = 3;
 /// How many workers may be lost in a row without an answer in between.
@@ -73,6 +71,7 @@ pub(super) struct Schedule {
     started: WorkerId,
     is_open: bool,
     is_warming_up: bool,
+    has_answer: bool,
     queue: VecDeque<Task>,
     alone: VecDeque<Task>,
     failed_starts: usize,
@@ -108,6 +107,7 @@ impl Schedule {
             started: 0,
             is_open: false,
             is_warming_up: false,
+            has_answer: false,
             queue: VecDeque::new(),
             alone: VecDeque::new(),
             failed_starts: 0,
@@ -123,6 +123,11 @@ impl Schedule {
     /// Adds something to do.
     pub(super) fn push(&mut self, task: Task) {
         self.queue.push_back(task);
+    }
+
+    /// Adds several things to do.
+    pub(super) fn extend(&mut self, tasks: Vec<Task>) {
+        self.queue.extend(tasks);
     }
 
     /// Lets a task be tried once more, alone.
@@ -168,6 +173,7 @@ impl Schedule {
         match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Looking(task) => {
                 self.is_warming_up = false;
+                self.has_answer = true;
                 Some(task)
             }
             Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
@@ -249,8 +255,10 @@ impl Schedule {
         let on_the_way = self.alive(|phase| matches!(phase, Phase::Starting | Phase::WarmingUp));
         let wanted = match () {
             () if self.is_warming_up => self.workers_max,
-            () if self.is_open => (alive + self.queue.len()).saturating_sub(on_the_way),
-            () => FIRST_WORKERS,
+            // Locking the flake goes on beside the first; the second has a task as soon as the first has an answer.
+            () if !self.is_open => 1,
+            () if !self.has_answer => 2,
+            () => (alive + self.queue.len()).saturating_sub(on_the_way),
         };
         for _ in alive..wanted.min(self.workers_max) {
             self.start(&mut effects);

@@ -69,23 +69,22 @@ impl Worker {
         id: WorkerId,
         reports: mpsc::Sender<(WorkerId, Report)>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), EvalError> {
-        let process = Process::spawn(
-            Command::new(&request.nix)
-                .args(super::common_arguments(request))
-                .args(["repl", "--show-trace", "--option", "pure-eval"])
-                .arg(if request.options.impure {
-                    "false"
-                } else {
-                    "true"
-                })
-                // The line editor has a history and looks at the terminal.
-                .env("XDG_DATA_HOME", home)
-                .env("INPUTRC", "/dev/null")
-                .env("TERM", "dumb")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped()),
-        )?;
+        let mut command = Command::new(&request.nix);
+        command
+            .args(super::common_arguments(request))
+            .args(["repl", "--show-trace"])
+            .args(purity(request))
+            // The line editor has a history and looks at the terminal.
+            .env("XDG_DATA_HOME", home)
+            .env("INPUTRC", "/dev/null")
+            .env("TERM", "dumb")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        if !request.options.impure {
+            command.env_remove("NIX_PATH");
+        }
+        let process = Process::spawn(&mut command)?;
         let (requests_tx, requests) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
         let worker = Self {
@@ -131,6 +130,30 @@ impl Worker {
 
 fn names(path: &AttrPath) -> String {
     text::list(path.names().iter().map(String::as_str))
+}
+
+/// The options that make a worker evaluate purely, or impurely as it does by itself.
+///
+/// Before Nix 2.10 the repl ignores `pure-eval`. What is nearest to it then also keeps files and the environment from the
+/// flake, but not `builtins.currentSystem` and `currentTime`; and it would forbid fetching, unlike pure evaluation.
+fn purity(request: &EvalRequest) -> &'static [&'static str] {
+    if request.options.impure {
+        &[]
+    } else if request.nix_version >= (2, root::PURE_SINCE) {
+        &["--option", "pure-eval", "true"]
+    } else {
+        &[
+            "--option",
+            "restrict-eval",
+            "true",
+            "--option",
+            "nix-path",
+            "",
+            "--option",
+            "allowed-uris",
+            "file:// git:// git+file:// git+http:// git+https:// git+ssh:// http:// https:// ssh://",
+        ]
+    }
 }
 
 /// What is said to a worker first. Names are short since it reads byte by byte.
