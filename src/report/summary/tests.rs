@@ -293,6 +293,19 @@ fn only_the_first_time_is_news() {
 }
 
 #[test]
+fn lines_of_an_error_stand_behind_a_bar() {
+    let mut script = Script::default().step_ends("a", Outcome::Failed, 1, &[]);
+    if let EventKind::StepFinished { error, .. } = &mut script.events[0].kind {
+        *error = "it failed\n  ::add-mask::x\n".into();
+    }
+    let text = shown(&script.end(RunOutcome::Failed), Extent::Full);
+    assert!(
+        text.contains("\n    │ it failed\n    │ ::add-mask::x\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_kept_of_many_failures_is_bounded() {
     let mut summary = Summary::new(25);
     let log: Vec<_> = (0..25).map(|_| "x".repeat(4_000)).collect();

@@ -120,7 +120,7 @@ fn more_systems_than_columns_are_rows_of_their_own() {
     }
     let model = model(&script);
     assert_eq!(model.systems.len(), 64);
-    assert_eq!(model.row_count(), 200 - 64);
+    assert_eq!(model.row_count(), 1 + 200 - 64);
 }
 
 /// Ten times the checks may take about ten times as long, not a hundred times.
