@@ -238,7 +238,8 @@ fn why_nothing_could_be_done_is_told_once() {
         "cannot find flake 'flake:nope'\nin the registries",
         None,
     );
-    assert_snapshot!(shown(&script.end_with(RunOutcome::Errored, Some("cannot find flake 'flake:nope'")), Extent::Full), @r"
+    let script = script.end_with(RunOutcome::Errored, Some("cannot find flake 'flake:nope'"));
+    assert_snapshot!(shown(&script, Extent::Full), @r"
 
     ✖ the flake failed to evaluate
         │ cannot find flake 'flake:nope'
@@ -331,7 +332,8 @@ proptest! {
     fn no_line_begins_with_a_text_from_outside(events in any_events(), colors: bool, log_lines in 0_usize..30) {
         let mut script = Script::default().end(RunOutcome::Failed);
         script.events.splice(..0, events);
-        for line in lines(&script.events, Extent::Full, &ReportOptions { log_lines, ..options() }, &Styles::new(colors, true)) {
+        let options = ReportOptions { log_lines, ..options() };
+        for line in lines(&script.events, Extent::Full, &options, &Styles::new(colors, true)) {
             assert_harmless(&line, colors);
             let plain = console::strip_ansi_codes(&line).into_owned();
             let start = plain.trim_start();
