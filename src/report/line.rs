@@ -24,7 +24,7 @@ const WORD_COLUMNS: usize = 12;
 /// How much a line matters, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// What a build wrote.
+    /// What a build wrote, and its phases.
     Log,
     /// What is only asked for with `-v`.
     Detail,
@@ -157,7 +157,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
         }
         EventKind::StepPhase { drv_path, phase } => {
             let rest = format!("{}: {}", step_name(drv_path), text(phase));
-            (Weight::Detail, &styles.run, "Running", rest)
+            (Weight::Log, &styles.run, "Running", rest)
         }
         EventKind::StepWaiting { drv_path, reason } => {
             let rest = format!("{}: {}", step_name(drv_path), first_line(reason));

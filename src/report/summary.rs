@@ -164,7 +164,7 @@ impl Summary {
                 column,
             } => {
                 let error = EvaluationError {
-                    error: self.keep(error),
+                    error: self.bounded(error),
                     file: file.clone(),
                     line: *line,
                     column: *column,
@@ -172,11 +172,15 @@ impl Summary {
                 if let Some(check) = check {
                     self.unevaluated.insert(check.clone());
                 }
-                return self.evaluation_errors.add(error, check.as_deref());
+                let bytes = error.error.len();
+                let is_new = self.evaluation_errors.add(error, check.as_deref());
+                return self.charge(is_new, bytes);
             }
             EventKind::EvaluationWarning { check, message } => {
-                let message = self.keep(message.trim());
-                return self.warnings.add(message, check.as_deref());
+                let message = self.bounded(message.trim());
+                let bytes = message.len();
+                let is_new = self.warnings.add(message, check.as_deref());
+                return self.charge(is_new, bytes);
             }
             EventKind::EvaluationFinished {
                 systems_available, ..
@@ -226,7 +230,8 @@ impl Summary {
         if self.failure_of.contains_key(drv_path) {
             return;
         }
-        let left_out = log_tail.len().saturating_sub(self.log_lines);
+        let wanted = if self.is_full() { 0 } else { self.log_lines };
+        let left_out = log_tail.len().saturating_sub(wanted);
         let mut breaks = Checks::default();
         checks
             .iter()
@@ -240,15 +245,17 @@ impl Summary {
             duration: *duration,
             machine: machine.clone(),
             phase: phase.clone(),
-            error: self.keep(error),
+            error: self.bounded(error),
             log_tail: log_tail[left_out..]
                 .iter()
-                .map(|line| self.keep(line))
+                .map(|line| self.bounded(line))
                 .collect(),
             log_lines_before: log_lines_before.saturating_add(left_out as u64),
             breaks,
             ended: 0,
         };
+        let log_bytes: usize = failure.log_tail.iter().map(String::len).sum();
+        self.charge(true, failure.error.len() + log_bytes);
         self.failure_of
             .insert(drv_path.clone(), self.failures.len());
         self.failures.push(failure);
@@ -266,9 +273,12 @@ impl Summary {
         else {
             return true;
         };
-        let reason = || reason.as_deref().unwrap_or_default().trim();
+        let reason = reason.as_deref().unwrap_or_default().trim();
         if *outcome == Outcome::Unsupported {
-            self.unsupported.add(bounded(reason()), Some(check));
+            let reason = self.bounded(reason);
+            let bytes = reason.len();
+            let is_new = self.unsupported.add(reason, Some(check));
+            self.charge(is_new, bytes);
         }
         if !outcome.is_failed() || self.unevaluated.contains(check) {
             return false;
@@ -276,11 +286,13 @@ impl Summary {
         let drv_path = cause.as_ref().or(drv_path.as_ref());
         let failure = drv_path.and_then(|drv_path| self.failure_of.get(drv_path));
         let Some(failure) = failure.and_then(|at| self.failures.get_mut(*at)) else {
-            let why = match (reason(), cause) {
-                ("", Some(cause)) => format!("{cause} failed"),
-                (reason, _) => bounded(reason),
+            let why = match cause {
+                Some(cause) if reason.is_empty() => format!("{cause} failed"),
+                _ => self.bounded(reason),
             };
-            return self.mishaps.add((*outcome, why), Some(check));
+            let bytes = why.len();
+            let is_new = self.mishaps.add((*outcome, why), Some(check));
+            return self.charge(is_new, bytes);
         };
         failure.breaks.name(check);
         failure.ended += 1;
@@ -290,18 +302,20 @@ impl Summary {
     }
 
     /// A text from outside within the bounds of what is kept.
-    fn keep(&mut self, text: &str) -> String {
-        if self.kept_bytes >= TEXT_BYTES_MAX {
-            return String::new();
-        }
-        let kept = bounded(text);
-        self.kept_bytes += kept.len();
-        kept
+    fn bounded(&self, text: &str) -> String {
+        let wanted = if self.is_full() { 0 } else { TEXT_CHARS_MAX };
+        text.chars().take(wanted).collect()
     }
-}
 
-fn bounded(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+    /// Counts in what is kept if it is new; says whether it is.
+    fn charge(&mut self, is_new: bool, bytes: usize) -> bool {
+        self.kept_bytes += if is_new { bytes } else { 0 };
+        is_new
+    }
+
+    fn is_full(&self) -> bool {
+        self.kept_bytes >= TEXT_BYTES_MAX
+    }
 }
 
 #[cfg(test)]

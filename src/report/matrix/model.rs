@@ -265,10 +265,10 @@ impl Model {
                 .any(|(known, _)| *known == system)
         };
         let row = match self.row_of.get(name) {
-            Some(row) if !taken(row) => *row,
-            // Two attributes for one cell: the second gets a row under its full name.
-            Some(_) => self.new_row(check),
-            None => self.new_row(name),
+            Some(row) if system.is_some() && !taken(row) => *row,
+            None if system.is_some() => self.new_row(name),
+            // Another attribute has the cell, or none is known: it gets a row under its full name.
+            _ => self.new_row(check),
         };
         let at = self.checks.len();
         self.checks.push(Check {

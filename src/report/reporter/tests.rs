@@ -155,6 +155,12 @@ fn report(reporter: &mut Reporter, script: &Script) {
 }
 
 #[test]
+fn a_reporter_may_go_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Reporter>();
+}
+
+#[test]
 fn a_run_in_plain_lines() {
     for (name, verbosity) in [("plain_quiet", -1), ("plain", 0), ("plain_verbose", 1)] {
         let (mut reporter, written) = plain(&with_verbosity(verbosity));

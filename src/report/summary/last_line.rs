@@ -116,3 +116,6 @@ fn kinds(counts: &Counts, wanted: fn(Outcome) -> bool, usual: Outcome) -> String
         .collect();
     format!(" ({})", kinds.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

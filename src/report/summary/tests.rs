@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use super::{Ending, Extent, Summary};
 use crate::{
     event::{Event, EventKind, Outcome, RunOutcome},
-    nix::System,
     report::{
         ReportOptions,
         options::tests::options,
@@ -14,7 +13,7 @@ use crate::{
     },
 };
 
-const X86: &str = "x86_64-linux";
+pub(super) const X86: &str = "x86_64-linux";
 
 fn collect(events: &[Event], log_lines: usize) -> Summary {
     let mut summary = Summary::new(log_lines);
@@ -24,7 +23,7 @@ fn collect(events: &[Event], log_lines: usize) -> Summary {
     summary
 }
 
-fn lines(
+pub(super) fn lines(
     events: &[Event],
     extent: Extent,
     options: &ReportOptions,
@@ -60,7 +59,7 @@ fn shown(script: &Script, extent: Extent) -> String {
     .join("\n")
 }
 
-fn last_line(script: &Script) -> String {
+pub(super) fn last_line(script: &Script) -> String {
     lines(
         &script.events,
         Extent::Full,
@@ -203,8 +202,8 @@ fn ascii_is_enough_and_old_nix_gets_its_own_command() {
 
     x lib failed after 0.0s in checkPhase
         breaks   x86_64-linux.lib
-        error    Cannot build it.
-                 Reason: builder failed with exit code 1.
+        | Cannot build it.
+        | Reason: builder failed with exit code 1.
         log      the last 1 of 1,234 lines
         | line 3 of lib
         rerun    nix build /nix/store/HASH-lib.drv -L
@@ -232,102 +231,6 @@ fn colours_change_nothing_but_the_look() {
 }
 
 #[test]
-fn the_last_line_counts_by_outcome() {
-    let run = |outcomes: &[Outcome], end| {
-        let mut script = Script::start(&[X86]);
-        for (i, outcome) in outcomes.iter().enumerate() {
-            script = script.check_ends(&format!("{X86}.c{i}"), *outcome, 1);
-        }
-        last_line(&script.at(72_000).end(end))
-    };
-    use Outcome::{Built, Cached, Cancelled, Failed, Skipped, Unsupported};
-    use RunOutcome::Passed;
-    assert_eq!(run(&[Built, Built], Passed), "✔ 2 passed  in 1m12s");
-    assert_eq!(
-        run(&[Cached, Cached], Passed),
-        "✔ 2 passed (2 cached)  in 1m12s"
-    );
-    assert_eq!(
-        run(&[Built, Cached], Passed),
-        "✔ 2 passed (1 built, 1 cached)  in 1m12s"
-    );
-    assert_eq!(
-        run(&[Failed, Failed], RunOutcome::Failed),
-        "✖ 2 failed  in 1m12s"
-    );
-    assert_eq!(run(&[Skipped; 1200], Passed), "– 1,200 skipped  in 1m12s");
-    assert_eq!(
-        run(
-            &[Built, Failed, Unsupported, Cancelled],
-            RunOutcome::Cancelled
-        ),
-        "stopped  ✔ 1 passed  ✖ 1 failed  – 1 unsupported, 1 cancelled  in 1m12s"
-    );
-    assert_eq!(
-        run(&[], RunOutcome::Errored),
-        "✖ nothing was checked  in 1m12s"
-    );
-    assert_eq!(run(&[], RunOutcome::Cancelled), "– stopped  in 1m12s");
-}
-
-#[test]
-fn a_run_that_was_stopped_says_by_what() {
-    let stopped = |script: Script| {
-        script.then(EventKind::RunCancelled {
-            reason: "SIG\u{1b}INT".into(),
-        })
-    };
-    let script = stopped(Script::start(&[X86])).check_ends("x86_64-linux.a", Outcome::Cancelled, 0);
-    assert_eq!(
-        last_line(&script.end(RunOutcome::Cancelled)),
-        r"stopped (SIG\u{1b}INT)  – 1 cancelled  in 0.0s"
-    );
-    let script = stopped(Script::start(&[X86]));
-    assert_eq!(
-        last_line(&script.end(RunOutcome::Cancelled)),
-        r"– stopped (SIG\u{1b}INT)  in 0.0s"
-    );
-}
-
-#[test]
-fn where_nothing_is_to_check_the_systems_are_named_that_have_something() {
-    let finished = |systems: &[&str], available: &[&str]| {
-        let systems_available = available
-            .iter()
-            .map(|system| System::of_derivation(system))
-            .collect();
-        Script::start(systems)
-            .then(EventKind::EvaluationFinished {
-                checks: 0,
-                failed: 0,
-                duration: std::time::Duration::ZERO,
-                cached: false,
-                systems_available,
-            })
-            .end(RunOutcome::Passed)
-    };
-    assert_eq!(
-        last_line(&finished(&[X86], &["aarch64-darwin", "x86_64-darwin"])),
-        "– No checks for x86_64-linux; the flake has checks for aarch64-darwin, x86_64-darwin  in 0.0s"
-    );
-    assert_eq!(
-        last_line(&finished(&[], &[])),
-        "– No checks for all systems  in 0.0s"
-    );
-    let options = ReportOptions {
-        attribute: "hydraJobs".into(),
-        ..options()
-    };
-    let script = finished(&[X86], &["aarch64-linux"]);
-    assert_eq!(
-        lines(&script.events, Extent::Full, &options, &Styles::default()),
-        [
-            "- Nothing to check in `hydraJobs` for x86_64-linux; it has something for aarch64-linux  in 0.0s"
-        ]
-    );
-}
-
-#[test]
 fn why_nothing_could_be_done_is_told_once() {
     let script = evaluation_failed(
         Script::start(&[X86]),
@@ -335,7 +238,8 @@ fn why_nothing_could_be_done_is_told_once() {
         "cannot find flake 'flake:nope'\nin the registries",
         None,
     );
-    assert_snapshot!(shown(&script.end_with(RunOutcome::Errored, Some("cannot find flake 'flake:nope'")), Extent::Full), @r"
+    let script = script.end_with(RunOutcome::Errored, Some("cannot find flake 'flake:nope'"));
+    assert_snapshot!(shown(&script, Extent::Full), @r"
 
     ✖ the flake failed to evaluate
         │ cannot find flake 'flake:nope'
@@ -377,13 +281,28 @@ fn only_the_first_time_is_news() {
         errors.map(|(news, _)| *news).collect::<Vec<_>>(),
         [true, true, false]
     );
-    let checks = news.iter().filter_map(|(news, kind)| match kind {
-        EventKind::CheckFinished { check, .. } if *news => Some(check.as_str()),
-        _ => None,
+    let checks = news.iter().filter_map(|(news, kind)| {
+        let EventKind::CheckFinished { check, .. } = kind else {
+            return None;
+        };
+        news.then_some(check.as_str())
     });
     assert_eq!(
         checks.collect::<Vec<_>>(),
         ["x86_64-linux.lost", "x86_64-linux.odd"]
+    );
+}
+
+#[test]
+fn lines_of_an_error_stand_behind_a_bar() {
+    let mut script = Script::default().step_ends("a", Outcome::Failed, 1, &[]);
+    if let EventKind::StepFinished { error, .. } = &mut script.events[0].kind {
+        *error = "it failed\n  ::add-mask::x\n".into();
+    }
+    let text = shown(&script.end(RunOutcome::Failed), Extent::Full);
+    assert!(
+        text.contains("\n    │ it failed\n    │ ::add-mask::x\n"),
+        "{text}"
     );
 }
 
@@ -413,7 +332,8 @@ proptest! {
     fn no_line_begins_with_a_text_from_outside(events in any_events(), colors: bool, log_lines in 0_usize..30) {
         let mut script = Script::default().end(RunOutcome::Failed);
         script.events.splice(..0, events);
-        for line in lines(&script.events, Extent::Full, &ReportOptions { log_lines, ..options() }, &Styles::new(colors, true)) {
+        let options = ReportOptions { log_lines, ..options() };
+        for line in lines(&script.events, Extent::Full, &options, &Styles::new(colors, true)) {
             assert_harmless(&line, colors);
             let plain = console::strip_ansi_codes(&line).into_owned();
             let start = plain.trim_start();

@@ -222,11 +222,7 @@ impl Text<'_> {
         if failure.breaks.total > 0 {
             self.labelled("breaks", &self.list(&failure.breaks));
         }
-        let mut label = "error";
-        for line in without_log(&failure.error, !failure.log_tail.is_empty()) {
-            self.labelled(label, &harmless(line));
-            label = "";
-        }
+        self.quoted(without_log(&failure.error, !failure.log_tail.is_empty()));
         if !failure.log_tail.is_empty() {
             let shown = failure.log_tail.len();
             let all = failure.log_lines_before.saturating_add(shown as u64);

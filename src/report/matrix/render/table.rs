@@ -97,7 +97,7 @@ impl Writer<'_> {
                 let mut line = line
                     .skip(MARGIN)
                     .push_within(name, layout.name_columns, plain);
-                // A check whose system is unknown stands in the first column that is free.
+                // A check whose system is unknown has a row of its own, and stands in the first column.
                 let mut homeless = self.model.cell(row, None);
                 for (system, cell) in shown {
                     line = line.skip_to(at + GAP);

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use console::measure_text_width;
 use insta::assert_snapshot;
@@ -18,7 +18,7 @@ use crate::{
 const X86: &str = "x86_64-linux";
 const BOTH: [&str; 2] = ["x86_64-linux", "aarch64-linux"];
 
-fn model(script: Script) -> (Model, Duration) {
+fn model(script: &Script) -> (Model, Duration) {
     let mut model = Model::default();
     let mut now = Duration::ZERO;
     for event in &script.events {
@@ -28,18 +28,18 @@ fn model(script: Script) -> (Model, Duration) {
     (model, now)
 }
 
-fn shown(script: Script, columns: usize, lines: usize, styles: &Styles) -> String {
+fn shown(script: &Script, columns: usize, lines: usize, styles: &Styles) -> String {
     let (model, now) = model(script);
     checked(
-        block(&model, Size { columns, lines }, now, styles),
+        &block(&model, Size { columns, lines }, now, styles),
         columns,
         lines,
     )
 }
 
-fn checked(block: Vec<String>, columns: usize, lines: usize) -> String {
+fn checked(block: &[String], columns: usize, lines: usize) -> String {
     assert!(block.len() <= lines, "{} lines", block.len());
-    for line in &block {
+    for line in block {
         assert!(measure_text_width(line) <= columns, "{line:?}");
         assert_harmless(line, true);
     }
@@ -47,17 +47,18 @@ fn checked(block: Vec<String>, columns: usize, lines: usize) -> String {
 }
 
 /// The block at several widths, without colours.
-fn at_widths(script: Script, lines: usize) -> String {
+fn at_widths(script: &Script, lines: usize) -> String {
     let (model, now) = model(script);
     let styles = Styles::new(false, true);
     let mut out = String::new();
     for columns in [40, 80, 200] {
         let block = block(&model, Size { columns, lines }, now, &styles);
-        out.push_str(&format!(
-            "{:-<columns$}\n{}\n",
+        _ = writeln!(
+            out,
+            "{:-<columns$}\n{}",
             "",
-            checked(block, columns, lines)
-        ));
+            checked(&block, columns, lines)
+        );
     }
     out
 }
@@ -120,20 +121,20 @@ fn found(mut script: Script, numbers: std::ops::Range<usize>) -> Script {
 
 #[test]
 fn a_run_in_its_midst() {
-    assert_snapshot!("midst", at_widths(midst(), 20));
+    assert_snapshot!("midst", at_widths(&midst(), 20));
 }
 
 #[test]
 fn colours_change_nothing_but_the_look() {
-    let colored = shown(midst(), 80, 20, &Styles::new(true, true));
-    let plain = shown(midst(), 80, 20, &Styles::new(false, true));
+    let colored = shown(&midst(), 80, 20, &Styles::new(true, true));
+    let plain = shown(&midst(), 80, 20, &Styles::new(false, true));
     assert_eq!(console::strip_ansi_codes(&colored), plain);
     assert_snapshot!("colors", colored.replace('\u{1b}', "␛"));
 }
 
 #[test]
 fn ascii_is_enough() {
-    let ascii = shown(midst(), 80, 20, &Styles::default());
+    let ascii = shown(&midst(), 80, 20, &Styles::default());
     assert!(ascii.is_ascii());
     assert_snapshot!("ascii", ascii);
 }
@@ -152,7 +153,7 @@ fn the_evaluation_goes_on_while_builds_run() {
         .step("check-001", "", &["x86_64-linux.check-001"])
         .at(1_400)
         .tick(evaluating(240));
-    assert_snapshot!("evaluating", at_widths(empty, 10) + &at_widths(some, 10));
+    assert_snapshot!("evaluating", at_widths(&empty, 10) + &at_widths(&some, 10));
 }
 
 #[test]
@@ -191,7 +192,7 @@ fn one_system_makes_a_list_with_reasons() {
             attributes: 9,
             ..Progress::default()
         });
-    assert_snapshot!("list", at_widths(script, 20));
+    assert_snapshot!("list", at_widths(&script, 20));
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn what_does_not_fit_is_folded_by_how_pressing_it_is() {
         .step("check-220", "", &["x86_64-linux.check-220"])
         .at(900)
         .tick(progress());
-    let (model, now) = model(script);
+    let (model, now) = model(&script);
     let mut out = String::new();
     for lines in [1, 2, 4, 6, 10] {
         let block = block(
@@ -216,10 +217,7 @@ fn what_does_not_fit_is_folded_by_how_pressing_it_is() {
             now,
             &Styles::new(false, true),
         );
-        out.push_str(&format!(
-            "-- {lines} lines\n{}\n",
-            checked(block, 80, lines)
-        ));
+        _ = writeln!(out, "-- {lines} lines\n{}", checked(&block, 80, lines));
     }
     let result = result(
         &model,
@@ -230,7 +228,7 @@ fn what_does_not_fit_is_folded_by_how_pressing_it_is() {
         now,
         &Styles::new(false, true),
     );
-    out.push_str(&format!("-- result\n{}\n", checked(result, 80, 8)));
+    _ = writeln!(out, "-- result\n{}", checked(&result, 80, 8));
     assert_snapshot!("folded", out);
 }
 
@@ -250,11 +248,11 @@ fn rows_stay_where_they_are() {
         rows.map(|line| line[3..12].to_owned()).collect::<Vec<_>>()
     };
     let mut script = found(Script::start(&[X86]), 0..40);
-    let (before, _) = model(script);
+    let (before, _) = model(&script);
     script = found(Script::start(&[X86]), 0..40)
         .step("check-003", "", &["x86_64-linux.check-003"])
         .check_ends("x86_64-linux.check-005", Outcome::Failed, 0);
-    let (after, _) = model(script);
+    let (after, _) = model(&script);
     assert_eq!(
         names(&before),
         [
@@ -289,7 +287,7 @@ fn lines_of_ended_steps_stay_a_while() {
             .tick(progress())
             .step_ends("check-000", Outcome::Built, 1_000, &[])
     };
-    let height = |script| shown(script, 80, 20, &Styles::default()).lines().count();
+    let height = |script| shown(&script, 80, 20, &Styles::default()).lines().count();
     assert_eq!(height(script()), 6);
     assert_eq!(height(script().at(2_900).tick(progress())), 6);
     assert_eq!(height(script().at(3_100).tick(progress())), 5);
@@ -318,7 +316,7 @@ fn systems_without_room_share_a_column() {
         ][i];
         script = script.check_ends(&format!("{system}.fmt"), outcome, 800);
     }
-    assert_snapshot!("systems", at_widths(script, 20));
+    assert_snapshot!("systems", at_widths(&script, 20));
 }
 
 #[test]
@@ -358,7 +356,7 @@ fn hostile_names_stay_in_their_place() {
         .step("fmt", "host\u{1b}c", &["x86_64-linux.fmt\u{1b}"])
         .phase("fmt", "phase\r\u{9b}31m")
         .log("fmt", &["\u{1b}]52;c;x\u{7}all\u{1b}[31m well\u{7}"]);
-    assert_snapshot!("hostile", at_widths(script, 20));
+    assert_snapshot!("hostile", at_widths(&script, 20));
 }
 
 #[test]
@@ -392,8 +390,8 @@ proptest! {
         for event in &events {
             model.observe(event);
             let size = Size { columns, lines };
-            checked(block(&model, size, event.elapsed, &styles), columns, lines);
-            checked(result(&model, size, event.elapsed, &styles), columns, lines);
+            checked(&block(&model, size, event.elapsed, &styles), columns, lines);
+            checked(&result(&model, size, event.elapsed, &styles), columns, lines);
         }
     }
 }
