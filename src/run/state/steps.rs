@@ -263,7 +263,8 @@ impl State {
             {
                 return self.try_again(id, reason);
             }
-            StepEnd::Transient(reason) => (Outcome::InfrastructureFailed, Some(reason)),
+            // Nix calls so, among others, whatever fails with access to the network: fixed-output derivations.
+            StepEnd::Transient(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::Lost(reason) => {
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row >= LOST_IN_A_ROW {
