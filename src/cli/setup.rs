@@ -11,7 +11,7 @@ use super::{
     local_flake::LocalFlake,
 };
 use crate::{
-    config::{NixHost, cache_dir},
+    config::{NixHost, cache_dir, flake_config},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
         free_memory_bytes,
@@ -155,7 +155,18 @@ impl Setup {
         if max_silent_time > 0 {
             overrides.insert("max-silent-time".into(), max_silent_time.to_string());
         }
-        overrides.extend(self.request.options.nix_options.iter().cloned());
+        // As Nix's own programs do: the whole value, with what `extra-NAME` added to it.
+        overrides.extend(
+            self.request
+                .options
+                .nix_options
+                .iter()
+                .map(|(name, value)| {
+                    let name = name.strip_prefix("extra-").unwrap_or(name);
+                    let value = settings.all.get(name).unwrap_or(value);
+                    (name.to_owned(), value.clone())
+                }),
+        );
         ClientSettings {
             keep_failed: settings.value("keep-failed") == "true",
             try_fallback: settings.value("fallback") == "true",

@@ -281,3 +281,78 @@ fn fail_fast_stops_what_runs() {
     );
     assert_eq!(store.wait_until_idle(std::time::Duration::from_secs(3)), []);
 }
+
+#[test]
+fn a_download_that_fails_is_tried_twice_and_then_a_failure() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let project = Project::new(&store)
+            .expression(
+                "download",
+                r#"build "download" "echo 404; exit 1" {
+                     outputHashMode = "flat"; outputHashAlgo = "sha256";
+                     outputHash = builtins.hashString "sha256" "x"; }"#,
+            )
+            .committed();
+        let run = project.nixci(&["check", "--format", "json"]);
+        assert_eq!(run.code, Some(1), "Nix {nix}: {run}");
+        let events = Events::of(&run);
+        assert_eq!(
+            events.outcomes(),
+            BTreeMap::from([("download", "failed")]),
+            "Nix {nix}: {run}"
+        );
+        assert_eq!(events.all("step_finished").count(), 1, "Nix {nix}: {run}");
+    }
+}
+
+/// Mounts a small file system over a store; `None` where this user may not.
+fn small_disk(store: &TestStore) -> Option<()> {
+    std::fs::create_dir_all(store.dir()).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "nixci-test"])
+        .arg(store.dir())
+        .status();
+    mounted.is_ok_and(|status| status.success()).then_some(())
+}
+
+/// Unmounts when dropped, before the store is taken away.
+struct Unmount(std::path::PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_no_fault_of_the_check() {
+    for nix in nix::all() {
+        let store = nix.store();
+        if small_disk(&store).is_none() {
+            eprintln!("not tested: only root can mount");
+            return;
+        }
+        let _unmount = Unmount(store.dir());
+        let store = store.with_daemon();
+        let fill = r#"x=0123456789abcdef; i=0; while [ $i -lt 18 ]; do x="$x$x"; i=$((i+1)); done; printf '%s' "$x" > $out"#;
+        let project = Project::new(&store)
+            .check("large", fill)
+            .check("waits", "nap 1; echo > $out")
+            .committed();
+        let run = project.nixci(&[
+            "check",
+            "--format",
+            "plain",
+            "-j",
+            "1",
+            "--eval-workers",
+            "1",
+        ]);
+        assert_eq!(run.code, Some(4), "Nix {nix}: {run}");
+        assert!(run.stdout.contains("space"), "Nix {nix}: {run}");
+    }
+}

@@ -129,3 +129,37 @@ fn a_cache_that_has_not_what_it_offers_costs_a_build() {
         assert!(events.all("step_retrying").count() >= 1, "Nix {nix}: {run}");
     }
 }
+
+#[test]
+fn the_caches_a_flake_wishes_for_are_used_if_accepted() {
+    for nix in nix::all() {
+        let store = nix
+            .store()
+            .with_setting("require-sigs", "false")
+            .with_setting("trusted-users", "*")
+            .with_daemon();
+        let url = format!("file://{}/binary-cache", store.folder().display());
+        let plain = project(&store);
+        fill(&store, &plain);
+        let text = fs::read_to_string(plain.dir().join("flake.nix")).unwrap();
+        let wishing = text.replacen(
+            '{',
+            &format!("{{ nixConfig.extra-substituters = [ \"{url}\" ];"),
+            1,
+        );
+        let project = Project::named(&store, "wishing")
+            .flake(&wishing)
+            .committed();
+        let run = project.nixci(&["check", "--format", "json", "--accept-flake-config"]);
+        assert_eq!(run.code, Some(0), "Nix {nix}: {run}");
+        let expected = BTreeMap::from([("app", "built"), ("offered", "cached")]);
+        assert_eq!(Events::of(&run).outcomes(), expected, "Nix {nix}: {run}");
+        let run = project.nixci(&["check", "--format", "json"]);
+        let expected = BTreeMap::from([("app", "cached"), ("offered", "built")]);
+        assert_eq!(
+            Events::of(&run).outcomes(),
+            expected,
+            "not accepted, Nix {nix}: {run}"
+        );
+    }
+}
