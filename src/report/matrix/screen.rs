@@ -33,7 +33,7 @@ impl Screen {
         Self::new(Arc::new(Term::buffered_stderr()))
     }
 
-    pub(in crate::report) fn new(terminal: Arc<dyn TermLike>) -> Self {
+    fn new(terminal: Arc<dyn TermLike>) -> Self {
         let terminal = LineTerm {
             inner: terminal,
             frame: Arc::default(),
@@ -221,4 +221,4 @@ impl TermLike for LineTerm {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::report) mod tests;

@@ -3,7 +3,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use indicatif::InMemoryTerm;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
@@ -12,7 +11,10 @@ use crate::{
     event::{EventKind, Outcome, RunOutcome},
     report::{
         Format, Look, ReportOptions,
-        matrix::{Matrix, screen::Screen},
+        matrix::{
+            Matrix,
+            screen::tests::{Terminal, screen},
+        },
         options::tests::options,
         plain::Plain,
         sanitize::tests::assert_harmless,
@@ -55,9 +57,8 @@ fn json(options: &ReportOptions) -> (Reporter, Written, Written) {
     (Reporter::with_face(options.clone(), face), stdout, stderr)
 }
 
-fn matrix(options: &ReportOptions, lines: u16, columns: u16) -> (Reporter, InMemoryTerm) {
-    let terminal = InMemoryTerm::new(lines, columns);
-    let screen = Screen::new(Arc::new(terminal.clone()));
+fn matrix(options: &ReportOptions, lines: u16, columns: u16) -> (Reporter, Terminal) {
+    let (screen, terminal) = screen(lines, columns);
     let face = Face::Matrix(Box::new(Matrix::on_screen(screen, options.verbosity)));
     (Reporter::with_face(options.clone(), face), terminal)
 }

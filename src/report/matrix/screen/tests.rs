@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{InMemoryTerm, TermLike};
+pub(in crate::report) use indicatif::InMemoryTerm as Terminal;
+use indicatif::TermLike;
 
 use super::Screen;
 
-fn screen(lines: u16, columns: u16) -> (Screen, InMemoryTerm) {
-    let terminal = InMemoryTerm::new(lines, columns);
+/// A screen and the terminal it draws on.
+pub(in crate::report) fn screen(lines: u16, columns: u16) -> (Screen, Terminal) {
+    let terminal = Terminal::new(lines, columns);
     (Screen::new(Arc::new(terminal.clone())), terminal)
 }
 
@@ -121,7 +123,7 @@ fn the_block_leaves_room_for_what_scrolls_away() {
 
 /// A terminal that can be resized.
 #[derive(Debug)]
-struct Resizable(InMemoryTerm, AtomicU16);
+struct Resizable(Terminal, AtomicU16);
 
 impl TermLike for Resizable {
     fn width(&self) -> u16 {
@@ -158,7 +160,7 @@ impl TermLike for Resizable {
 
 #[test]
 fn lines_that_a_narrower_terminal_wraps_are_taken_away_too() {
-    let terminal = Arc::new(Resizable(InMemoryTerm::new(20, 80), AtomicU16::new(80)));
+    let terminal = Arc::new(Resizable(Terminal::new(20, 80), AtomicU16::new(80)));
     let mut screen = Screen::new(terminal.clone());
     screen.draw(
         &lines(&[&"x".repeat(70), "", "\u{1b}[1mshort\u{1b}[0m"]),
