@@ -43,9 +43,19 @@ impl Setup {
     /// Finds out all of it.
     pub(super) fn new(args: &SourceArgs) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
-        let nix_options = args.nix_options();
-        let host =
-            NixHost::find(&nix_options, cache_dir.as_deref()).map_err(Failure::infrastructure)?;
+        let mut nix_options = args.nix_options();
+        let find = |options: &[_]| {
+            NixHost::find(options, cache_dir.as_deref()).map_err(Failure::infrastructure)
+        };
+        let mut host = find(&nix_options)?;
+        if args.accept_flake_config {
+            let wishes = flake_config(&host, &args.installable.flake, &nix_options);
+            if !wishes.is_empty() {
+                // What the user says comes last and wins.
+                nix_options.splice(0..0, wishes);
+                host = find(&nix_options)?;
+            }
+        }
         let builders = host.settings.builders();
         let systems = if args.all_systems {
             None
