@@ -159,6 +159,11 @@ impl Setup {
         let max_silent_time = max_silent_time.unwrap_or_else(|| settings.number("max-silent-time"));
         // A step that somebody else builds is looked at every second, not every five.
         let mut overrides = BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]);
+        // Where there are no other machines nobody needs to be asked whether one of them takes a build: that is a process
+        // of Nix for every request, and most of the time of a short build. Only trusted users may say so.
+        if self.builders.remote_slots() == 0 {
+            overrides.insert("build-hook".to_owned(), String::new());
+        }
         if timeout > 0 {
             overrides.insert("timeout".into(), timeout.to_string());
         }
