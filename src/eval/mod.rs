@@ -4,16 +4,26 @@
 //! results, same texts, one memory budget. This module emits no [`crate::event`]s and knows no store connection: it
 //! sends [`Evaluated`]s and asks its [`RootKeeper`] to hold each derivation against garbage collection.
 
+mod budget;
+mod builtin;
 mod cache;
+mod delivery;
+mod failure;
+mod process;
+mod sections;
+mod selection;
 
 use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 
+pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
-
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::nix::{AttrPath, Installable, StorePath, System};
+
+/// How many attributes an evaluation may have.
+const ATTRIBUTES_MAX: usize = 100_000;
 
 /// What to evaluate, and how.
 #[derive(Clone, Debug)]
@@ -109,6 +119,16 @@ pub struct EvalFailure {
     pub column: Option<u32>,
 }
 
+impl EvalFailure {
+    /// Makes a failure of which no place is known.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What an evaluation was, when it ended well (single attributes may have failed).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EvalSummary {
@@ -182,4 +202,28 @@ pub trait Evaluator: Send + Sync {
         found: mpsc::Sender<Evaluated>,
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>>;
+}
+
+/// Which evaluator is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluatorKind {
+    /// Whichever fits.
+    Auto,
+    /// nix-eval-jobs.
+    NixEvalJobs,
+    /// The built-in one.
+    Builtin,
+}
+
+/// Chooses who evaluates.
+pub fn choose_evaluator(
+    _kind: EvaluatorKind,
+    _request: &EvalRequest,
+) -> Result<Box<dyn Evaluator>, EvalError> {
+    Ok(Box::new(BuiltinEvaluator))
+}
+
+/// stub
+pub fn free_memory_bytes() -> u64 {
+    4 << 30
 }

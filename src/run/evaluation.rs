@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Evaluate, PooledStore};
+use super::{Builder, Evaluate, PooledStore, worker::describe};
 use crate::{
     eval::{
         CacheKey, CachedEvaluation, EvalCache, EvalError, EvalRequest, EvalSummary, Evaluated,
@@ -46,13 +46,18 @@ impl Evaluation {
         {
             return (send_kept(kept, &found).await, true);
         }
+        // Whoever evaluates needs the store too, but says less clearly why it cannot be reached; and two processes of Nix
+        // that make a new store at the same time disturb each other.
+        if let Err(error) = self.store.connect().await {
+            return (Err(EvalError::Infrastructure(describe(&error))), false);
+        }
         if let Some((builder, connections)) = self.warm_up {
             tokio::spawn(async move { builder.warm_up(connections).await });
         }
         // What goes by is written down, to be kept.
         let (tee_tx, mut tee_rx) = mpsc::channel(64);
         let pass_on = async {
-            let mut kept = Some(CachedEvaluation::default());
+            let mut kept = self.cache.is_some().then(CachedEvaluation::default);
             while let Some(evaluated) = tee_rx.recv().await {
                 note(&mut kept, &evaluated);
                 if found.send(evaluated).await.is_err() {
@@ -116,7 +121,7 @@ fn note(kept: &mut Option<CachedEvaluation>, evaluated: &Evaluated) {
     match (evaluated, kept.as_mut()) {
         (Evaluated::Check(check), Some(kept)) => kept.checks.push(check.clone()),
         (Evaluated::Warning { path, message }, Some(kept)) => {
-            kept.warnings.push((path.clone(), message.clone()))
+            kept.warnings.push((path.clone(), message.clone()));
         }
         (Evaluated::Failed { .. }, _) => *kept = None,
         (Evaluated::Progress { .. } | Evaluated::Check(_) | Evaluated::Warning { .. }, _) => {}

@@ -43,6 +43,15 @@ impl PooledStore {
         }
     }
 
+    /// Connects, unless that was done before; the connection is kept for what is to be held.
+    pub(super) async fn connect(&self) -> Result<(), StoreError> {
+        let mut roots = self.roots.lock().await;
+        if roots.connection.is_none() {
+            roots.connection = Some(self.pool.acquire().await?);
+        }
+        Ok(())
+    }
+
     async fn hold_all(&self, drv_paths: &[StorePath]) -> Result<(), StoreError> {
         let mut roots = self.roots.lock().await;
         let new: Vec<StorePath> = drv_paths

@@ -22,6 +22,9 @@ impl Ending {
 impl State {
     /// Lets nothing new start and stops what runs.
     pub(super) fn end(&mut self, ending: Ending) {
+        if self.finished {
+            return;
+        }
         if self
             .ending
             .as_ref()

@@ -1,7 +1,7 @@
 //! Steps: linking, starting, what they say while they run, and what their end means for those above.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -218,8 +218,9 @@ impl State {
     fn checks_above(&self, id: StepId) -> Vec<String> {
         let mut names = Vec::new();
         let mut seen = HashSet::from([id]);
-        let mut stack = vec![id];
-        while let Some(id) = stack.pop() {
+        // The nearest first.
+        let mut queue = VecDeque::from([id]);
+        while let Some(id) = queue.pop_front() {
             let step = &self.steps[id.0];
             for check in &step.checks {
                 if names.len() == CHECKS_IN_EVENT {
@@ -227,7 +228,7 @@ impl State {
                 }
                 names.push(self.checks[check.0].path.clone());
             }
-            stack.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
+            queue.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
         }
         names
     }
@@ -262,7 +263,8 @@ impl State {
             {
                 return self.try_again(id, reason);
             }
-            StepEnd::Transient(reason) => (Outcome::InfrastructureFailed, Some(reason)),
+            // Nix calls so, among others, whatever fails with access to the network: fixed-output derivations.
+            StepEnd::Transient(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::Lost(reason) => {
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row >= LOST_IN_A_ROW {
@@ -306,8 +308,9 @@ impl State {
     fn finish_step(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
         let ran = self.is_running(id);
         self.set_done(id, outcome, cause);
-        if ran && (self.steps[id.0].told || !outcome.is_passed()) {
-            if outcome != Outcome::Cached && outcome != Outcome::Cancelled {
+        let is_work = !matches!(outcome, Outcome::Cached | Outcome::Cancelled);
+        if ran && (self.steps[id.0].told || is_work) {
+            if is_work {
                 self.announce(id);
             }
             let checks = self.checks_above(id);
@@ -344,12 +347,12 @@ impl State {
             }
         } else {
             let cause = cause.unwrap_or(id);
-            let mut stack = dependents;
-            while let Some(above) = stack.pop() {
+            let mut queue = VecDeque::from(dependents);
+            while let Some(above) = queue.pop_front() {
                 if !self.steps[above.0].is_done() {
                     self.set_done(above, outcome_above(outcome), Some(cause));
                     self.finish_checks_of(above);
-                    stack.append(&mut self.steps[above.0].dependents);
+                    queue.extend(std::mem::take(&mut self.steps[above.0].dependents));
                 }
             }
         }

@@ -1,0 +1,65 @@
+//! The built-in evaluator: needs nothing but `nix`.
+//!
+//! `nix flake metadata` locks the flake once; workers (`nix repl`) look at its attributes in parallel, see
+//! `worker.rs`. Which worker looks at what is decided in `schedule.rs`, what is found goes through
+//! [`super::delivery`], and `engine.rs` ties them together. Must give what `nix eval` gives: tests compare every
+//! `drvPath`.
+
+mod answer;
+mod engine;
+mod findings;
+mod locked_flake;
+mod root;
+mod schedule;
+mod source_path;
+mod text;
+mod transcript;
+mod worker;
+
+use std::{collections::HashSet, ffi::OsString};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::engine::Engine;
+use super::{
+    BoxFuture, EvalError, EvalRequest, EvalSummary, Evaluated, Evaluator, RootKeeper,
+    delivery::Delivery,
+};
+
+/// Evaluates with `nix` alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuiltinEvaluator;
+
+impl Evaluator for BuiltinEvaluator {
+    fn name(&self) -> &'static str {
+        "builtin"
+    }
+
+    fn evaluate<'a>(
+        &'a self,
+        request: &'a EvalRequest,
+        roots: &'a dyn RootKeeper,
+        found: mpsc::Sender<Evaluated>,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'a, Result<EvalSummary, EvalError>> {
+        Box::pin(async move {
+            let mut delivery = Delivery::new(roots, found);
+            Engine::new(request, &mut delivery, HashSet::new())?
+                .run(cancel)
+                .await
+        })
+    }
+}
+
+/// The arguments that every `nix` of an evaluation gets first.
+fn common_arguments(request: &EvalRequest) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![
+        "--extra-experimental-features".into(),
+        "nix-command flakes".into(),
+    ];
+    for (name, value) in &request.options.nix_options {
+        arguments.extend(["--option".into(), name.into(), value.into()]);
+    }
+    arguments
+}

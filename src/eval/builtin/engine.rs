@@ -1,0 +1,338 @@
+//! Runs an evaluation: locks the flake, runs the workers, and passes on what they find.
+//!
+//! The effects of the built-in evaluator; what to do next is decided by the schedule, what an answer means by the
+//! findings. Ends with all its children gone.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    findings::Findings,
+    locked_flake::{LockedFlake, Locks},
+    root::Root,
+    schedule::{Effect, Loss, Schedule, Task},
+    worker::{Ended, Report, Worker, WorkerId},
+};
+use crate::{
+    eval::{
+        EvalError, EvalRequest, EvalSummary, LockedSource,
+        budget::{self, Budget},
+        delivery::Delivery,
+        failure::local_trees,
+    },
+    nix::AttrPath,
+};
+
+/// How often the workers' memory is looked at.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
+/// How long the first answer may take before other workers load the flake too.
+const WARM_UP_AFTER: Duration = Duration::from_millis(100);
+/// How many reports of workers may wait.
+const REPORTS_MAX: usize = 64;
+
+/// A running evaluation.
+pub(super) struct Engine<'e, 'd> {
+    request: &'e EvalRequest,
+    findings: Findings<'e, 'd>,
+    schedule: Schedule,
+    budget: Budget,
+    root: Option<Root>,
+    locked: Option<LockedSource>,
+    workers: BTreeMap<WorkerId, Running>,
+    /// Workers that end as soon as so many checks are held.
+    leaving: Vec<(Worker, u64)>,
+    tasks: JoinSet<()>,
+    reports_tx: mpsc::Sender<(WorkerId, Report)>,
+    reports: mpsc::Receiver<(WorkerId, Report)>,
+    /// Where workers keep what they would keep in the user's home.
+    home: TempDir,
+}
+
+struct Running {
+    worker: Worker,
+    has_answered: bool,
+}
+
+impl<'e, 'd> Engine<'e, 'd> {
+    /// Prepares the evaluation of all that is asked for but not `known`.
+    pub(super) fn new(
+        request: &'e EvalRequest,
+        delivery: &'e mut Delivery<'d>,
+        known: HashSet<AttrPath>,
+    ) -> Result<Self, EvalError> {
+        let home = tempfile::Builder::new().prefix("nixci-eval-").tempdir();
+        let home = home.map_err(|error| {
+            EvalError::Infrastructure(format!("cannot make a temporary folder: {error}"))
+        })?;
+        let mut schedule = Schedule::new(request.workers);
+        schedule.push(Task::evaluate(AttrPath::default()));
+        let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
+        Ok(Self {
+            request,
+            findings: Findings::new(request, delivery, known),
+            schedule,
+            budget: Budget::new(request.memory_budget_bytes),
+            root: None,
+            locked: None,
+            workers: BTreeMap::new(),
+            leaving: Vec::new(),
+            tasks: JoinSet::new(),
+            reports_tx,
+            reports,
+            home,
+        })
+    }
+
+    /// Evaluates to the end, or until it is cancelled or nobody receives what is found.
+    pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<EvalSummary, EvalError> {
+        let abandoned = self.findings.delivery.abandoned();
+        let result = tokio::select! {
+            result = self.evaluate() => result,
+            () = cancel.cancelled() => Err(EvalError::Cancelled),
+            () = abandoned => Err(EvalError::Cancelled),
+        };
+        self.workers.clear();
+        self.leaving.clear();
+        // Reports that wait to be taken would keep the tasks from ending.
+        self.reports.close();
+        while self.tasks.join_next().await.is_some() {}
+        result.map(|()| EvalSummary {
+            systems_available: self.findings.systems(),
+            locked: self.locked,
+        })
+    }
+
+    async fn evaluate(&mut self) -> Result<(), EvalError> {
+        let mut locking = Box::pin(LockedFlake::read(self.request));
+        let mut memory = tokio::time::interval(MEMORY_INTERVAL);
+        memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut warm_up_at: Option<Instant> = None;
+        loop {
+            for effect in self.schedule.effects() {
+                self.perform(effect)?;
+            }
+            if self.schedule.is_finished() {
+                let survey = self.findings.survey();
+                if survey.is_empty() {
+                    return self.findings.delivery.finish().await;
+                }
+                self.schedule.extend(survey);
+                continue;
+            }
+            let delivery = &mut *self.findings.delivery;
+            self.leaving.retain(|(_, held)| !delivery.has_held(*held));
+            tokio::select! {
+                flake = &mut locking, if self.root.is_none() => {
+                    self.open(&flake?)?;
+                    warm_up_at = Some(Instant::now() + WARM_UP_AFTER);
+                }
+                Some((worker, report)) = self.reports.recv(), if !delivery.is_full() => {
+                    if let Report::Looked(_) = report {
+                        warm_up_at = None;
+                    }
+                    self.take(worker, report)?;
+                }
+                advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
+                _ = memory.tick() => self.watch_memory()?,
+                () = sleep_until(warm_up_at) => {
+                    warm_up_at = None;
+                    self.schedule.warm_up();
+                }
+            }
+        }
+    }
+
+    /// The flake is locked: workers can look at it now.
+    fn open(&mut self, flake: &LockedFlake) -> Result<(), EvalError> {
+        let tree_lock = flake.is_lock_new.then(|| self.tree_lock(flake)).flatten();
+        let is_there = |path: &str| Path::new(path).exists();
+        let root = Root::new(self.request, flake, tree_lock.as_ref(), is_there)?;
+        let delivery = &mut *self.findings.delivery;
+        for warning in &flake.warnings {
+            delivery.warning(None, warning.clone());
+        }
+        for tree in &root.trees {
+            delivery.tree(tree.clone());
+        }
+        let options = &self.request.options;
+        self.locked = (!options.impure).then_some(LockedSource {
+            fully_locked: !flake.is_lock_new
+                && options.override_inputs.is_empty()
+                && options.reference_lock_file.is_none(),
+        });
+        let trees = &mut self.findings.context.trees;
+        *trees = local_trees(&self.request.installable.flake);
+        trees.push(flake.path.clone());
+        for running in self.workers.values() {
+            let asked = &self.request.installable.attribute;
+            running.worker.open(&root.expression, asked);
+        }
+        self.root = Some(root);
+        self.schedule.open();
+        Ok(())
+    }
+
+    /// The lock file that Nix began with; what cannot be read is no lock file.
+    fn tree_lock(&self, flake: &LockedFlake) -> Option<Locks> {
+        let own = || Path::new(&flake.path).join(flake.dir()).join("flake.lock");
+        let file = self.request.options.reference_lock_file.clone();
+        serde_json::from_slice(&std::fs::read(file.unwrap_or_else(own)).ok()?).ok()
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<(), EvalError> {
+        match effect {
+            Effect::Start(id) => {
+                let reports = self.reports_tx.clone();
+                let (worker, work) = Worker::start(self.request, self.home.path(), id, reports)?;
+                if let Some(root) = &self.root {
+                    let asked = &self.request.installable.attribute;
+                    worker.open(&root.expression, asked);
+                }
+                self.tasks.spawn(work);
+                let has_answered = false;
+                self.workers.insert(
+                    id,
+                    Running {
+                        worker,
+                        has_answered,
+                    },
+                );
+            }
+            Effect::Look(id, path) => {
+                if let Some(running) = self.workers.get(&id) {
+                    running.worker.look(&path);
+                }
+            }
+            Effect::Stop(id) => self.stop(id),
+        }
+        Ok(())
+    }
+
+    /// Ends a worker as soon as all that it has found is held.
+    fn stop(&mut self, id: WorkerId) {
+        if let Some(running) = self.workers.remove(&id) {
+            let found = self.findings.delivery.taken();
+            self.leaving.push((running.worker, found));
+        }
+    }
+
+    fn take(&mut self, id: WorkerId, report: Report) -> Result<(), EvalError> {
+        match report {
+            Report::Ready => self.schedule.ready(id),
+            Report::Warning(text) => {
+                if let Some(task) = self.schedule.task(id) {
+                    self.findings.warning(task, text);
+                }
+            }
+            Report::Looked(answer) => {
+                let task = self.schedule.looked(id);
+                self.weigh(id);
+                if let Some(task) = task {
+                    self.done(task, answer)?;
+                }
+            }
+            Report::Ended(ended) => {
+                self.workers.remove(&id);
+                match self.schedule.ended(id) {
+                    Loss::Nothing => {}
+                    Loss::Task(task) => self.lost(task, ended)?,
+                    Loss::TooMany => {
+                        return Err(EvalError::Infrastructure(format!(
+                            "`nix repl` ends again and again: {}",
+                            ended.last_words
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, task: Task, answer: Result<Vec<u8>, String>) -> Result<(), EvalError> {
+        let more = self.findings.take(task, answer)?;
+        self.schedule.extend(more);
+        Ok(())
+    }
+
+    /// A worker ended while it was looking at something.
+    fn lost(&mut self, task: Task, ended: Ended) -> Result<(), EvalError> {
+        let Ended { signal, last_words } = ended;
+        let why = match signal {
+            Some(signal) if !last_words.contains("stack overflow") => {
+                if !task.is_alone {
+                    self.schedule.retry_alone(task);
+                    return Ok(());
+                }
+                format!(
+                    "Nix was killed by signal {signal} while it evaluated this alone: was there too little memory?"
+                )
+            }
+            Some(_) | None => last_words,
+        };
+        self.done(task, Err(why))
+    }
+
+    /// Sees how large a worker is between two attributes.
+    fn weigh(&mut self, id: WorkerId) {
+        let Some(running) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let Some(bytes) = running.worker.pid.and_then(budget::resident_bytes) else {
+            return;
+        };
+        if !running.has_answered {
+            running.has_answered = true;
+            self.budget.loaded(bytes);
+            let max = self.budget.workers(self.request.workers);
+            self.schedule.limit_workers(max);
+        }
+        if self.budget.is_worn_out(bytes, self.schedule.workers_max()) {
+            self.schedule.dismiss(id);
+            self.stop(id);
+        }
+    }
+
+    fn watch_memory(&mut self) -> Result<(), EvalError> {
+        let size = |(id, running): (&WorkerId, &Running)| {
+            Some((*id, budget::resident_bytes(running.worker.pid?)?))
+        };
+        let sizes: Vec<_> = self.workers.iter().filter_map(size).collect();
+        let Some(victim) = self.budget.victim(&sizes) else {
+            return Ok(());
+        };
+        let task = self.schedule.dismiss(victim);
+        self.stop(victim);
+        match task {
+            Some(task) if task.is_alone => {
+                let budget = self.request.memory_budget_bytes >> 20;
+                let why = format!(
+                    "its evaluation needs more than {budget} MiB, even alone: raise the budget with `--eval-memory`"
+                );
+                self.done(task, Err(why))
+            }
+            Some(task) => {
+                self.schedule.retry_alone(task);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

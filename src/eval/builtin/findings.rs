@@ -1,0 +1,233 @@
+//! What the workers' answers mean: checks, failures, and more attributes to look at.
+//!
+//! Apart from the engine since nothing here waits for anything. What is found goes to the delivery.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::{
+    answer::{self, Answer},
+    schedule::Task,
+};
+use crate::{
+    eval::{
+        ATTRIBUTES_MAX, EvalError, EvalFailure, EvalRequest, EvaluatedCheck,
+        delivery::Delivery,
+        failure::FailureContext,
+        selection::{self, Selection},
+    },
+    nix::{AttrPath, System, looks_like_system},
+};
+
+/// How many systems are remembered.
+const SYSTEMS_MAX: usize = 100;
+
+/// All that is found in one evaluation.
+pub(super) struct Findings<'e, 'd> {
+    /// Where it goes.
+    pub(super) delivery: &'e mut Delivery<'d>,
+    /// What is known about the flake, for error texts.
+    pub(super) context: FailureContext,
+    asked: &'e AttrPath,
+    selection: Selection,
+    /// Attributes that somebody else has evaluated already.
+    known: HashSet<AttrPath>,
+    /// How many attributes are evaluated, and how many are known.
+    evaluated: usize,
+    attributes: usize,
+    systems: BTreeSet<System>,
+    /// Systems that are not wanted, with an attribute of each.
+    unwanted: BTreeMap<System, AttrPath>,
+}
+
+impl<'e, 'd> Findings<'e, 'd> {
+    /// Begins with what is asked for itself as the only attribute.
+    pub(super) fn new(
+        request: &'e EvalRequest,
+        delivery: &'e mut Delivery<'d>,
+        known: HashSet<AttrPath>,
+    ) -> Self {
+        Self {
+            delivery,
+            context: FailureContext {
+                trees: Vec::new(),
+                show_trace: request.options.show_trace,
+            },
+            asked: &request.installable.attribute,
+            selection: Selection::new(request),
+            known,
+            evaluated: 0,
+            attributes: 1,
+            systems: BTreeSet::new(),
+            unwanted: BTreeMap::new(),
+        }
+    }
+
+    /// Takes what came of a task: an answer, or an error text. Returns what is to be looked at because of it.
+    pub(super) fn take(
+        &mut self,
+        task: Task,
+        answer: Result<Vec<u8>, String>,
+    ) -> Result<Vec<Task>, EvalError> {
+        let parsed = match &answer {
+            Ok(json) => serde_json::from_slice::<Answer>(json).map_err(|error| {
+                EvalFailure::new(format!("cannot understand what Nix says about it: {error}"))
+            }),
+            Err(error) => Err(self.context.failure(error)),
+        };
+        let Task {
+            path, is_survey, ..
+        } = task;
+        if is_survey {
+            if let Ok(Answer::Set { count: 1.., .. } | Answer::Derivation(_)) = parsed {
+                self.add_system(&path, None);
+            }
+            return Ok(Vec::new());
+        }
+        self.evaluated += 1;
+        let found = parsed.and_then(|answer| self.understand(&path, answer));
+        let tasks = match found {
+            Ok(Found::Check(check)) => {
+                self.add_system(&path, Some(&check.system));
+                if self.selection.wants_derivation(&path, &check.system) {
+                    self.delivery.check(check);
+                }
+                Vec::new()
+            }
+            Ok(Found::Set(count, names)) => self.children(&path, count, names)?,
+            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Missing(available)) => {
+                return Err(EvalError::AttributeMissing {
+                    wanted: self.asked.to_string(),
+                    available,
+                });
+            }
+            // What was asked for itself: then the evaluation has failed as a whole.
+            Err(failure) if path.is_empty() => return Err(EvalError::Flake(failure)),
+            Err(failure) => {
+                self.delivery.failed(path, failure);
+                Vec::new()
+            }
+        };
+        self.delivery.progress(self.evaluated, self.attributes);
+        Ok(tasks)
+    }
+
+    /// Takes a warning that came up during a task.
+    pub(super) fn warning(&mut self, task: &Task, text: String) {
+        if !task.is_survey {
+            let path = Some(&task.path).filter(|path| !path.is_empty());
+            self.delivery.warning(path.cloned(), text);
+        }
+    }
+
+    fn understand(&self, path: &AttrPath, answer: Answer) -> Result<Found, EvalFailure> {
+        let shown = self.asked.join(path);
+        match answer {
+            Answer::Derivation(derivation) => derivation
+                .into_check(path.clone(), &shown)
+                .map(Found::Check),
+            Answer::Set { recurse: false, .. } if selection::may_refuse(path) => Ok(Found::Nothing),
+            Answer::Set { .. } if selection::is_too_deep(path) => Err(EvalFailure::new(format!(
+                "`{shown}` is nested too deeply: does a set contain itself?"
+            ))),
+            Answer::Set { count, names, .. } => Ok(Found::Set(count, names)),
+            Answer::Other {
+                is,
+                type_name,
+                position,
+            } => {
+                let type_name = type_name.as_deref();
+                let message = answer::not_a_derivation(&shown, &is, type_name);
+                Err(match position {
+                    Some(at) => self
+                        .context
+                        .failure_at(message, &at.file, at.line, at.column),
+                    None => EvalFailure::new(message),
+                })
+            }
+            Answer::Missing { names } if path.is_empty() => Ok(Found::Missing(names)),
+            Answer::Missing { .. } => Err(EvalFailure::new(format!(
+                "`{shown}` was there and is not any more"
+            ))),
+            Answer::Blocked { at, is } => {
+                let before = AttrPath::new(shown.names().iter().take(at));
+                let kind = answer::value_kind(&is);
+                Err(EvalFailure::new(format!(
+                    "`{before}` is {kind}, so there is no `{shown}`"
+                )))
+            }
+        }
+    }
+
+    fn add_system(&mut self, path: &AttrPath, of_derivation: Option<&System>) {
+        let by_name = path.split_system().1.map(System::of_derivation);
+        if let Some(system) = by_name.or(of_derivation.cloned())
+            && self.systems.len() < SYSTEMS_MAX
+        {
+            self.systems.insert(system);
+        }
+    }
+
+    /// Makes tasks of the attributes of a set, as far as they are wanted.
+    fn children(
+        &mut self,
+        path: &AttrPath,
+        count: usize,
+        names: Vec<String>,
+    ) -> Result<Vec<Task>, EvalError> {
+        if count > 0 {
+            self.add_system(path, None);
+        }
+        let mut tasks = Vec::new();
+        for name in names {
+            let child = path.child(&name);
+            // What Nixpkgs marks sets with is no attribute to look at.
+            if name == "recurseForDerivations" || self.known.contains(&child) {
+                continue;
+            }
+            if self.selection.wants_attribute(path, &name) {
+                tasks.push(Task::evaluate(child));
+            } else if looks_like_system(&name) && self.unwanted.len() < SYSTEMS_MAX {
+                self.unwanted
+                    .entry(System::of_derivation(&name))
+                    .or_insert(child);
+            }
+        }
+        self.attributes += tasks.len();
+        if count > ATTRIBUTES_MAX || self.attributes > ATTRIBUTES_MAX {
+            return Err(EvalError::Flake(EvalFailure::new(format!(
+                "there are more than {ATTRIBUTES_MAX} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
+            ))));
+        }
+        Ok(tasks)
+    }
+
+    /// Returns what to look at when all is evaluated: other systems, if the wanted ones have nothing.
+    pub(super) fn survey(&mut self) -> Vec<Task> {
+        let unwanted = std::mem::take(&mut self.unwanted);
+        if self.delivery.results > 0 || !self.known.is_empty() {
+            // To find out would cost an evaluation for each, and nobody needs to know.
+            self.systems.extend(unwanted.into_keys());
+            return Vec::new();
+        }
+        unwanted.into_values().map(Task::survey).collect()
+    }
+
+    /// The systems that have something.
+    pub(super) fn systems(&self) -> Vec<System> {
+        self.systems.iter().cloned().collect()
+    }
+}
+
+/// What an answer amounts to.
+enum Found {
+    Check(EvaluatedCheck),
+    /// How many attributes it has, and their names.
+    Set(usize, Vec<String>),
+    Nothing,
+    /// What was asked for is missing; these are there.
+    Missing(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! The flake as `nix flake metadata` locks it: its tree in the store, and its lock file.
+//!
+//! Apart from the workers because it is asked for once, so that all workers see one tree however it is edited
+//! meanwhile. Never writes a lock file: a check does not change what it checks.
+
+use std::{
+    ffi::OsString,
+    process::{ExitStatus, Stdio},
+};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
+};
+
+use crate::eval::{
+    EvalError, EvalFailure, EvalRequest,
+    failure::{FailureContext, local_trees},
+    process::Process,
+    sections::{SectionKind, Sections},
+};
+
+/// The largest answer that is read, in bytes.
+const ANSWER_MAX: u64 = 64 << 20;
+/// How Nix, of every version, says that the lock file of the tree is not the one it uses.
+const NOT_WRITING: &str = "not writing modified lock file of flake";
+
+/// A flake that is locked and in the store.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct LockedFlake {
+    /// The tree in the store, without the flake's folder.
+    pub(super) path: String,
+    /// The locked flake reference as attributes; of a dirty tree also what Nix says about that.
+    pub(super) locked: Map<String, Value>,
+    /// The locked flake reference as a URL.
+    pub(super) url: String,
+    /// The lock file.
+    pub(super) locks: Locks,
+    /// Whether the lock file is another one than that in the tree (or the reference lock file).
+    #[serde(skip)]
+    pub(super) is_lock_new: bool,
+    /// The warnings of Nix.
+    #[serde(skip)]
+    pub(super) warnings: Vec<String>,
+}
+
+/// A lock file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+pub(super) struct Locks {
+    /// The nodes by their keys.
+    pub(super) nodes: Map<String, Value>,
+    /// The key of the flake itself.
+    pub(super) root: String,
+}
+
+impl LockedFlake {
+    /// Asks Nix. Dropping the future ends the process.
+    pub(super) async fn read(request: &EvalRequest) -> Result<Self, EvalError> {
+        if request.installable.flake.starts_with('-') {
+            return Err(EvalError::Flake(EvalFailure::new(format!(
+                "`{0}` begins like an option: write `./{0}` if it is a folder",
+                request.installable.flake
+            ))));
+        }
+        let mut process = Process::spawn(
+            Command::new(&request.nix)
+                .args(arguments(request))
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped()),
+        )?;
+        let (stdout, mut stderr) = (process.stdout(), process.stderr());
+        let said = async {
+            let (mut warnings, mut error, mut searched) = (Vec::new(), None, None);
+            let mut sections = Sections::default();
+            loop {
+                let line = stderr.next().await;
+                let section = match &line {
+                    Some(line) => sections.push(line),
+                    None => sections.finish(),
+                };
+                match section.map(|section| (section.kind, section.text)) {
+                    Some((SectionKind::Warning, text)) => warnings.push(text),
+                    Some((SectionKind::Error, text)) => error = Some(text),
+                    Some((SectionKind::Noise, text)) if text.ends_with("searching up") => {
+                        searched = Some(text)
+                    }
+                    Some((SectionKind::Noise | SectionKind::Trace, _)) | None => {}
+                }
+                if line.is_none() {
+                    return (warnings, error, searched);
+                }
+            }
+        };
+        let ((warnings, error, searched), answer) = tokio::join!(said, read_all(stdout));
+        let status = process.wait().await?;
+        if !status.success() {
+            return Err(refused(request, status, error, searched));
+        }
+        let mut flake: Self = serde_json::from_slice(&answer).map_err(|error| {
+            EvalError::Infrastructure(format!(
+                "cannot understand what `nix flake metadata --json` says: {error}"
+            ))
+        })?;
+        flake.is_lock_new = warnings
+            .iter()
+            .any(|warning| warning.starts_with(NOT_WRITING));
+        flake.warnings = warnings;
+        Ok(flake)
+    }
+
+    /// The flake's folder below its tree; empty if it is the tree's root.
+    pub(super) fn dir(&self) -> &str {
+        self.locked
+            .get("dir")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+}
+
+/// The arguments of `nix flake metadata`.
+fn arguments(request: &EvalRequest) -> Vec<OsString> {
+    let mut arguments = super::common_arguments(request);
+    arguments.extend(["flake", "metadata", "--json", "--no-write-lock-file"].map(OsString::from));
+    let options = &request.options;
+    for (input, flake) in &options.override_inputs {
+        arguments.extend(["--override-input", input, flake].map(OsString::from));
+    }
+    if let Some(file) = &options.reference_lock_file {
+        arguments.extend([
+            "--reference-lock-file".into(),
+            file.clone().into_os_string(),
+        ]);
+    }
+    if options.accept_flake_config {
+        arguments.push("--accept-flake-config".into());
+    }
+    if options.impure {
+        arguments.push("--impure".into());
+    }
+    arguments.push(request.installable.flake.clone().into());
+    arguments
+}
+
+async fn read_all(pipe: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A broken pipe is an ended one: what came before it is not JSON then.
+    let _ = pipe.take(ANSWER_MAX).read_to_end(&mut bytes).await;
+    bytes
+}
+
+/// Says why Nix refuses the flake.
+fn refused(
+    request: &EvalRequest,
+    status: ExitStatus,
+    error: Option<String>,
+    searched: Option<String>,
+) -> EvalError {
+    let Some(error) = error else {
+        return EvalError::Infrastructure(format!(
+            "`nix flake metadata` ended with {status} and no word"
+        ));
+    };
+    let context = FailureContext {
+        trees: local_trees(&request.installable.flake),
+        show_trace: request.options.show_trace,
+    };
+    let mut failure = context.failure(&error);
+    // `could not find a flake.nix file` does not say where it looked.
+    if let Some(searched) =
+        searched.filter(|_| failure.message.starts_with("could not find a flake.nix"))
+    {
+        failure.message = searched.replace(", searching up", ", nor does a folder above it");
+    }
+    EvalError::Flake(failure)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! Which worker looks at which attribute, and what becomes of an attribute whose worker is lost.
+//!
+//! A state machine without I/O: the engine tells it what happened and carries out the [`Effect`]s it asks for. An
+//! attribute during which a worker was lost is tried once more alone, on a fresh worker and with no other beside it,
+//! when everything else is done.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::worker::WorkerId;
+use crate::nix::AttrPath;
+
+/// How many workers may fail to start in a row.
+const FAILED_STARTS_MAX: usize = 3;
+/// How many workers may be lost in a row without an answer in between.
+const LOSSES_MAX: usize = 50;
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Task {
+    /// The attribute, below the one asked for.
+    pub(super) path: AttrPath,
+    /// Whether all that is wanted is to know if it is a set with something in it.
+    pub(super) is_survey: bool,
+    /// Whether this is its second and last try.
+    pub(super) is_alone: bool,
+}
+
+/// What the engine has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Start a worker with this name.
+    Start(WorkerId),
+    /// Let a worker look at a path.
+    Look(WorkerId, AttrPath),
+    /// End a worker.
+    Stop(WorkerId),
+}
+
+/// What was lost with a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Nothing, or nothing of importance.
+    Nothing,
+    /// It was looking at this.
+    Task(Task),
+    /// So many workers were lost that more would be too.
+    TooMany,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Idle,
+    Looking(Task),
+    /// Loads the flake while another worker finds out what there is to do.
+    WarmingUp,
+    Leaving,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    phase: Phase,
+    is_fresh: bool,
+}
+
+/// The plan of an evaluation.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    workers_max: usize,
+    workers: BTreeMap<WorkerId, State>,
+    started: WorkerId,
+    is_open: bool,
+    is_warming_up: bool,
+    has_answer: bool,
+    queue: VecDeque<Task>,
+    alone: VecDeque<Task>,
+    failed_starts: usize,
+    losses: usize,
+}
+
+impl Task {
+    /// Makes the first try at evaluating an attribute.
+    pub(super) fn evaluate(path: AttrPath) -> Self {
+        Self {
+            path,
+            is_survey: false,
+            is_alone: false,
+        }
+    }
+
+    /// Makes a question whether there is anything at an attribute.
+    pub(super) fn survey(path: AttrPath) -> Self {
+        Self {
+            path,
+            is_survey: true,
+            is_alone: false,
+        }
+    }
+}
+
+impl Schedule {
+    /// Begins with nothing to do and at most this many workers.
+    pub(super) fn new(workers_max: usize) -> Self {
+        Self {
+            workers_max: workers_max.max(1),
+            workers: BTreeMap::new(),
+            started: 0,
+            is_open: false,
+            is_warming_up: false,
+            has_answer: false,
+            queue: VecDeque::new(),
+            alone: VecDeque::new(),
+            failed_starts: 0,
+            losses: 0,
+        }
+    }
+
+    /// Workers can look at the flake from now on.
+    pub(super) fn open(&mut self) {
+        self.is_open = true;
+    }
+
+    /// Adds something to do.
+    pub(super) fn push(&mut self, task: Task) {
+        self.queue.push_back(task);
+    }
+
+    /// Adds several things to do.
+    pub(super) fn extend(&mut self, tasks: Vec<Task>) {
+        self.queue.extend(tasks);
+    }
+
+    /// Lets a task be tried once more, alone.
+    pub(super) fn retry_alone(&mut self, task: Task) {
+        self.alone.push_back(Task {
+            is_alone: true,
+            ..task
+        });
+    }
+
+    /// Lowers how many workers there may be.
+    pub(super) fn limit_workers(&mut self, max: usize) {
+        self.workers_max = self.workers_max.min(max).max(1);
+    }
+
+    /// How many workers there may be.
+    pub(super) fn workers_max(&self) -> usize {
+        self.workers_max
+    }
+
+    /// The first answer takes long: other workers had better load the flake meanwhile.
+    pub(super) fn warm_up(&mut self) {
+        self.is_warming_up = true;
+    }
+
+    /// A worker reads requests.
+    pub(super) fn ready(&mut self, worker: WorkerId) {
+        self.failed_starts = 0;
+        if let Some(state) = self.workers.get_mut(&worker)
+            && state.phase == Phase::Starting
+        {
+            state.phase = Phase::Idle;
+        }
+    }
+
+    /// A worker has looked; returns at what. `None` if it only warmed up or was told to stop meanwhile.
+    pub(super) fn looked(&mut self, worker: WorkerId) -> Option<Task> {
+        let state = self.workers.get_mut(&worker)?;
+        if state.phase == Phase::Leaving {
+            return None;
+        }
+        self.losses = 0;
+        match std::mem::replace(&mut state.phase, Phase::Idle) {
+            Phase::Looking(task) => {
+                self.is_warming_up = false;
+                self.has_answer = true;
+                Some(task)
+            }
+            Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
+        }
+    }
+
+    /// What a worker looks at now.
+    pub(super) fn task(&self, worker: WorkerId) -> Option<&Task> {
+        match &self.workers.get(&worker)?.phase {
+            Phase::Looking(task) => Some(task),
+            Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
+        }
+    }
+
+    /// A worker must go; returns what it was looking at. The caller stops it.
+    pub(super) fn dismiss(&mut self, worker: WorkerId) -> Option<Task> {
+        let state = self.workers.get_mut(&worker)?;
+        match std::mem::replace(&mut state.phase, Phase::Leaving) {
+            Phase::Looking(task) => Some(task),
+            Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
+        }
+    }
+
+    /// A worker is gone.
+    pub(super) fn ended(&mut self, worker: WorkerId) -> Loss {
+        let Some(State { phase, .. }) = self.workers.remove(&worker) else {
+            return Loss::Nothing;
+        };
+        match phase {
+            Phase::Leaving => return Loss::Nothing,
+            Phase::Starting => self.failed_starts += 1,
+            Phase::Idle | Phase::WarmingUp | Phase::Looking(_) => self.losses += 1,
+        }
+        if self.failed_starts >= FAILED_STARTS_MAX || self.losses >= LOSSES_MAX {
+            return Loss::TooMany;
+        }
+        match phase {
+            Phase::Looking(task) => Loss::Task(task),
+            Phase::Leaving | Phase::Starting | Phase::Idle | Phase::WarmingUp => Loss::Nothing,
+        }
+    }
+
+    /// Whether there is nothing left to do.
+    pub(super) fn is_finished(&self) -> bool {
+        self.queue.is_empty() && self.alone.is_empty() && self.looking().next().is_none()
+    }
+
+    /// Returns what is to be done now.
+    pub(super) fn effects(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.looking().any(|task| task.is_alone) {
+            return effects;
+        }
+        if self.queue.is_empty() && !self.alone.is_empty() && self.looking().next().is_none() {
+            self.try_alone(&mut effects);
+            return effects;
+        }
+        if self.is_open {
+            for (&worker, state) in &mut self.workers {
+                if state.phase != Phase::Idle {
+                    continue;
+                }
+                if let Some(task) = self.queue.pop_front() {
+                    effects.push(Effect::Look(worker, task.path.clone()));
+                    *state = State {
+                        phase: Phase::Looking(task),
+                        is_fresh: false,
+                    };
+                } else if self.is_warming_up && state.is_fresh {
+                    effects.push(Effect::Look(worker, AttrPath::default()));
+                    *state = State {
+                        phase: Phase::WarmingUp,
+                        is_fresh: false,
+                    };
+                }
+            }
+        }
+        let alive = self.alive(|_| true);
+        let on_the_way = self.alive(|phase| matches!(phase, Phase::Starting | Phase::WarmingUp));
+        let wanted = match () {
+            () if self.is_warming_up => self.workers_max,
+            // Locking the flake goes on beside the first; the second has a task as soon as the first has an answer.
+            () if !self.is_open => 1,
+            () if !self.has_answer => 2,
+            () => (alive + self.queue.len()).saturating_sub(on_the_way),
+        };
+        for _ in alive..wanted.min(self.workers_max) {
+            self.start(&mut effects);
+        }
+        effects
+    }
+
+    /// Clears the place for a task that is to be tried alone, and lets it begin when it is clear.
+    fn try_alone(&mut self, effects: &mut Vec<Effect>) {
+        let is_candidate =
+            |state: &State| state.is_fresh && matches!(state.phase, Phase::Starting | Phase::Idle);
+        let chosen = self
+            .workers
+            .iter()
+            .find(|(_, state)| is_candidate(state))
+            .map(|(&worker, _)| worker);
+        for (&worker, state) in &mut self.workers {
+            if Some(worker) != chosen && state.phase != Phase::Leaving {
+                state.phase = Phase::Leaving;
+                effects.push(Effect::Stop(worker));
+            }
+        }
+        let is_clear = self.workers.len() == usize::from(chosen.is_some());
+        let Some(worker) = chosen else {
+            if is_clear {
+                self.start(effects);
+            }
+            return;
+        };
+        if let Some(state) = self.workers.get_mut(&worker)
+            && is_clear
+            && state.phase == Phase::Idle
+            && let Some(task) = self.alone.pop_front()
+        {
+            effects.push(Effect::Look(worker, task.path.clone()));
+            *state = State {
+                phase: Phase::Looking(task),
+                is_fresh: false,
+            };
+        }
+    }
+
+    fn start(&mut self, effects: &mut Vec<Effect>) {
+        let worker = self.started;
+        self.started += 1;
+        self.workers.insert(
+            worker,
+            State {
+                phase: Phase::Starting,
+                is_fresh: true,
+            },
+        );
+        effects.push(Effect::Start(worker));
+    }
+
+    fn looking(&self) -> impl Iterator<Item = &Task> {
+        self.workers
+            .values()
+            .filter_map(|state| match &state.phase {
+                Phase::Looking(task) => Some(task),
+                Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
+            })
+    }
+
+    fn alive(&self, phase: impl Fn(&Phase) -> bool) -> usize {
+        let states = self.workers.values().map(|state| &state.phase);
+        states
+            .filter(|&state| *state != Phase::Leaving && phase(state))
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Child processes of an evaluation: in process groups of their own, their output read line by line.
+//!
+//! Apart from the evaluators so that the rule "no child outlives its evaluation" is kept in one place. Knows nothing of
+//! what the lines mean.
+
+use std::{ffi::OsStr, io, process::ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+};
+
+use super::EvalError;
+
+/// The longest line that is kept whole, in bytes; of a longer one the rest is dropped.
+pub(super) const LINE_MAX: usize = 64 << 20;
+
+/// A child process that leads its own process group. Dropping this kills the whole group.
+pub(super) struct Process {
+    child: Child,
+    name: String,
+}
+
+impl Process {
+    /// Starts a command as the leader of a new process group, so that a Ctrl-C meant for nixci does not reach it.
+    pub(super) fn spawn(command: &mut Command) -> Result<Self, EvalError> {
+        let name = program_name(command.as_std().get_program());
+        match command.process_group(0).kill_on_drop(true).spawn() {
+            Ok(child) => Ok(Self { child, name }),
+            Err(error) => Err(EvalError::Infrastructure(format!(
+                "cannot run `{name}`: {error}"
+            ))),
+        }
+    }
+
+    /// The process's id, as long as it has not been waited for.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Takes the pipe to its standard input. Panics if there is none or it was taken before.
+    pub(super) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("stdin is a pipe")
+    }
+
+    /// Takes its standard output. Panics if that is no pipe or was taken before.
+    pub(super) fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("stdout is a pipe")
+    }
+
+    /// Takes its standard error as lines. Panics if that is no pipe or was taken before.
+    pub(super) fn stderr(&mut self) -> Lines<ChildStderr> {
+        Lines::new(self.child.stderr.take().expect("stderr is a pipe"))
+    }
+
+    /// Kills the whole group.
+    pub(super) fn kill(&self) {
+        // Not once it has been waited for: its number may belong to somebody else by then.
+        if let Some(pid) = self.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
+            // It fails only if nothing is left of the group.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+
+    /// Waits until it has ended.
+    pub(super) async fn wait(&mut self) -> Result<ExitStatus, EvalError> {
+        let waited = self.child.wait().await;
+        waited.map_err(|error| {
+            EvalError::Infrastructure(format!("cannot wait for `{}`: {error}", self.name))
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn program_name(program: &OsStr) -> String {
+    program.to_string_lossy().into_owned()
+}
+
+/// The lines of a pipe, each cut at [`LINE_MAX`].
+pub(super) struct Lines<R> {
+    reader: BufReader<R>,
+    line: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    /// Reads lines from this pipe.
+    pub(super) fn new(pipe: R) -> Self {
+        Self {
+            reader: BufReader::with_capacity(64 << 10, pipe),
+            line: Vec::new(),
+        }
+    }
+
+    /// Returns the next line without its end, or `None` behind the last one. Nothing is lost if the future is dropped.
+    pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            let chunk = match self.reader.fill_buf().await {
+                Ok(chunk) => chunk,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A broken pipe is an ended one: how the process ended says the rest.
+                Err(_) => &[],
+            };
+            let end = chunk.iter().position(|&byte| byte == b'\n');
+            let room = LINE_MAX - self.line.len();
+            let text = &chunk[..end.unwrap_or(chunk.len())];
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            let used = end.map_or(chunk.len(), |at| at + 1);
+            let is_at_end = chunk.is_empty();
+            self.reader.consume(used);
+            if end.is_some() || (is_at_end && !self.line.is_empty()) {
+                return Some(std::mem::take(&mut self.line));
+            }
+            if is_at_end {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

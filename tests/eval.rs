@@ -1,0 +1,9 @@
+//! The evaluators against real Nix, every installed version of it: what `nix eval` gives, what errors say, and what
+//! becomes of workers that die.
+
+#[path = "eval/harness.rs"]
+mod harness;
+#[path = "eval/parity.rs"]
+mod parity;
+#[path = "support/mod.rs"]
+mod support;

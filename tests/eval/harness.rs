@@ -1,0 +1,238 @@
+//! Runs an evaluator on a flake in a private store and gathers what it sends.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use nixci::{
+    eval::{
+        BoxFuture, BuiltinEvaluator, EvalError, EvalFailure, EvalOptions, EvalRequest, EvalSummary,
+        Evaluated, EvaluatedCheck, Evaluator, RootKeeper,
+    },
+    nix::{Installable, StorePath, System},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{project::SYSTEM, store::TestStore};
+
+/// An evaluation to be run.
+pub(crate) struct Evaluation<'s> {
+    store: &'s TestStore,
+    pub(crate) request: EvalRequest,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// What an evaluation sent, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) checks: BTreeMap<String, EvaluatedCheck>,
+    pub(crate) failed: BTreeMap<String, EvalFailure>,
+    pub(crate) warnings: Vec<(Option<String>, String)>,
+    pub(crate) progress: Vec<(usize, usize)>,
+    pub(crate) result: Result<EvalSummary, EvalError>,
+}
+
+impl<'s> Evaluation<'s> {
+    /// Prepares the built-in evaluation of this installable for this machine's system.
+    pub(crate) fn new(store: &'s TestStore, installable: &str) -> Self {
+        let system = System::parse(SYSTEM).unwrap();
+        let (major, minor, _) = store.nix().version;
+        let request = EvalRequest {
+            installable: Installable::parse(installable).unwrap(),
+            systems: Some(vec![system.clone()]),
+            current_system: system,
+            workers: 2,
+            memory_budget_bytes: 4 << 30,
+            options: EvalOptions::default(),
+            nix: nix_in(store),
+            nix_version: (major, minor),
+        };
+        Self {
+            store,
+            request,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Wants all systems.
+    pub(crate) fn all_systems(mut self) -> Self {
+        self.request.systems = None;
+        self
+    }
+
+    /// Runs the built-in evaluator.
+    pub(crate) fn run(&self) -> Found {
+        self.run_with(&BuiltinEvaluator)
+    }
+
+    /// Runs an evaluator, and checks what holds for every evaluation.
+    pub(crate) fn run_with(&self, evaluator: &dyn Evaluator) -> Found {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let roots = Roots {
+            store: self.store,
+            held: Mutex::default(),
+        };
+        let found = runtime.block_on(async {
+            let (found_tx, mut found_rx) = mpsc::channel(16);
+            let gather = async {
+                let mut all = Vec::new();
+                while let Some(evaluated) = found_rx.recv().await {
+                    all.push(evaluated);
+                }
+                all
+            };
+            let evaluate = evaluator.evaluate(&self.request, &roots, found_tx, self.cancel.clone());
+            let (result, all) = tokio::join!(evaluate, gather);
+            Found::new(all, result)
+        });
+        let held = roots.held.into_inner().unwrap();
+        for check in found.checks.values() {
+            assert!(
+                held.contains(&check.drv_path),
+                "{} is not held",
+                check.drv_path
+            );
+        }
+        let left = self.store.wait_until_idle(std::time::Duration::ZERO);
+        assert!(
+            left.is_empty(),
+            "processes outlived the evaluation: {left:#?}"
+        );
+        found
+    }
+}
+
+impl Found {
+    fn new(all: Vec<Evaluated>, result: Result<EvalSummary, EvalError>) -> Self {
+        let mut found = Self {
+            checks: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            warnings: Vec::new(),
+            progress: Vec::new(),
+            result,
+        };
+        let mut seen = BTreeSet::new();
+        for evaluated in all {
+            match evaluated {
+                Evaluated::Check(check) => {
+                    assert!(seen.insert(check.path.clone()), "{} came twice", check.path);
+                    found.checks.insert(check.path.to_string(), check);
+                }
+                Evaluated::Failed { path, error } => {
+                    assert!(seen.insert(path.clone()), "{path} came twice");
+                    found.failed.insert(path.to_string(), error);
+                }
+                Evaluated::Warning { path, message } => {
+                    found
+                        .warnings
+                        .push((path.map(|path| path.to_string()), message));
+                }
+                Evaluated::Progress {
+                    evaluated,
+                    attributes,
+                } => {
+                    let last = found.progress.last().copied().unwrap_or_default();
+                    assert!(
+                        evaluated >= last.0 && attributes >= last.1,
+                        "progress goes back"
+                    );
+                    found.progress.push((evaluated, attributes));
+                }
+            }
+        }
+        if found.result.is_ok() {
+            let (evaluated, attributes) =
+                *found.progress.last().expect("progress is told at the end");
+            assert_eq!(evaluated, attributes, "not all is evaluated at the end");
+        }
+        found
+    }
+
+    /// The summary. Panics if the evaluation failed.
+    pub(crate) fn summary(&self) -> &EvalSummary {
+        self.result
+            .as_ref()
+            .unwrap_or_else(|error| panic!("{error}: {error:?}"))
+    }
+
+    /// The error. Panics if the evaluation did not fail.
+    pub(crate) fn error(&self) -> &EvalError {
+        self.result
+            .as_ref()
+            .expect_err("the evaluation should fail")
+    }
+
+    /// The derivations by their attribute paths. Panics if anything failed.
+    pub(crate) fn drv_paths(&self) -> BTreeMap<String, String> {
+        self.summary();
+        assert!(self.failed.is_empty(), "{:#?}", self.failed);
+        let paths = self
+            .checks
+            .iter()
+            .map(|(path, check)| (path.clone(), check.drv_path.to_string()));
+        paths.collect()
+    }
+}
+
+/// Holds what it is asked to by a symlink, and checks that it is still there.
+struct Roots<'s> {
+    store: &'s TestStore,
+    held: Mutex<BTreeSet<StorePath>>,
+}
+
+impl RootKeeper for Roots<'_> {
+    fn hold<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            assert!(
+                Path::new(path.as_str()).exists(),
+                "{path} is gone before it is held"
+            );
+            let roots = self.store.folder().join("var/nix/gcroots");
+            let roots = if roots.exists() {
+                roots
+            } else {
+                self.store.folder().join("var/gcroots")
+            };
+            if self.held.lock().unwrap().insert(path.clone()) {
+                let _ = fs::create_dir_all(&roots);
+                let _ = std::os::unix::fs::symlink(path.as_str(), roots.join(path.base_name()));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Writes a program that runs this store's `nix` with its environment, whatever that of the test is.
+pub(crate) fn nix_in(store: &TestStore) -> PathBuf {
+    let mut script = "#!/bin/sh\nexec env -i".to_owned();
+    for (name, value) in store.env() {
+        if name != "XDG_DATA_HOME" {
+            write!(script, " {name}='{}'", value.to_str().unwrap()).unwrap();
+        }
+    }
+    let nix = store.nix().prefix.join("bin/nix");
+    writeln!(
+        script,
+        " XDG_DATA_HOME=\"$XDG_DATA_HOME\" '{}' \"$@\"",
+        nix.display()
+    )
+    .unwrap();
+    program(&store.folder().join("nix"), &script)
+}
+
+/// Writes an executable file.
+pub(crate) fn program(path: &Path, text: &str) -> PathBuf {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_owned()
+}
