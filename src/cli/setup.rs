@@ -159,11 +159,6 @@ impl Setup {
         let max_silent_time = max_silent_time.unwrap_or_else(|| settings.number("max-silent-time"));
         // A step that somebody else builds is looked at every second, not every five.
         let mut overrides = BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]);
-        // Where there are no other machines nobody needs to be asked whether one of them takes a build: that is a process
-        // of Nix for every request, and most of the time of a short build. Only trusted users may say so.
-        if self.builders.remote_slots() == 0 {
-            overrides.insert("build-hook".to_owned(), String::new());
-        }
         if timeout > 0 {
             overrides.insert("timeout".into(), timeout.to_string());
         }
@@ -188,6 +183,7 @@ impl Setup {
             max_silent_time: Duration::from_secs(max_silent_time),
             build_cores: settings.number("cores"),
             use_substitutes: settings.value("substitute") != "false",
+            use_build_hook: self.builders.remote_slots() > 0,
             overrides,
             ..ClientSettings::default()
         }
