@@ -46,6 +46,10 @@ impl State {
             .filter_map(|target| self.by_target.get(target).copied())
             .collect();
         let inputs = step.inputs.clone();
+        let below = inputs
+            .iter()
+            .map(|input| self.steps[input.0].priority.depth + 1);
+        step.priority.depth = below.max().unwrap_or(0);
         self.by_target.insert(planned.target, id);
         self.steps.push(step);
         if let How::Unsupported { reason } = planned.how {
@@ -80,13 +84,13 @@ impl State {
     fn raise_inputs(&mut self, id: StepId) {
         let mut stack = vec![id];
         while let Some(id) = stack.pop() {
-            let rank = self.steps[id.0].rank + 1;
+            let rank = self.steps[id.0].priority.rank + 1;
             for input in self.steps[id.0].inputs.clone() {
                 let step = &mut self.steps[input.0];
-                if step.rank < rank && !step.is_done() {
-                    step.rank = rank;
+                if step.priority.rank < rank && !step.is_done() {
+                    step.priority.rank = rank;
                     if step.status == Status::Ready {
-                        self.ready.push(step.means, rank, input);
+                        self.ready.push(step.means, step.priority, input);
                     }
                     stack.push(input);
                 }
@@ -97,7 +101,7 @@ impl State {
     fn make_ready(&mut self, id: StepId) {
         let step = &mut self.steps[id.0];
         step.status = Status::Ready;
-        self.ready.push(step.means, step.rank, id);
+        self.ready.push(step.means, step.priority, id);
     }
 
     pub(super) fn start_ready(&mut self, now: Instant) {

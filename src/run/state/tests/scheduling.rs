@@ -71,6 +71,28 @@ fn the_longest_remaining_way_goes_first() {
 }
 
 #[test]
+fn the_end_of_a_long_chain_goes_before_what_was_short_all_along() {
+    let mut world = World::new(RunSettings {
+        slots: 1,
+        ..settings()
+    });
+    world.find(&["a", "b", "chain"]);
+    let steps = vec![
+        build("lib", &[]),
+        build("a", &["lib"]),
+        build("b", &["lib"]),
+        build("low", &[]),
+        build("middle", &["low"]),
+        build("chain", &["middle"]),
+    ];
+    world.plan(&["a", "b", "chain"], steps);
+    for name in ["low", "middle", "lib", "chain", "a", "b"] {
+        assert_eq!(world.running(), [name]);
+        world.end(name, StepEnd::Built);
+    }
+}
+
+#[test]
 fn a_rank_grows_when_more_is_found_above() {
     let mut world = World::new(RunSettings {
         slots: 1,
