@@ -243,6 +243,22 @@ impl State {
             .started
             .map_or(Duration::ZERO, |started| now.duration_since(started));
         let may_retry = step.attempt < ATTEMPTS && self.ending.is_none();
+        let end = match (end, &self.ending) {
+            // Nobody asked it to: a daemon that stops says so, and it is no success.
+            (StepEnd::Cancelled, None) => {
+                StepEnd::Lost("the daemon gave up the build and does not say why".into())
+            }
+            // What would be tried again is not, and has not failed either.
+            (
+                StepEnd::NotSubstitutable(_)
+                | StepEnd::Transient(_)
+                | StepEnd::Lost(_)
+                | StepEnd::Unreachable(_),
+                Some(Ending::FailFast | Ending::Stopped(_)),
+            )
+            | (StepEnd::NotSubstitutable(_), Some(Ending::Errored { .. })) => StepEnd::Cancelled,
+            (end, _) => end,
+        };
         let (outcome, reason) = match end {
             StepEnd::Built => (Outcome::Built, None),
             StepEnd::Substituted => (Outcome::Substituted, None),
