@@ -288,6 +288,9 @@ impl State {
             };
             match dispositions.get(&drv_path) {
                 Some(Disposition::Valid) => self.finish_check(id, CheckEnd::plain(Outcome::Cached)),
+                Some(Disposition::Offered(_)) if self.settings.no_build => {
+                    self.finish_check(id, CheckEnd::plain(Outcome::Cached));
+                }
                 Some(Disposition::Offered(paths)) => {
                     let steps: Vec<StepId> = paths
                         .iter()

@@ -218,6 +218,35 @@ fn no_build_plans_and_starts_nothing() {
 }
 
 #[test]
+fn no_build_does_not_wait_for_a_download_that_a_build_would_need() {
+    let mut world = World::new(RunSettings {
+        no_build: true,
+        ..settings()
+    });
+    world.find(&["a", "p"]);
+    world.give([Input::Planned(Ok(Plan {
+        wanted: vec![
+            (drv("a"), Disposition::Build),
+            (drv("p"), Disposition::Offered(vec![path("p")])),
+        ],
+        steps: vec![
+            substitute("p"),
+            PlannedStep {
+                inputs: vec![path("p")],
+                ..build("a", &[])
+            },
+        ],
+        download_bytes: 10,
+    }))]);
+    world.evaluation_ends();
+    assert_eq!(
+        world.outcomes(),
+        [("a", Outcome::Skipped), ("p", Outcome::Cached)]
+    );
+    assert_eq!(world.verdict(), Some((RunOutcome::Passed, 0)));
+}
+
+#[test]
 fn nothing_starts_after_a_stop() {
     let mut world = World::new(settings());
     world.find(&["a", "b", "c"]);
