@@ -2,6 +2,7 @@
 
 mod checks;
 mod ending;
+mod links;
 mod steps;
 
 use std::{collections::HashMap, time::Instant};
@@ -271,9 +272,11 @@ impl State {
     fn planned(&mut self, plan: Plan) {
         let before = self.totals;
         self.totals.download_bytes += plan.download_bytes;
+        let first = self.steps.len();
         for step in plan.steps {
             self.add_step(step);
         }
+        self.rank_from(first);
         if self.totals != before {
             self.emit(EventKind::PlanChanged {
                 to_build: self.totals.to_build,

@@ -1,7 +1,7 @@
 //! Which step starts when.
 
 use super::*;
-use crate::run::Stop;
+use crate::run::{StepNote, Stop};
 
 #[test]
 fn never_more_builds_than_slots_however_wide_the_closure() {
@@ -68,6 +68,39 @@ fn the_longest_remaining_way_goes_first() {
     assert_eq!(world.running(), ["base"]);
     world.end("base", StepEnd::Built);
     assert_eq!(world.running(), ["middle"]);
+}
+
+#[test]
+fn a_long_chain_costs_time_in_proportion_to_its_length() {
+    const LENGTH: usize = 10_000;
+    let mut world = World::new(settings());
+    world.find(&["top"]);
+    let name = |i: usize| format!("s{i}");
+    let mut steps: Vec<PlannedStep> = (0..LENGTH)
+        .map(|i| match i {
+            0 => build("s0", &[]),
+            _ => build(&name(i), &[&name(i - 1)]),
+        })
+        .collect();
+    steps.push(build("top", &[&name(LENGTH - 1)]));
+    world.evaluation_ends();
+    let began = Instant::now();
+    world.plan(&["top"], steps);
+    for i in 0..LENGTH {
+        let step = world.running()[0].to_owned();
+        assert_eq!(step, name(i));
+        world.give([Input::Noted(
+            StepId(i),
+            vec![StepNote::Building {
+                machine: String::new(),
+            }],
+        )]);
+        world.end(&step, StepEnd::Built);
+    }
+    world.end("top", StepEnd::Built);
+    assert_eq!(world.verdict(), Some((RunOutcome::Passed, 0)));
+    // Without optimisation; in proportion to the square it would be minutes.
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }
 
 #[test]
