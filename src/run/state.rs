@@ -40,6 +40,8 @@ pub struct State {
     planning: Vec<CheckId>,
     evaluation: Evaluation,
     totals: Totals,
+    /// Bytes downloaded, and to download as far as the downloads that began know.
+    downloads: (u64, u64),
     counts: Counts,
     /// Steps in a row that ended by losing the daemon for good.
     lost_in_a_row: u32,
@@ -98,6 +100,7 @@ impl State {
             planning: Vec::new(),
             evaluation: Evaluation::default(),
             totals: Totals::default(),
+            downloads: (0, 0),
             counts: Counts::default(),
             lost_in_a_row: 0,
             ending: None,
@@ -320,16 +323,7 @@ impl State {
     }
 
     fn progress(&self) -> Progress {
-        let downloads = self
-            .steps
-            .iter()
-            .filter(|step| step.means == Means::Substitute);
-        let (downloaded, expected) = downloads.fold((0, 0), |sum, step| {
-            (
-                sum.0 + step.download.0,
-                sum.1 + step.download.1.max(step.download.0),
-            )
-        });
+        let (downloaded, expected) = self.downloads;
         let building = self.ready.running(Means::Local) + self.ready.running(Means::Remote);
         let downloading = self.ready.running(Means::Substitute);
         Progress {

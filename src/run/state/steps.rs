@@ -109,7 +109,14 @@ impl State {
                 }
                 StepNote::Download { done, expected } => {
                     self.announce(id);
-                    self.steps[id.0].download = (done, expected);
+                    let before = std::mem::replace(
+                        &mut self.steps[id.0].download,
+                        (done, expected.max(done)),
+                    );
+                    let now = self.steps[id.0].download;
+                    let sum = &mut self.downloads;
+                    sum.0 = sum.0.saturating_sub(before.0).saturating_add(now.0);
+                    sum.1 = sum.1.saturating_sub(before.1).saturating_add(now.1);
                 }
             }
         }
@@ -249,10 +256,9 @@ impl State {
             };
             let checks = self.checks_above(id, detours);
             let step = &mut self.steps[id.0];
-            let (log_tail, log_lines_before) = if outcome.is_passed() {
-                Default::default()
-            } else {
-                step.log.take()
+            let (log_tail, log_lines_before) = match step.log.take() {
+                _ if outcome.is_passed() => Default::default(),
+                tail => tail,
             };
             let event = EventKind::StepFinished {
                 drv_path: step.drv_path.clone(),
@@ -293,7 +299,9 @@ impl State {
     }
 
     fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
-        self.steps[id.0].status = Status::Done(outcome, cause);
+        let step = &mut self.steps[id.0];
+        step.status = Status::Done(outcome, cause);
+        step.inputs = Vec::new();
         self.totals.steps_done += 1;
     }
 

@@ -104,6 +104,43 @@ fn a_long_chain_costs_time_in_proportion_to_its_length() {
 }
 
 #[test]
+fn a_step_that_is_over_keeps_no_log() {
+    let mut world = World::new(settings());
+    world.find(&["a"]);
+    world.plan(&["a"], vec![build("a", &[])]);
+    let lines = (0..9).map(|i| StepNote::Line(i.to_string()));
+    world.give([Input::Noted(StepId(0), lines.collect())]);
+    world.end("a", StepEnd::Built);
+    assert_eq!(world.state.steps[0].log.take(), (Vec::new(), 0));
+}
+
+#[test]
+fn the_figures_of_downloads_are_sums_over_all_of_them() {
+    let mut world = World::new(settings());
+    world.find(&["a"]);
+    world.plan(
+        &["a"],
+        vec![substitute("p"), substitute("q"), build("a", &[])],
+    );
+    let download = |step, done, expected| {
+        Input::Noted(StepId(step), vec![StepNote::Download { done, expected }])
+    };
+    world.give([
+        download(0, 5, 10),
+        download(1, 7, 0),
+        download(0, 8, 10),
+        Input::Tick,
+    ]);
+    let Some(EventKind::Ticked { progress }) = world.events.last() else {
+        panic!("no figures");
+    };
+    assert_eq!(
+        (progress.downloaded_bytes, progress.download_bytes),
+        (15, 17)
+    );
+}
+
+#[test]
 fn a_rank_grows_when_more_is_found_above() {
     let mut world = World::new(RunSettings {
         slots: 1,
