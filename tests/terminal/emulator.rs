@@ -64,9 +64,14 @@ impl Emulator {
         lines
     }
 
-    /// Whether the terminal had to break a line of the screen.
-    pub(crate) fn has_wrapped(&self) -> bool {
-        (0..self.screen().size().0).any(|row| self.screen().row_wrapped(row))
+    /// Whether the terminal had to break a line, from the row with this text on.
+    pub(crate) fn has_wrapped_below(&self, text: &str) -> bool {
+        let rows = self.rows();
+        let first = rows.iter().position(|row| row.contains(text));
+        (0_u16..)
+            .zip(&rows)
+            .skip(first.unwrap_or(0))
+            .any(|(row, _)| self.screen().row_wrapped(row))
     }
 
     /// What was done to the terminal besides writing, in words; nothing, as it should be. `bytes` may still hold colours.

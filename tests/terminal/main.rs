@@ -4,9 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod choices;
 mod emulator;
 mod gate;
 mod matrix;
+mod resize;
+mod stopping;
 mod terminal;
 
 use std::process::Command;

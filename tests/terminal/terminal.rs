@@ -6,7 +6,7 @@ use std::{
     io::{Read as _, Write as _},
     process::{Child, Command, Stdio},
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -22,7 +22,7 @@ use rustix::{
 use crate::emulator::Emulator;
 
 /// The longest a program may take to do what a test waits for.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(15);
 /// How often the state of things is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -95,7 +95,7 @@ impl Terminal {
 
     /// What the terminal shows. Nothing comes in while this is held.
     pub(crate) fn emulator(&self) -> MutexGuard<'_, Emulator> {
-        self.emulator.lock().unwrap()
+        lock(&self.emulator)
     }
 
     /// The standard output, if it is a pipe.
@@ -125,13 +125,17 @@ impl Terminal {
     pub(crate) fn close(&mut self) {
         self.is_closing.store(true, Ordering::Relaxed);
         if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
+            let _ = reader.join();
         }
         self.pty = None;
     }
 
     /// Waits until the rows of the screen are so. Panics if that does not come, or the program ends before.
-    pub(crate) fn wait_until(&mut self, what: &str, is_so: impl Fn(&[String]) -> bool) -> Vec<String> {
+    pub(crate) fn wait_until(
+        &mut self,
+        what: &str,
+        is_so: impl Fn(&[String]) -> bool,
+    ) -> Vec<String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let has_ended = self.child.try_wait().unwrap().is_some() && self.is_read();
@@ -204,6 +208,11 @@ impl Drop for Terminal {
     }
 }
 
+/// A test that failed while it looked must not keep others from looking: its own message is what counts.
+fn lock(emulator: &Mutex<Emulator>) -> MutexGuard<'_, Emulator> {
+    emulator.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Reads until the program's side is closed.
 fn read(pty: &Pty, emulator: &Mutex<Emulator>, is_closing: &AtomicBool) {
     let mut buffer = [0; 16384];
@@ -215,7 +224,7 @@ fn read(pty: &Pty, emulator: &Mutex<Emulator>, is_closing: &AtomicBool) {
         }
         let mut source = pty;
         match source.read(&mut buffer) {
-            Ok(count @ 1..) => emulator.lock().unwrap().take(&buffer[..count]),
+            Ok(count @ 1..) => lock(emulator).take(&buffer[..count]),
             // EIO on Linux, end of file elsewhere.
             Ok(0) | Err(_) => return,
         }
