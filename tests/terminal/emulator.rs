@@ -182,7 +182,10 @@ impl Callbacks for Tampering {
     }
 
     fn unhandled_char(&mut self, _: &mut Screen, c: char) {
-        self.0.push(format!("character {c:?}"));
+        // The emulator tells of what stands for bytes that are no text, too.
+        if c != char::REPLACEMENT_CHARACTER {
+            self.0.push(format!("character {c:?}"));
+        }
     }
 
     fn unhandled_control(&mut self, _: &mut Screen, byte: u8) {
@@ -201,7 +204,10 @@ impl Callbacks for Tampering {
         parameters: &[&[u16]],
         c: char,
     ) {
-        self.0.push(format!("CSI {a:?} {b:?} {parameters:?} {c:?}"));
+        // Styles that the emulator does not know, such as blinking, are styles as well.
+        if (a, c) != (None, 'm') {
+            self.0.push(format!("CSI {a:?} {b:?} {parameters:?} {c:?}"));
+        }
     }
 
     fn unhandled_osc(&mut self, _: &mut Screen, parameters: &[&[u8]]) {

@@ -7,6 +7,7 @@ mod support;
 mod choices;
 mod emulator;
 mod gate;
+mod hostile;
 mod matrix;
 mod resize;
 mod stopping;

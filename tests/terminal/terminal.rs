@@ -22,7 +22,7 @@ use rustix::{
 use crate::emulator::Emulator;
 
 /// The longest a program may take to do what a test waits for.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How often the state of things is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
