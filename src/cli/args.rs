@@ -17,7 +17,7 @@ use crate::nix::{Installable, System};
 )]
 #[command(
     after_help = "`nixci help check` tells more. Exit codes: 0 every check passed, 1 a check failed, 2 wrong usage, \
-    3 the flake cannot be evaluated, 4 Nix or this machine failed, 130 and 143 stopped by a signal."
+    3 the flake cannot be evaluated, 4 Nix or this machine failed, 129, 130 and 143 stopped by a signal."
 )]
 pub(super) struct Cli {
     /// What to do.
@@ -62,7 +62,7 @@ Exit codes:
   2  wrong usage
   3  the flake cannot be evaluated at all
   4  Nix, its daemon or this machine failed
-  130, 143  stopped by SIGINT or SIGTERM";
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
 
 /// Options of `nixci check`.
 #[derive(Debug, Args)]

@@ -10,7 +10,8 @@ use crate::report::{
         text_line::TextLine,
     },
     running::RunningStep,
-    sanitize::{columns, fit, harmless},
+    sanitize::{columns, fit},
+    words::first_line,
 };
 
 /// From this width on, running steps show the check they are for.
@@ -104,16 +105,18 @@ impl Writer<'_> {
 
     /// The figures of the run on one line. Where there is no room for all, those that matter least are left out.
     pub(super) fn status(&self) -> String {
+        // The cursor stands behind it: the `^C` that a terminal shows there must not begin a line of its own.
+        let width = self.size.columns.saturating_sub(2).max(1);
         let mut parts = self.figures();
         let mut line = self.status_line(&parts, usize::MAX);
-        while parts.len() > 1 && self.size.columns < line.used() {
+        while parts.len() > 1 && width < line.used() {
             let least = parts.iter().enumerate().min_by_key(|(_, part)| part.weight);
             if let Some((at, _)) = least {
                 parts.remove(at);
             }
             line = self.status_line(&parts, usize::MAX);
         }
-        self.status_line(&parts, self.size.columns).finish()
+        self.status_line(&parts, width).finish()
     }
 
     fn status_line(&self, parts: &[Figure<'_>], width: usize) -> TextLine {
@@ -152,7 +155,7 @@ impl Writer<'_> {
             add(
                 9,
                 "",
-                format!("stopping: {}", harmless(reason)),
+                format!("stopping: {}", first_line(reason)),
                 &styles.notice,
             );
         }

@@ -1,0 +1,32 @@
+//! `nixci check` in a real terminal: the built program on a pseudo-terminal, with a real Nix, looked at as a person
+//! would.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod choices;
+mod emulator;
+mod gate;
+mod hostile;
+mod matrix;
+mod resize;
+mod stopping;
+mod terminal;
+
+use std::process::Command;
+
+use support::Project;
+use terminal::Terminal;
+
+/// Builds one at a time and evaluates in order, so that two runs look the same.
+fn check(project: &Project<'_>, arguments: &[&str]) -> Command {
+    let order = ["check", "--evaluator", "builtin", "--eval-workers", "1"];
+    project.nixci_command(&[&order, arguments].concat())
+}
+
+/// Runs it to its end in a terminal that is high enough for everything.
+fn run(command: Command, columns: u16) -> Terminal {
+    let mut terminal = Terminal::start(command, 50, columns);
+    terminal.finish();
+    terminal
+}

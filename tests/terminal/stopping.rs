@@ -1,0 +1,111 @@
+//! Ctrl-C as a person types it, and terminals that go away.
+
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+
+use crate::{
+    check, gate,
+    support::{Project, project::SYSTEM, store::TestStore},
+    terminal::Terminal,
+};
+
+/// A check that passed, one that runs for a minute, one that waits for its turn; in a terminal of this width.
+fn stopped_in_its_midst(store: &TestStore, columns: u16) -> Terminal {
+    let project = Project::new(store)
+        .check("a-quick", "echo > $out")
+        .check("b-slow", "echo it runs; nap 60; echo > $out")
+        .check("c-waits", "nap 60; echo > $out")
+        .committed();
+    let mut terminal = Terminal::start(check(&project, &["-j", "1"]), 24, columns);
+    terminal.wait_until("the second build", |rows| {
+        rows.iter()
+            .any(|row| row.contains("✔ 1") && row.contains("1 build"))
+            && rows.iter().any(|row| row.contains("check-b-slow"))
+    });
+    terminal
+}
+
+#[test]
+fn ctrl_c_leaves_the_matrix_with_a_summary() {
+    for columns in [80, 40] {
+        let store = gate::store();
+        let mut terminal = stopped_in_its_midst(&store, columns);
+        terminal.type_keys("\x03");
+        let typed = Instant::now();
+        let code = terminal.finish_in_order();
+        assert!(
+            typed.elapsed() < Duration::from_millis(2500),
+            "{:?}",
+            typed.elapsed()
+        );
+        assert_eq!(code, Some(130));
+        assert_eq!(store.wait_until_idle(Duration::from_millis(500)), []);
+        let shown = terminal.emulator().transcript().join("\n");
+        let durations = Regex::new(r"\d+\.\ds|[0-9a-f]{7}").unwrap();
+        assert_eq!(
+            durations.replace_all(&shown, "#"),
+            format!(
+                "    Stopping SIGINT\n project  #  {SYSTEM}\n ✔ a-quick  #\n – b-slow   cancelled\n \
+                 – c-waits  cancelled\nstopped (SIGINT)  ✔ 1 passed  – 2 cancelled  in #"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once() {
+    let store = gate::store();
+    let mut terminal = stopped_in_its_midst(&store, 80);
+    terminal.type_keys("\x03\x03");
+    let typed = Instant::now();
+    assert_eq!(terminal.finish_in_order(), Some(130));
+    assert!(
+        typed.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        typed.elapsed()
+    );
+    assert_eq!(store.wait_until_idle(Duration::from_secs(2)), []);
+}
+
+#[test]
+fn keys_that_nobody_asked_for_leave_no_trace() {
+    let store = gate::store();
+    let script = format!("{}echo > $out", gate::wait(&store, "end"));
+    let project = Project::new(&store).check("a", &script).committed();
+    let mut terminal = Terminal::start(check(&project, &[]), 24, 40);
+    terminal.wait_for("1 build");
+    terminal.type_keys("xy");
+    terminal.wait_until("the echo, and its end", |rows| {
+        rows.iter().any(|row| row.contains("1 build")) && !rows.iter().any(|row| row.contains("xy"))
+    });
+    gate::open(&store, "end");
+    assert_eq!(terminal.finish_in_order(), Some(0));
+    let transcript = terminal.emulator().transcript();
+    assert_eq!(transcript.len(), 3, "{transcript:#?}");
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_run() {
+    for arguments in [&["-j", "1"][..], &["-j", "1", "--format", "plain"]] {
+        let store = gate::store();
+        let project = Project::new(&store)
+            .check("slow", "echo it runs; nap 60; echo > $out")
+            .committed();
+        let mut terminal = Terminal::start(check(&project, arguments), 24, 80);
+        terminal.wait_for("check-slow");
+        while store.builders().is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        terminal.close();
+        let closed = Instant::now();
+        let code = terminal.finish();
+        assert!(
+            closed.elapsed() < Duration::from_millis(3500),
+            "{:?}",
+            closed.elapsed()
+        );
+        assert_eq!(code, Some(129), "{arguments:?}");
+        assert_eq!(store.wait_until_idle(Duration::from_millis(500)), []);
+    }
+}
