@@ -11,10 +11,9 @@ use super::{
     local_flake::LocalFlake,
 };
 use crate::{
-    config::{NixHost, cache_dir, flake_config},
+    config::{NixHost, cache_dir, flake_config, free_memory_bytes},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
-        free_memory_bytes,
     },
     nix::{Builders, Installable, System},
     run::{Evaluation, PooledStore},
