@@ -16,7 +16,7 @@ use crate::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
     },
     nix::{Builders, Installable, System},
-    run::{Evaluation, PooledStore},
+    run::{Evaluation, Kept, PooledStore},
     store::{ClientSettings, Pool, StoreAddress},
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Setup {
     pub(super) systems: Option<Vec<System>>,
     pub(super) request: EvalRequest,
     pub(super) evaluator: Box<dyn Evaluator>,
-    cache: Option<(EvalCache, CacheKey)>,
+    kept: Option<Kept>,
 }
 
 impl Setup {
@@ -97,15 +97,27 @@ impl Setup {
             .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
         let local = LocalFlake::find(&args.installable.flake);
         let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
-        let cache = (is_pure && !args.no_eval_cache)
-            .then(|| {
-                let local = local.as_ref()?;
-                let nix = format!("{} {:?}", host.version, host.settings.all);
-                let key =
-                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)?;
-                Some((EvalCache::new(cache_dir?.join("eval")), key))
-            })
-            .flatten();
+        let kept = local
+            .as_ref()
+            .filter(|_| is_pure && !args.no_eval_cache)
+            .zip(cache_dir)
+            .and_then(|(local, dir)| {
+                let (request, flake) = (request.clone(), args.installable.flake.clone());
+                let nix = format!(
+                    "{} {} {:?}",
+                    evaluator.name(),
+                    host.version,
+                    host.settings.all
+                );
+                let key_of = move |local: &LocalFlake| {
+                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
+                };
+                Some(Kept {
+                    cache: EvalCache::new(dir.join("eval")),
+                    key: key_of(local)?,
+                    key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
+                })
+            });
         Ok(Self {
             host,
             installable: args.installable.clone(),
@@ -114,7 +126,7 @@ impl Setup {
             systems,
             request,
             evaluator,
-            cache,
+            kept,
         })
     }
 
@@ -193,7 +205,7 @@ impl Setup {
         Evaluation {
             request: self.request,
             evaluator: self.evaluator,
-            cache: self.cache,
+            kept: self.kept,
             store,
             warm_up: None,
         }
