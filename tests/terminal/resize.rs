@@ -28,12 +28,10 @@ fn a_window_that_changes_its_size_loses_and_keeps_nothing_it_should_not() {
             == 2
     });
     for (lines, columns) in [(24, 50), (24, 30), (24, 90), (30, 140), (12, 60), (40, 100)] {
-        let before = terminal.emulator().text().matches("2 builds").count();
+        let frame = terminal.frames();
         terminal.resize(lines, columns);
         // The first frame may have been begun for the old size.
-        while terminal.emulator().text().matches("2 builds").count() < before + 3 {
-            terminal.wait_for("2 builds");
-        }
+        terminal.wait_for_frames(frame + 3);
         let mut emulator = terminal.emulator();
         let rows = emulator.rows().join("\n");
         assert!(!emulator.has_wrapped_below(" project "), "{rows}");
