@@ -52,3 +52,28 @@ fn a_window_that_changes_its_size_loses_and_keeps_nothing_it_should_not() {
     assert_eq!(own.len(), 4, "{own:#?}");
     assert!(own[3].starts_with("✔ 2 passed"), "{own:#?}");
 }
+
+#[test]
+fn a_window_of_any_size_will_do() {
+    let store = gate::store();
+    let project = Project::new(&store)
+        .check("slow", "echo it runs; nap 1; echo > $out")
+        .failing("fails")
+        .committed();
+    // Not one line alone: the emulator cannot wrap there.
+    for (lines, columns) in [(2, 2), (2, 10), (3, 200), (200, 4), (0, 0)] {
+        let mut terminal = Terminal::start(check(&project, &[]), lines, columns);
+        assert_eq!(
+            terminal.finish_in_order(),
+            Some(1),
+            "{lines} lines, {columns} columns"
+        );
+        let shown = terminal.emulator().transcript().concat();
+        assert!(!shown.contains("panicked"), "{shown}");
+        assert_eq!(
+            shown.matches("✖ 1 failed").count(),
+            1,
+            "{lines} lines, {columns} columns: {shown}"
+        );
+    }
+}

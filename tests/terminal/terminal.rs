@@ -65,7 +65,9 @@ impl Terminal {
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm-256color");
         }
-        let mut emulator = Emulator::new(lines, columns);
+        // A terminal that does not tell its size has one all the same.
+        let known = |count, usual| if count == 0 { usual } else { count };
+        let mut emulator = Emulator::new(known(lines, 24), known(columns, 80));
         for line in above {
             emulator.take(format!("{line}\r\n").as_bytes());
         }

@@ -27,7 +27,7 @@ pub(in crate::report) struct Screen {
     last_frame: Option<Duration>,
     /// What comes with the first frame: before it, a signal may end the process with nobody to restore the terminal.
     silence: fn() -> Option<EchoOff>,
-    _echo_off: Option<EchoOff>,
+    echo_off: Option<EchoOff>,
 }
 
 impl Screen {
@@ -64,7 +64,7 @@ impl Screen {
             printed: Vec::new(),
             last_frame: None,
             silence: || None,
-            _echo_off: None,
+            echo_off: None,
         }
     }
 
@@ -96,7 +96,7 @@ impl Screen {
     /// Draws a frame.
     pub(super) fn draw(&mut self, block: &[String], now: Duration) {
         if self.last_frame.replace(now).is_none() {
-            self._echo_off = (self.silence)();
+            self.echo_off = (self.silence)();
         }
         *lock(&self.block) = block.join("\n");
         if self.printed.is_empty() {
@@ -120,7 +120,9 @@ impl Screen {
             self.terminal.inner.write_str(&line)?;
             self.terminal.inner.write_str("\r\n")?;
         }
-        self.terminal.inner.flush()
+        let written = self.terminal.inner.flush();
+        drop(self.echo_off.take());
+        written
     }
 }
 
