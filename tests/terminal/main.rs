@@ -1,5 +1,9 @@
 //! `nixci check` in a real terminal: the built program on a pseudo-terminal, with a real Nix, looked at as a person
 //! would.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -28,12 +28,10 @@ fn a_window_that_changes_its_size_loses_and_keeps_nothing_it_should_not() {
             == 2
     });
     for (lines, columns) in [(24, 50), (24, 30), (24, 90), (30, 140), (12, 60), (40, 100)] {
-        let before = terminal.emulator().text().matches("2 builds").count();
+        let frame = terminal.frames();
         terminal.resize(lines, columns);
         // The first frame may have been begun for the old size.
-        while terminal.emulator().text().matches("2 builds").count() < before + 3 {
-            terminal.wait_for("2 builds");
-        }
+        terminal.wait_for_frames(frame + 3);
         let mut emulator = terminal.emulator();
         let rows = emulator.rows().join("\n");
         assert!(!emulator.has_wrapped_below(" project "), "{rows}");
@@ -53,4 +51,29 @@ fn a_window_that_changes_its_size_loses_and_keeps_nothing_it_should_not() {
     let own = &transcript[earlier.len()..];
     assert_eq!(own.len(), 4, "{own:#?}");
     assert!(own[3].starts_with("✔ 2 passed"), "{own:#?}");
+}
+
+#[test]
+fn a_window_of_any_size_will_do() {
+    let store = gate::store();
+    let project = Project::new(&store)
+        .check("slow", "echo it runs; nap 1; echo > $out")
+        .failing("fails")
+        .committed();
+    // Not one line alone: the emulator cannot wrap there.
+    for (lines, columns) in [(2, 2), (2, 10), (3, 200), (200, 4), (0, 0)] {
+        let mut terminal = Terminal::start(check(&project, &[]), lines, columns);
+        assert_eq!(
+            terminal.finish_in_order(),
+            Some(1),
+            "{lines} lines, {columns} columns"
+        );
+        let shown = terminal.emulator().transcript().concat();
+        assert!(!shown.contains("panicked"), "{shown}");
+        assert_eq!(
+            shown.matches("✖ 1 failed").count(),
+            1,
+            "{lines} lines, {columns} columns: {shown}"
+        );
+    }
 }

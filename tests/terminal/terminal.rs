@@ -16,7 +16,7 @@ use std::{
 use pty_process::{Size, blocking::Pty};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    termios::{Termios, tcgetattr},
+    termios::{ControlModes, InputModes, LocalModes, OutputModes, Termios, tcgetattr},
 };
 
 use crate::emulator::Emulator;
@@ -33,7 +33,7 @@ pub(crate) struct Terminal {
     child: Child,
     reader: Option<JoinHandle<()>>,
     is_closing: Arc<AtomicBool>,
-    before: Termios,
+    before: Modes,
 }
 
 impl Terminal {
@@ -61,11 +61,13 @@ impl Terminal {
     ) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(lines, columns)).unwrap();
-        let before = tcgetattr(&pty).unwrap();
+        let before = modes(&tcgetattr(&pty).unwrap());
         if !command.get_envs().any(|(name, _)| name == "TERM") {
             command.env("TERM", "xterm-256color");
         }
-        let mut emulator = Emulator::new(lines, columns);
+        // A terminal that does not tell its size has one all the same.
+        let known = |count, usual| if count == 0 { usual } else { count };
+        let mut emulator = Emulator::new(known(lines, 24), known(columns, 80));
         for line in above {
             emulator.take(format!("{line}\r\n").as_bytes());
         }
@@ -157,6 +159,21 @@ impl Terminal {
         self.wait_until(text, |rows| rows.iter().any(|row| row.contains(text)))
     }
 
+    /// How many frames of the block have come.
+    pub(crate) fn frames(&self) -> usize {
+        // What each of them has in its last line.
+        self.emulator().text().matches("eval ").count()
+    }
+
+    /// Waits until so many frames have come.
+    pub(crate) fn wait_for_frames(&mut self, count: usize) {
+        let deadline = Instant::now() + LIMIT;
+        while self.frames() < count {
+            assert!(Instant::now() < deadline, "nothing is drawn any more");
+            thread::sleep(LOOK);
+        }
+    }
+
     /// Waits for the program's end and returns its exit code. The screen is complete then.
     pub(crate) fn finish(&mut self) -> Option<i32> {
         let deadline = Instant::now() + LIMIT;
@@ -179,11 +196,7 @@ impl Terminal {
     pub(crate) fn finish_in_order(&mut self) -> Option<i32> {
         let code = self.finish();
         let pty = self.pty.as_ref().expect("the terminal is there");
-        assert_eq!(
-            format!("{:?}", tcgetattr(pty).unwrap()),
-            format!("{:?}", self.before),
-            "the terminal's modes"
-        );
+        assert_eq!(modes(&tcgetattr(pty).unwrap()), self.before);
         let emulator = self.emulator();
         assert_eq!(emulator.tampering(), Vec::<String>::new());
         assert!(!emulator.is_styled(), "a style is left on");
@@ -195,6 +208,18 @@ impl Terminal {
     fn is_read(&self) -> bool {
         self.reader.as_ref().is_none_or(JoinHandle::is_finished)
     }
+}
+
+/// How a terminal treats what is typed and written: input, output, line, and the local modes.
+type Modes = (InputModes, OutputModes, ControlModes, LocalModes);
+
+fn modes(termios: &Termios) -> Modes {
+    (
+        termios.input_modes,
+        termios.output_modes,
+        termios.control_modes,
+        termios.local_modes,
+    )
 }
 
 /// A program must not outlive its test.

@@ -12,7 +12,7 @@ use std::{
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
 
-use super::Size;
+use super::{Size, echo::EchoOff};
 use crate::report::sanitize::columns;
 
 /// The least time between two frames.
@@ -25,12 +25,17 @@ pub(in crate::report) struct Screen {
     block: Arc<Mutex<String>>,
     printed: Vec<String>,
     last_frame: Option<Duration>,
+    /// What comes with the first frame: before it, a signal may end the process with nobody to restore the terminal.
+    silence: fn() -> Option<EchoOff>,
+    echo_off: Option<EchoOff>,
 }
 
 impl Screen {
     /// The terminal behind stderr.
     pub(super) fn stderr() -> Self {
-        Self::new(Arc::new(Term::buffered_stderr()))
+        let mut screen = Self::new(Arc::new(Term::buffered_stderr()));
+        screen.silence = EchoOff::on_stderr;
+        screen
     }
 
     fn new(terminal: Arc<dyn TermLike>) -> Self {
@@ -58,6 +63,8 @@ impl Screen {
             block,
             printed: Vec::new(),
             last_frame: None,
+            silence: || None,
+            echo_off: None,
         }
     }
 
@@ -88,7 +95,9 @@ impl Screen {
 
     /// Draws a frame.
     pub(super) fn draw(&mut self, block: &[String], now: Duration) {
-        self.last_frame = Some(now);
+        if self.last_frame.replace(now).is_none() {
+            self.echo_off = (self.silence)();
+        }
         *lock(&self.block) = block.join("\n");
         if self.printed.is_empty() {
             self.bar.force_draw();
@@ -111,7 +120,9 @@ impl Screen {
             self.terminal.inner.write_str(&line)?;
             self.terminal.inner.write_str("\r\n")?;
         }
-        self.terminal.inner.flush()
+        let written = self.terminal.inner.flush();
+        drop(self.echo_off.take());
+        written
     }
 }
 

@@ -105,18 +105,16 @@ impl Writer<'_> {
 
     /// The figures of the run on one line. Where there is no room for all, those that matter least are left out.
     pub(super) fn status(&self) -> String {
-        // The cursor stands behind it: the `^C` that a terminal shows there must not begin a line of its own.
-        let width = self.size.columns.saturating_sub(2).max(1);
         let mut parts = self.figures();
         let mut line = self.status_line(&parts, usize::MAX);
-        while parts.len() > 1 && width < line.used() {
+        while parts.len() > 1 && self.size.columns < line.used() {
             let least = parts.iter().enumerate().min_by_key(|(_, part)| part.weight);
             if let Some((at, _)) = least {
                 parts.remove(at);
             }
             line = self.status_line(&parts, usize::MAX);
         }
-        self.status_line(&parts, width).finish()
+        self.status_line(&parts, self.size.columns).finish()
     }
 
     fn status_line(&self, parts: &[Figure<'_>], width: usize) -> TextLine {
