@@ -12,9 +12,11 @@ use tokio::sync::mpsc;
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    print_error,
     setup::{Setup, cores, runtime},
 };
 use crate::{
+    event::Event,
     graph::Planner,
     report::{Format, ReportOptions, Reporter, resolve},
     run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
@@ -84,7 +86,16 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         stops: stop_rx,
     };
     let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
-    let mut report = |event: &crate::event::Event| reporter.report(event);
+    let mut report = |event: &Event| {
+        let result = reporter.report(event);
+        // There is nowhere else to tell it.
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            print_error(&format_args!("cannot write the output: {error}"));
+        }
+        result
+    };
     let mut run = std::pin::pin!(coordinate(state, ports, &mut report));
     let mut asked: Option<Stop> = None;
     loop {

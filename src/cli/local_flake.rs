@@ -51,7 +51,7 @@ impl LocalFlake {
     /// What says which tree a flake sees, exactly; `None` where that is not known.
     pub(super) fn source(&self) -> Option<String> {
         let checkout = self.checkout.as_ref()?;
-        let locked = checkout.revision.is_some() && !checkout.has_submodules;
+        let locked = checkout.revision.is_some() && !checkout.has_blind_spots;
         locked.then(|| format!("git {} {}", checkout.fingerprint, checkout.is_shallow))
     }
 

@@ -11,13 +11,12 @@ use super::{
     local_flake::LocalFlake,
 };
 use crate::{
-    config::{NixHost, cache_dir, flake_config},
+    config::{NixHost, cache_dir, flake_config, free_memory_bytes},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
-        free_memory_bytes,
     },
     nix::{Builders, Installable, System},
-    run::{Evaluation, PooledStore},
+    run::{Evaluation, Kept, PooledStore},
     store::{ClientSettings, Pool, StoreAddress},
 };
 
@@ -36,7 +35,7 @@ pub(super) struct Setup {
     pub(super) systems: Option<Vec<System>>,
     pub(super) request: EvalRequest,
     pub(super) evaluator: Box<dyn Evaluator>,
-    cache: Option<(EvalCache, CacheKey)>,
+    kept: Option<Kept>,
 }
 
 impl Setup {
@@ -98,15 +97,27 @@ impl Setup {
             .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
         let local = LocalFlake::find(&args.installable.flake);
         let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
-        let cache = (is_pure && !args.no_eval_cache)
-            .then(|| {
-                let local = local.as_ref()?;
-                let nix = format!("{} {:?}", host.version, host.settings.all);
-                let key =
-                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)?;
-                Some((EvalCache::new(cache_dir?.join("eval")), key))
-            })
-            .flatten();
+        let kept = local
+            .as_ref()
+            .filter(|_| is_pure && !args.no_eval_cache)
+            .zip(cache_dir)
+            .and_then(|(local, dir)| {
+                let (request, flake) = (request.clone(), args.installable.flake.clone());
+                let nix = format!(
+                    "{} {} {:?}",
+                    evaluator.name(),
+                    host.version,
+                    host.settings.all
+                );
+                let key_of = move |local: &LocalFlake| {
+                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
+                };
+                Some(Kept {
+                    cache: EvalCache::new(dir.join("eval")),
+                    key: key_of(local)?,
+                    key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
+                })
+            });
         Ok(Self {
             host,
             installable: args.installable.clone(),
@@ -115,7 +126,7 @@ impl Setup {
             systems,
             request,
             evaluator,
-            cache,
+            kept,
         })
     }
 
@@ -183,6 +194,7 @@ impl Setup {
             max_silent_time: Duration::from_secs(max_silent_time),
             build_cores: settings.number("cores"),
             use_substitutes: settings.value("substitute") != "false",
+            use_build_hook: self.builders.remote_slots() > 0,
             overrides,
             ..ClientSettings::default()
         }
@@ -193,7 +205,7 @@ impl Setup {
         Evaluation {
             request: self.request,
             evaluator: self.evaluator,
-            cache: self.cache,
+            kept: self.kept,
             store,
             warm_up: None,
         }

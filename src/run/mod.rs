@@ -18,7 +18,7 @@ mod store_view;
 mod worker;
 
 pub use coordinator::{Evaluate, Ports, Report, coordinate};
-pub use evaluation::Evaluation;
+pub use evaluation::{Evaluation, Kept};
 pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
 pub use settings::RunSettings;
 pub use signal::stops;

@@ -2,9 +2,10 @@
 //!
 //! One task watches each child: it collects the child's standard error, and when the connection is dropped it sees to it
 //! that the child ends. How `nix-daemon --stdio` of 2.8, 2.26 and 2.34 ends was tried out: when its standard input is
-//! closed or on SIGTERM it is gone with its builders within 20 ms, whatever runs. SIGKILL makes 2.8 leave the builder of
-//! a sandboxed build behind; so it comes last, and nothing here kills on drop. When nixci itself dies, the kernel closes
-//! the pipes, and the child ends the same way.
+//! closed or on SIGTERM it is gone with its builders within 20 ms, whatever runs. Only 2.34 misses that in the moment in
+//! which it handles a line of a log; it does not miss it twice. SIGKILL makes 2.8 leave the builder of a sandboxed build
+//! behind; so that comes last, and nothing here kills on drop. When nixci itself dies, the kernel closes the pipes, and
+//! the child ends the same way.
 
 use std::{
     ffi::OsString,

@@ -79,7 +79,7 @@ pub(super) async fn shake(
     rest = rest
         .u64(0) // CPU affinity, obsolete.
         .u64(0) // Reserved space, obsolete.
-        .append(&settings.request());
+        .append(&settings.request(version));
     send(reader, writer, &rest).await?;
     if version >= FEATURES_SINCE {
         reader.strings("features").await?;

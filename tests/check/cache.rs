@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::{
     Events,
-    support::{Project, nix, running::Finished},
+    support::{
+        Project, nix,
+        running::{Finished, Running},
+    },
 };
 
 fn is_cached(run: &Finished) -> bool {
@@ -77,6 +80,35 @@ fn nothing_to_do_starts_no_nix() {
     assert_ne!(run(), "");
     fs::remove_file(&log).unwrap();
     assert_eq!(run(), "");
+}
+
+#[test]
+fn a_tree_that_changes_while_it_is_evaluated_is_not_kept() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store).check("a", "echo > $out").committed();
+    let before = fs::read_to_string(project.dir().join("flake.nix")).unwrap();
+    // A `nix` that finds another tree than nixci did: somebody saves a file at the wrong moment.
+    let bin = store.folder().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let real = store.nix().prefix.join("bin");
+    let flake = project.dir().join("flake.nix");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *config*|*--version*) ;; *) sed -i 's/ a\\b/ z/; s/\"a\"/\"z\"/' {} ;; esac\nexec {}/nix \"$@\"\n",
+        flake.display(),
+        real.display()
+    );
+    fs::write(bin.join("nix"), script).unwrap();
+    fs::set_permissions(bin.join("nix"), fs::Permissions::from_mode(0o755)).unwrap();
+    let run = || {
+        let mut command = project.nixci_command(&CHECK);
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        Running::start(command.env("PATH", path)).finish()
+    };
+    let first = run();
+    assert!(!is_cached(&first));
+    assert!(Events::of(&first).outcomes().contains_key("z"), "{first}");
+    project.write("flake.nix", &before);
+    assert!(!is_cached(&run()), "that was another tree");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod events;
 mod outcomes;
 mod selection;
 mod stopping;
+mod store_view;
 mod substitution;
 
 use std::collections::BTreeMap;

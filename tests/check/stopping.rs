@@ -132,6 +132,37 @@ fn a_reader_that_goes_away_ends_the_run_quietly() {
     assert_eq!(store.wait_until_idle(Duration::from_secs(3)), []);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_said_so() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store).check("a", "echo > $out").committed();
+    for arguments in [
+        &["check", "--format", "plain"][..],
+        &["check", "--format", "json"],
+        &["eval"],
+    ] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = project.nixci_command(arguments);
+        let run = command
+            .stdout(full)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(4));
+        assert_eq!(
+            String::from_utf8_lossy(&run.stderr),
+            "error: cannot write the output: No space left on device (os error 28)\n",
+            "{arguments:?}"
+        );
+    }
+}
+
 #[test]
 fn two_runs_at_once_in_one_checkout_both_work() {
     let store = nix::newest().store().with_daemon();

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Everything lies in one short temporary folder that goes with the [`TestStore`](store::TestStore), and a process that
-//! outlives its test fails it. Nothing here replaces a part of nixci or of Nix by a pretence.
+//! outlives its test fails it. Nothing here replaces a part of nixci or of Nix by a pretence, but for [`stand_in`], which
+//! does what no real daemon can be made to do.
 #![allow(dead_code, reason = "every test program uses another part of this")]
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ pub(crate) mod nix;
 pub(crate) mod project;
 pub(crate) mod redact;
 pub(crate) mod running;
+pub(crate) mod stand_in;
 pub(crate) mod store;
 
 pub(crate) use project::Project;

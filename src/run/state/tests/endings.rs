@@ -98,6 +98,50 @@ fn fail_fast_cancels_what_runs() {
 }
 
 #[test]
+fn a_build_that_the_daemon_gives_up_without_being_asked_to_is_no_success() {
+    let mut world = World::new(settings());
+    world.find(&["a"]);
+    world.plan(&["a"], vec![build("a", &[])]);
+    world.evaluation_ends();
+    world.end("a", StepEnd::Cancelled);
+    assert_eq!(world.running(), ["a"], "it is tried once more");
+    world.end("a", StepEnd::Cancelled);
+    assert_eq!(world.outcomes(), [("a", Outcome::InfrastructureFailed)]);
+    assert_eq!(world.verdict(), Some((RunOutcome::Errored, 4)));
+}
+
+#[test]
+fn nothing_is_tried_again_while_the_run_stops() {
+    let mut world = World::new(settings());
+    world.find(&["a", "b"]);
+    world.plan(
+        &["a", "b"],
+        vec![
+            substitute("p"),
+            PlannedStep {
+                inputs: vec![path("p")],
+                ..build("a", &[])
+            },
+            build("b", &[]),
+        ],
+    );
+    world.evaluation_ends();
+    assert_eq!(world.running(), ["p", "b"]);
+    world.give([Input::Stop(Stop::Interrupt)]);
+    world.end("p", StepEnd::NotSubstitutable("gone".into()));
+    world.end("b", StepEnd::Lost("gone".into()));
+    assert_eq!(
+        world.count(|event| matches!(event, EventKind::StepRetrying { .. })),
+        0
+    );
+    assert_eq!(
+        world.outcomes(),
+        [("a", Outcome::Cancelled), ("b", Outcome::Cancelled)]
+    );
+    assert_eq!(world.verdict(), Some((RunOutcome::Cancelled, 130)));
+}
+
+#[test]
 fn an_unsupported_check_fails_a_run_that_asked_for_it_by_name() {
     let mut world = World::new(RunSettings {
         attribute: "checks.riscv64-linux.a".into(),

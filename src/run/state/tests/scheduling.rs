@@ -1,7 +1,7 @@
 //! Which step starts when.
 
 use super::*;
-use crate::run::Stop;
+use crate::run::{StepNote, Stop};
 
 #[test]
 fn never_more_builds_than_slots_however_wide_the_closure() {
@@ -68,6 +68,95 @@ fn the_longest_remaining_way_goes_first() {
     assert_eq!(world.running(), ["base"]);
     world.end("base", StepEnd::Built);
     assert_eq!(world.running(), ["middle"]);
+}
+
+#[test]
+fn the_end_of_a_long_chain_goes_before_what_was_short_all_along() {
+    let mut world = World::new(RunSettings {
+        slots: 1,
+        ..settings()
+    });
+    world.find(&["a", "b", "chain"]);
+    let steps = vec![
+        build("lib", &[]),
+        build("a", &["lib"]),
+        build("b", &["lib"]),
+        build("low", &[]),
+        build("middle", &["low"]),
+        build("chain", &["middle"]),
+    ];
+    world.plan(&["a", "b", "chain"], steps);
+    for name in ["low", "middle", "lib", "chain", "a", "b"] {
+        assert_eq!(world.running(), [name]);
+        world.end(name, StepEnd::Built);
+    }
+}
+
+#[test]
+fn a_long_chain_is_built_from_its_beginning_to_its_end() {
+    const LENGTH: usize = 2_000;
+    let mut world = World::new(settings());
+    world.find(&["top"]);
+    let name = |i: usize| format!("s{i}");
+    let mut steps: Vec<PlannedStep> = (0..LENGTH)
+        .map(|i| match i {
+            0 => build("s0", &[]),
+            _ => build(&name(i), &[&name(i - 1)]),
+        })
+        .collect();
+    steps.push(build("top", &[&name(LENGTH - 1)]));
+    world.evaluation_ends();
+    world.plan(&["top"], steps);
+    for i in 0..LENGTH {
+        let step = world.running()[0].to_owned();
+        assert_eq!(step, name(i));
+        world.give([Input::Noted(
+            StepId(i),
+            vec![StepNote::Building {
+                machine: String::new(),
+            }],
+        )]);
+        world.end(&step, StepEnd::Built);
+    }
+    world.end("top", StepEnd::Built);
+    assert_eq!(world.verdict(), Some((RunOutcome::Passed, 0)));
+}
+
+#[test]
+fn a_step_that_is_over_keeps_no_log() {
+    let mut world = World::new(settings());
+    world.find(&["a"]);
+    world.plan(&["a"], vec![build("a", &[])]);
+    let lines = (0..9).map(|i| StepNote::Line(i.to_string()));
+    world.give([Input::Noted(StepId(0), lines.collect())]);
+    world.end("a", StepEnd::Built);
+    assert_eq!(world.state.steps[0].log.take(), (Vec::new(), 0));
+}
+
+#[test]
+fn the_figures_of_downloads_are_sums_over_all_of_them() {
+    let mut world = World::new(settings());
+    world.find(&["a"]);
+    world.plan(
+        &["a"],
+        vec![substitute("p"), substitute("q"), build("a", &[])],
+    );
+    let download = |step, done, expected| {
+        Input::Noted(StepId(step), vec![StepNote::Download { done, expected }])
+    };
+    world.give([
+        download(0, 5, 10),
+        download(1, 7, 0),
+        download(0, 8, 10),
+        Input::Tick,
+    ]);
+    let Some(EventKind::Ticked { progress }) = world.events.last() else {
+        panic!("no figures");
+    };
+    assert_eq!(
+        (progress.downloaded_bytes, progress.download_bytes),
+        (15, 17)
+    );
 }
 
 #[test]
@@ -215,6 +304,35 @@ fn no_build_plans_and_starts_nothing() {
         _ => None,
     });
     assert_eq!(plan, Some((2, 1)));
+}
+
+#[test]
+fn no_build_does_not_wait_for_a_download_that_a_build_would_need() {
+    let mut world = World::new(RunSettings {
+        no_build: true,
+        ..settings()
+    });
+    world.find(&["a", "p"]);
+    world.give([Input::Planned(Ok(Plan {
+        wanted: vec![
+            (drv("a"), Disposition::Build),
+            (drv("p"), Disposition::Offered(vec![path("p")])),
+        ],
+        steps: vec![
+            substitute("p"),
+            PlannedStep {
+                inputs: vec![path("p")],
+                ..build("a", &[])
+            },
+        ],
+        download_bytes: 10,
+    }))]);
+    world.evaluation_ends();
+    assert_eq!(
+        world.outcomes(),
+        [("a", Outcome::Skipped), ("p", Outcome::Cached)]
+    );
+    assert_eq!(world.verdict(), Some((RunOutcome::Passed, 0)));
 }
 
 #[test]
