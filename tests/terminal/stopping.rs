@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     check, gate,
@@ -57,15 +58,25 @@ fn ctrl_c_leaves_the_matrix_with_a_summary() {
 fn a_second_ctrl_c_ends_it_at_once() {
     let store = gate::store();
     let mut terminal = stopped_in_its_midst(&store, 80);
-    terminal.type_keys("\x03\x03");
+    // A daemon that hears nothing keeps the first one from ending it.
+    signal_daemon(&store, Signal::STOP);
+    terminal.type_keys("\x03");
+    terminal.wait_for("Stopping SIGINT");
+    terminal.type_keys("\x03");
     let typed = Instant::now();
-    assert_eq!(terminal.finish_in_order(), Some(130));
-    assert!(
-        typed.elapsed() < Duration::from_millis(1500),
-        "{:?}",
-        typed.elapsed()
-    );
+    let code = terminal.finish_in_order();
+    signal_daemon(&store, Signal::CONT);
+    assert!(typed.elapsed() < Duration::from_millis(1500), "{:?}", typed.elapsed());
+    assert_eq!(code, Some(130));
     assert_eq!(store.wait_until_idle(Duration::from_secs(2)), []);
+    assert_eq!(terminal.emulator().transcript(), ["    Stopping SIGINT"]);
+}
+
+fn signal_daemon(store: &TestStore, signal: Signal) {
+    for process in store.processes().iter().filter(|process| process.is_daemon()) {
+        let id = i32::try_from(process.id).ok().and_then(Pid::from_raw);
+        kill_process(id.expect("a process has an id"), signal).unwrap();
+    }
 }
 
 #[test]
@@ -92,10 +103,7 @@ fn a_terminal_that_goes_away_ends_the_run() {
             .check("slow", "echo it runs; nap 60; echo > $out")
             .committed();
         let mut terminal = Terminal::start(check(&project, arguments), 24, 80);
-        terminal.wait_for("check-slow");
-        while store.builders().is_empty() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_for_a_builder(&store);
         terminal.close();
         let closed = Instant::now();
         let code = terminal.finish();
@@ -106,5 +114,36 @@ fn a_terminal_that_goes_away_ends_the_run() {
         );
         assert_eq!(code, Some(129), "{arguments:?}");
         assert_eq!(store.wait_until_idle(Duration::from_millis(500)), []);
+    }
+}
+
+#[test]
+fn nohup_keeps_it_alive_when_the_terminal_goes_away() {
+    let store = gate::store();
+    let script = format!("{}echo > $out", gate::wait(&store, "end"));
+    let project = Project::new(&store).check("a", &script).committed();
+    let nixci = check(&project, &[]);
+    let mut command = store.command("nohup");
+    command
+        .arg(nixci.get_program())
+        .args(nixci.get_args())
+        .current_dir(project.dir());
+    let mut terminal = Terminal::start(command, 24, 80);
+    wait_for_a_builder(&store);
+    terminal.close();
+    gate::open(&store, "end");
+    assert_eq!(terminal.finish(), Some(0));
+    let shown = std::fs::read_to_string(project.dir().join("nohup.out")).unwrap();
+    assert!(
+        shown.ends_with("s\n") && shown.contains("\n✔ 1 passed  in "),
+        "{shown}"
+    );
+}
+
+fn wait_for_a_builder(store: &TestStore) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while store.builders().is_empty() {
+        assert!(Instant::now() < deadline, "nothing is built");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
