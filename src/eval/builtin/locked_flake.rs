@@ -122,7 +122,7 @@ impl LockedFlake {
 
 /// The arguments of `nix flake metadata`.
 fn arguments(request: &EvalRequest) -> Vec<OsString> {
-    let mut arguments = super::common_arguments(request);
+    let mut arguments = super::common_arguments(request, &[]);
     arguments.extend(["flake", "metadata", "--json", "--no-write-lock-file"].map(OsString::from));
     let options = &request.options;
     for (input, flake) in &options.override_inputs {
@@ -163,8 +163,13 @@ fn refused(
             "`nix flake metadata` ended with {status} and no word"
         ));
     };
+    let mut trees = local_trees(&request.installable.flake);
+    // What Nix cannot read before it has looked at any input is the flake itself.
+    if !error.contains("while updating the flake input") {
+        trees.extend(source_tree(&error).map(str::to_owned));
+    }
     let context = FailureContext {
-        trees: local_trees(&request.installable.flake),
+        trees,
         show_trace: request.options.show_trace,
     };
     let mut failure = context.failure(&error);
@@ -175,6 +180,13 @@ fn refused(
         failure.message = searched.replace(", searching up", ", nor does a folder above it");
     }
     EvalError::Flake(failure)
+}
+
+/// The first source tree in the store that a text names.
+fn source_tree(text: &str) -> Option<&str> {
+    let end = text.find("-source/")? + "-source".len();
+    let start = text[..end].rfind([' ', '\'', '"', '\n'])? + 1;
+    Some(&text[start..end])
 }
 
 #[cfg(test)]
