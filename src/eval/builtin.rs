@@ -10,6 +10,7 @@ mod engine;
 mod findings;
 mod flake_config;
 mod locked_flake;
+mod nix_output;
 mod root;
 mod schedule;
 mod source_path;

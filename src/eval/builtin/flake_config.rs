@@ -3,56 +3,25 @@
 //! Nix applies it only in the process that locks the flake, so workers get it as options. Apart from locking because it
 //! is asked for only if the user accepts it.
 
-use std::process::Stdio;
+use std::ffi::OsString;
 
 use serde_json::{Map, Value};
-use tokio::{io::AsyncReadExt, process::Command};
 
-use super::{common_arguments, locked_flake::LockedFlake, text};
-use crate::eval::{
-    EvalError, EvalRequest,
-    failure::FailureContext,
-    process::Process,
-    sections::{SectionKind, Sections},
-};
-
-/// The largest configuration that is read, in bytes.
-const CONFIG_MAX: u64 = 1 << 20;
+use super::{locked_flake::LockedFlake, nix_output::NixOutput, text};
+use crate::eval::{EvalError, EvalRequest, failure::FailureContext};
 
 /// Reads the settings that the flake asks for, as names and values for `--option`.
 pub(super) async fn read(
     request: &EvalRequest,
     flake: &LockedFlake,
 ) -> Result<Vec<(String, String)>, EvalError> {
-    let mut process = Process::spawn(
-        Command::new(&request.nix)
-            .args(common_arguments(request, &[]))
-            .args(["eval", "--json", "--expr", &expression(flake)])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped()),
-    )?;
-    let (stdout, mut stderr) = (process.stdout(), process.stderr());
-    let mut json = Vec::new();
-    let mut limited = stdout.take(CONFIG_MAX);
-    let said = async {
-        let (mut sections, mut error) = (Sections::default(), None);
-        while let Some(line) = stderr.next().await {
-            sections.push(&line);
-        }
-        if let Some(section) = sections.finish()
-            && section.kind == SectionKind::Error
-        {
-            error = Some(section.text);
-        }
-        error
-    };
-    let (_, error) = tokio::join!(limited.read_to_end(&mut json), said);
-    let status = process.wait().await?;
-    if let Some(error) = error.filter(|_| !status.success()) {
+    let arguments = ["eval", "--json", "--expr", &expression(flake)].map(OsString::from);
+    let output = NixOutput::of(request, &arguments).await?;
+    if !output.status.success() {
+        let error = output.error.unwrap_or_default();
         return Err(EvalError::Flake(FailureContext::default().failure(&error)));
     }
-    let config: Map<String, Value> = serde_json::from_slice(&json).map_err(|error| {
+    let config: Map<String, Value> = serde_json::from_slice(&output.stdout).map_err(|error| {
         EvalError::Infrastructure(format!("cannot read the flake's `nixConfig`: {error}"))
     })?;
     Ok(config

@@ -1,8 +1,8 @@
-use std::os::unix::process::ExitStatusExt;
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
-use super::{ExitStatus, LockedFlake, arguments, refused};
+use super::{LockedFlake, NixOutput, arguments, refused};
 use crate::{
-    eval::{EvalOptions, EvalRequest},
+    eval::{EvalError, EvalOptions, EvalRequest},
     nix::{Installable, System},
 };
 
@@ -35,11 +35,6 @@ fn all_options_reach_nix_and_no_lock_file_is_written() {
     assert_eq!(
         arguments,
         [
-            "--extra-experimental-features",
-            "nix-command flakes",
-            "--option",
-            "system",
-            "a b",
             "flake",
             "metadata",
             "--json",
@@ -84,24 +79,54 @@ fn what_every_version_says_is_read() {
 
 #[test]
 fn a_refusal_says_where_nix_looked() {
-    let status = ExitStatus::from_raw(1 << 8);
-    let said = |error: &str, searched: Option<&str>| {
-        refused(
-            &request(),
-            status,
-            Some(error.to_owned()),
-            searched.map(str::to_owned),
-        )
-        .to_string()
+    let said = |status, error: Option<&str>, searched: Option<&str>| {
+        let output = NixOutput {
+            stdout: Vec::new(),
+            warnings: Vec::new(),
+            error: error.map(str::to_owned),
+            searched: searched.map(str::to_owned),
+            status: ExitStatus::from_raw(status),
+        };
+        refused(&request(), output).to_string()
     };
     let searched = Some("path '/x' does not contain a 'flake.nix', searching up");
     assert_eq!(
-        said("error: could not find a flake.nix file", searched),
+        said(
+            256,
+            Some("error: could not find a flake.nix file"),
+            searched
+        ),
         "path '/x' does not contain a 'flake.nix', nor does a folder above it"
     );
-    assert_eq!(said("error: something else", searched), "something else");
     assert_eq!(
-        refused(&request(), ExitStatus::from_raw(9), None, None).to_string(),
+        said(256, Some("error: something else"), searched),
+        "something else"
+    );
+    assert_eq!(
+        said(9, None, None),
         "`nix flake metadata` ended with signal: 9 (SIGKILL) and no word"
+    );
+}
+
+#[test]
+fn a_file_of_the_flake_itself_is_known_before_the_flake_is() {
+    let place = |trace: &str| {
+        let error = format!("error: {trace}\n       at /nix/store/h-source/sub/flake.nix:1:2:");
+        let output = NixOutput {
+            stdout: Vec::new(),
+            warnings: Vec::new(),
+            error: Some(error),
+            searched: None,
+            status: ExitStatus::from_raw(256),
+        };
+        match refused(&request(), output) {
+            EvalError::Flake(failure) => failure.file.unwrap(),
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(place("syntax error"), "sub/flake.nix");
+    assert_eq!(
+        place("syntax error\n\n       … while updating the flake input 'a'\n"),
+        "/nix/store/h-source/sub/flake.nix"
     );
 }
