@@ -53,8 +53,8 @@ fn building<'a>(
     (build, begun_rx)
 }
 
-/// Waits until a daemon that handed on a line has gone back to waiting for the next one. 2.34 forgets the builder if its
-/// client goes away in the moment between, until the builder writes again.
+/// Waits until a daemon that handed on a line has gone back to waiting for the next one. 2.34 forgets what
+/// tells it to stop, the end of its client or a signal, if that comes in the moment between.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
@@ -196,6 +196,7 @@ async fn a_child_that_is_terminated_takes_its_builders_along() {
         let (build, begun) = building(&mut connection, &drv_path);
         let (ended, ()) = tokio::join!(build, async {
             begun.await.unwrap();
+            settle().await;
             let daemon = fixture
                 .store
                 .processes()
