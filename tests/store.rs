@@ -1,6 +1,12 @@
 //! The worker protocol against every installed Nix, over the daemon's socket and over `nix-daemon --stdio`; and against a
 //! stand-in for the daemon that does what no real one can be made to do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever a test does not name fails it"
+)]
+
 #[path = "store/build.rs"]
 mod build;
 #[path = "store/fault.rs"]

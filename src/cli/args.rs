@@ -66,6 +66,10 @@ Exit codes:
 
 /// Options of `nixci check`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
@@ -162,6 +166,10 @@ pub(super) struct EvalArgs {
 
 /// What to evaluate and how.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(super) struct SourceArgs {
     /// The flake and the attribute to look at: any flake reference Nix takes; the attribute with or without a system
     #[arg(value_name = "FLAKE[#ATTRIBUTE]", default_value = ".#checks")]
@@ -282,7 +290,7 @@ pub(super) enum EvalFormatArg {
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set; elsewhere only if CLICOLOR_FORCE is
+    /// On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is
     #[default]
     Auto,
     /// Always

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Failure,
@@ -19,7 +19,7 @@ use crate::{
     event::Event,
     graph::Planner,
     report::{Format, ReportOptions, Reporter, resolve},
-    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
+    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
@@ -96,17 +96,23 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         }
         result
     };
-    let mut run = std::pin::pin!(coordinate(state, ports, &mut report));
-    let mut asked: Option<Stop> = None;
-    loop {
-        tokio::select! {
-            code = &mut run => return Ok(code),
-            Some(stop) = signals.recv() => match asked.replace(stop) {
-                None => { let _ = stop_tx.send(stop); }
-                // Whatever runs is dropped, and with it every child and connection.
-                Some(_) => return Ok(stop.exit_code()),
-            },
+    let (at_once_tx, at_once_rx) = oneshot::channel();
+    // Apart from the run, which stands still while nobody reads what it writes.
+    tokio::spawn(async move {
+        let Some(stop) = signals.recv().await else {
+            return;
+        };
+        let _ = stop_tx.send(stop);
+        if let Some(stop) = signals.recv().await {
+            let _ = at_once_tx.send(stop);
+            tokio::time::sleep(AT_ONCE).await;
+            std::process::exit(stop.exit_code().into());
         }
+    });
+    tokio::select! {
+        code = coordinate(state, ports, &mut report) => Ok(code),
+        // Whatever runs is dropped, and with it every child and connection.
+        Ok(stop) = at_once_rx => Ok(stop.exit_code()),
     }
 }
 

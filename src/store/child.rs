@@ -8,6 +8,7 @@
 //! the child ends the same way.
 
 use std::{
+    convert::Infallible,
     ffi::OsString,
     future::{Future as _, pending},
     io,
@@ -64,18 +65,19 @@ pub(super) fn start(
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    let missing = || io::Error::other("the child has no pipes");
-    let stdin = child.stdin.take().ok_or_else(missing)?;
-    let stdout = child.stdout.take().ok_or_else(missing)?;
-    let stderr = child.stderr.take().ok_or_else(missing)?;
-    let (hang_up, hung_up) = oneshot::channel();
-    let watcher = tokio::spawn(watch(child, stderr, hung_up));
+    let (Some(input), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(io::Error::other("the child has no pipes"));
+    };
+    let (hang_up, is_dropped) = oneshot::channel();
+    let watcher = tokio::spawn(watch(child, stderr, is_dropped));
     let output = ChildOutput {
         stdout,
         hang_up: Some(hang_up),
         watcher: Some(watcher),
     };
-    Ok((output, stdin))
+    Ok((output, input))
 }
 
 impl ChildOutput {
@@ -124,25 +126,25 @@ impl AsyncRead for ChildOutput {
     }
 }
 
-/// Waits for the child's end, brings it about when `hung_up` is, and tells how it ended.
+/// Waits for the child's end, brings it about when `is_dropped` is, and tells how it ended.
 async fn watch(
     mut child: Child,
     mut stderr: ChildStderr,
-    hung_up: oneshot::Receiver<()>,
+    is_dropped: oneshot::Receiver<()>,
 ) -> String {
     let mut said = Vec::new();
     let status = tokio::select! {
         status = async {
             tokio::select! {
                 status = child.wait() => return status,
-                _ = hung_up => {}
+                _ = is_dropped => {}
             }
             end(&mut child).await
         } => status,
-        () = async {
+        never = async {
             collect(&mut stderr, &mut said).await;
-            pending().await
-        } => unreachable!("it waits forever"),
+            pending::<Infallible>().await
+        } => match never {},
     };
     // What it said last may still be in the pipe; a grandchild may hold that open.
     let _ = timeout(Duration::from_millis(50), collect(&mut stderr, &mut said)).await;

@@ -81,6 +81,37 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn a_second_signal_ends_it_although_nobody_reads_its_output() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store)
+        .check(
+            "chatty",
+            "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyy; done",
+        )
+        .committed();
+    let mut command = project.nixci_command(&["check", "--format", "json", "--log"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // Enough to fill the pipe.
+    std::thread::sleep(Duration::from_secs(3));
+    let id = rustix::process::Pid::from_child(&child);
+    for _ in 0..2 {
+        rustix::process::kill_process(id, Signal::TERM).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let asked = Instant::now();
+    let ended = loop {
+        let ended = child.try_wait().unwrap();
+        if ended.is_some() || asked.elapsed() > Duration::from_secs(2) {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let _ = child.kill();
+    assert_eq!(ended.and_then(|status| status.code()), Some(143));
+    assert_eq!(store.wait_until_idle(Duration::from_secs(2)), []);
+}
+
+#[test]
 fn a_signal_ends_the_evaluation_too() {
     for nix in nix::all() {
         let store = nix.store().with_daemon();

@@ -146,7 +146,8 @@ async fn what_fails_says_how() {
 #[tokio::test]
 async fn what_takes_too_long_is_timed_out() {
     for fixture in all() {
-        let drv_path = fixture.instantiate_one(r#"drv "slow" "nap 30" { }"#);
+        let drv_paths =
+            fixture.instantiate(r#"[ (drv "slow" "nap 30" { }) (drv "silent" "nap 30" { }) ]"#);
         let by_time = ClientSettings {
             overrides: BTreeMap::from([("timeout".to_owned(), "1".to_owned())]),
             ..ClientSettings::default()
@@ -155,12 +156,16 @@ async fn what_takes_too_long_is_timed_out() {
             max_silent_time: Duration::from_secs(1),
             ..ClientSettings::default()
         };
-        for settings in [by_time, by_silence] {
-            let mut connection = fixture.open_with(&settings).await;
-            let result = build(&mut connection, &drv_path).await.0.unwrap();
+        let build = async |settings: &ClientSettings, drv_path| {
+            let mut connection = fixture.open_with(settings).await;
+            let result = build(&mut connection, drv_path).await.0.unwrap();
             assert_eq!(result.meaning(), Meaning::TimedOut, "{fixture}: {result:?}");
             connection.close().await;
-        }
+        };
+        tokio::join!(
+            build(&by_time, &drv_paths[0]),
+            build(&by_silence, &drv_paths[1])
+        );
     }
 }
 
@@ -396,7 +401,13 @@ async fn a_second_client_waits_for_the_first() {
     for fixture in all() {
         let drv_path =
             fixture.instantiate_one(r#"drv "shared" "echo begun; nap 1; echo > $out" { }"#);
-        let (mut first, mut second) = (fixture.open().await, fixture.open().await);
+        // How often it looks whether the first is done, in seconds.
+        let settings = ClientSettings {
+            overrides: BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]),
+            ..ClientSettings::default()
+        };
+        let mut first = fixture.open().await;
+        let mut second = fixture.open_with(&settings).await;
         let (one, two) = tokio::join!(build(&mut first, &drv_path), async {
             tokio::time::sleep(Duration::from_millis(300)).await;
             build(&mut second, &drv_path).await

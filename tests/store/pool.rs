@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nixci::store::{BuildMode, ClientSettings, Pool, StoreAddress, StoreError};
+use nixci::store::{BuildMode, ClientSettings, Missing, Pool, StoreAddress, StoreError};
 use tokio::time::timeout;
 
 use crate::{
@@ -23,7 +23,7 @@ fn pool(stand_in: &StandIn, max_open: usize) -> Pool {
 
 #[tokio::test]
 async fn a_connection_is_used_again_after_a_good_end() {
-    let stand_in = StandIn::new().start();
+    let stand_in = StandIn::builder().start();
     let pool = pool(&stand_in, 4);
     for _ in 0..10 {
         pool.acquire()
@@ -41,7 +41,7 @@ async fn a_connection_is_used_again_after_a_good_end() {
 
 #[tokio::test]
 async fn no_more_are_lent_out_than_may_be_open() {
-    let stand_in = StandIn::new().start();
+    let stand_in = StandIn::builder().start();
     let pool = pool(&stand_in, 2);
     let one = pool.acquire().await.unwrap();
     let _two = pool.acquire().await.unwrap();
@@ -58,7 +58,7 @@ async fn no_more_are_lent_out_than_may_be_open() {
 
 #[tokio::test]
 async fn a_place_is_free_again_when_a_waiting_one_gives_up() {
-    let stand_in = StandIn::new().start();
+    let stand_in = StandIn::builder().start();
     let pool = pool(&stand_in, 1);
     let one = pool.acquire().await.unwrap();
     assert!(
@@ -79,7 +79,7 @@ async fn a_connection_is_thrown_away_after_a_refusal() {
         Asked::EnsurePath { .. } => Some(vec![Act::Send(answer::error("no"))]),
         _ => None,
     };
-    let stand_in = StandIn::new().answering(refuse).start();
+    let stand_in = StandIn::builder().answering(refuse).start();
     let pool = pool(&stand_in, 1);
     let path =
         nixci::nix::StorePath::parse("/nix/store/6gdvyj6j7fbm4bkvqy7rrp36n7m5b9ha-a").unwrap();
@@ -108,7 +108,7 @@ async fn a_connection_is_thrown_away_when_a_request_was_given_up() {
     let hang = |asked: &Asked| {
         matches!(asked, Asked::BuildPathsWithResults { .. }).then(|| vec![Act::Hang])
     };
-    let stand_in = StandIn::new().answering(hang).start();
+    let stand_in = StandIn::builder().answering(hang).start();
     let pool = pool(&stand_in, 1);
     let mut connection = pool.acquire().await.unwrap();
     let mut ignore = |_| ();
@@ -126,7 +126,7 @@ async fn a_connection_is_thrown_away_when_a_request_was_given_up() {
 
 #[tokio::test]
 async fn idle_connections_that_died_are_replaced_without_a_word() {
-    let stand_in = StandIn::new().start();
+    let stand_in = StandIn::builder().start();
     let pool = pool(&stand_in, 3);
     let idle = [
         pool.acquire().await.unwrap(),
@@ -150,12 +150,12 @@ async fn idle_connections_that_died_are_replaced_without_a_word() {
 async fn a_daemon_that_speaks_unasked_is_not_asked_again() {
     let speak = |asked: &Asked| match asked {
         Asked::QueryMissing { .. } => {
-            let reply = answer::last().raw(answer::missing(&Default::default()));
+            let reply = answer::last().raw(answer::missing(&Missing::default()));
             Some(vec![Act::Send(reply.raw(Wire::default().u64(7)))])
         }
         _ => None,
     };
-    let stand_in = StandIn::new().answering(speak).start();
+    let stand_in = StandIn::builder().answering(speak).start();
     let pool = pool(&stand_in, 1);
     for _ in 0..3 {
         pool.acquire()

@@ -22,11 +22,12 @@ async fn a_connection_that_breaks_during_a_build_is_lost_and_the_next_one_builds
             let fixture = Fixture::new(&nix, Way::Socket, &[]);
             let drv_path = fixture.instantiate_one(r#"drv "ok" "nap 0.3; echo > $out" { }"#);
             let proxy = Proxy::start(&fixture.store.socket(), fault, 1);
-            let pool = Pool::new(
-                StoreAddress::Socket(proxy.socket()),
-                ClientSettings::default(),
-                1,
-            );
+            // How often the second build looks whether the first is gone, in seconds.
+            let settings = ClientSettings {
+                overrides: [("build-poll-interval".to_owned(), "1".to_owned())].into(),
+                ..ClientSettings::default()
+            };
+            let pool = Pool::new(StoreAddress::Socket(proxy.socket()), settings, 1);
 
             let error = build(&mut pool.acquire().await.unwrap(), &drv_path)
                 .await

@@ -7,7 +7,9 @@ use std::{
 
 use nixci::{
     nix::StorePath,
-    store::{ActivityResult, BuildMode, Connection, DerivedPath, LogMessage, StoreError},
+    store::{
+        ActivityResult, BuildMode, ClientSettings, Connection, DerivedPath, LogMessage, StoreError,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -214,7 +216,7 @@ async fn a_child_that_cannot_serve_says_why() {
     for nix in nix::all() {
         let mut fixture = Fixture::new(&nix, Way::Stdio, &[]);
         fixture.store = fixture.store.with_setting("store", "nonsense://store");
-        let error = Connection::open(&fixture.address(), &Default::default())
+        let error = Connection::open(&fixture.address(), &ClientSettings::default())
             .await
             .unwrap_err();
         let StoreError::Connect {

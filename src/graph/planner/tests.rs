@@ -278,6 +278,41 @@ async fn foreign_systems_and_features_are_unsupported() {
 }
 
 #[tokio::test]
+async fn nothing_is_obtained_for_what_nobody_can_build() {
+    let mut store = ModelStore::default();
+    store.add("lib", &[]);
+    store.add("offered", &[]);
+    store.offered.insert(path("offered"));
+    store.add("foreign", &["lib", "offered"]).system = "riscv64-linux".into();
+    let mut planner = planner(false);
+    let made = plan(&mut planner, &store, &["foreign"]).await;
+    assert_eq!(shown(&made), ["foreign<"]);
+    store.add("a", &["lib"]);
+    assert_eq!(
+        shown(&plan(&mut planner, &store, &["a"]).await),
+        ["lib<", "a<lib"]
+    );
+}
+
+#[tokio::test]
+async fn a_derivation_is_read_once_however_many_need_it() {
+    let mut store = ModelStore::default();
+    store.add("offered", &[]);
+    store.offered.insert(path("offered"));
+    for name in ["a", "b", "c"] {
+        store.add(name, &["offered"]);
+    }
+    let made = plan(&mut planner(false), &store, &["a", "b", "c"]).await;
+    assert_eq!(
+        shown(&made),
+        ["↓offered<", "a<offered", "b<offered", "c<offered"]
+    );
+    let asked = store.asked.lock().unwrap();
+    let read = asked.iter().filter(|question| *question == "derivation");
+    assert_eq!(read.count(), 4);
+}
+
+#[tokio::test]
 async fn content_addressed_outputs_are_looked_up() {
     let mut store = ModelStore::default();
     for name in ["built", "unbuilt"] {

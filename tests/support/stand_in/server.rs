@@ -75,7 +75,7 @@ pub(crate) struct StandInBuilder(Behaviour);
 
 impl StandIn {
     /// A stand-in of the newest version which trusts its client and knows every path; what is built succeeds at once.
-    pub(crate) fn new() -> StandInBuilder {
+    pub(crate) fn builder() -> StandInBuilder {
         StandInBuilder(Behaviour {
             version: ProtocolVersion::NEWEST.to_wire(),
             nix_version: "2.99-stand-in".to_owned(),
