@@ -63,7 +63,7 @@ fn a_second_ctrl_c_at_any_moment_leaves_the_terminal_in_order() {
         let typed = Instant::now();
         std::thread::sleep(pause);
         terminal.type_keys("\x03");
-        assert_eq!(terminal.finish_in_order(), Some(130));
+        assert_eq!(terminal.finish_restored(), Some(130));
         assert!(
             typed.elapsed() < Duration::from_millis(1500),
             "{:?}",
