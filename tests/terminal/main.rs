@@ -22,7 +22,7 @@ use std::process::Command;
 use support::Project;
 use terminal::Terminal;
 
-/// Builds one at a time and evaluates in order, so that two runs look the same.
+/// Prepares a check that evaluates in order, so that two runs look the same.
 fn check(project: &Project<'_>, arguments: &[&str]) -> Command {
     let order = ["check", "--evaluator", "builtin", "--eval-workers", "1"];
     project.nixci_command(&[&order, arguments].concat())

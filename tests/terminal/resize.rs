@@ -2,7 +2,6 @@
 
 use crate::{check, gate, support::Project, terminal::Terminal};
 
-/// How often each line of a run's end and of what was there before is in the transcript: once, whatever was in between.
 #[test]
 fn a_window_that_changes_its_size_loses_and_keeps_nothing_it_should_not() {
     let store = gate::store();

@@ -16,6 +16,7 @@ use std::{
 use pty_process::{Size, blocking::Pty};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid},
     termios::{ControlModes, InputModes, LocalModes, OutputModes, Termios, tcgetattr},
 };
 
@@ -114,6 +115,19 @@ impl Terminal {
         pty.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Stops the program, as Ctrl-Z does, writes these lines as its shell would, and lets it go on.
+    pub(crate) fn interrupt_with(&mut self, lines: &str) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let id = id.expect("a process has an id");
+        kill_process(id, Signal::STOP).unwrap();
+        let status = waitid(WaitId::Pid(id), WaitIdOptions::STOPPED).unwrap();
+        assert!(status.is_some_and(|status| status.stopped()));
+        // What it wrote before is read before the shell writes.
+        thread::sleep(Duration::from_millis(100));
+        self.emulator().take(lines.as_bytes());
+        kill_process(id, Signal::CONT).unwrap();
+    }
+
     /// Makes the window wider or narrower, higher or lower.
     pub(crate) fn resize(&self, lines: u16, columns: u16) {
         // Held, so that what is written for the new size is read after the change.
@@ -192,15 +206,22 @@ impl Terminal {
         }
     }
 
-    /// Waits for the end, asserts that the terminal is as it was before, and returns the exit code.
+    /// Waits for the end, asserts that the terminal is as it was before and the cursor where the shell's prompt should
+    /// be, and returns the exit code.
     pub(crate) fn finish_in_order(&mut self) -> Option<i32> {
+        let code = self.finish_restored();
+        assert_eq!(self.emulator().cursor().1, 0, "the prompt begins a line");
+        code
+    }
+
+    /// Waits for the end, asserts that the terminal is as it was before, and returns the exit code.
+    pub(crate) fn finish_restored(&mut self) -> Option<i32> {
         let code = self.finish();
         let pty = self.pty.as_ref().expect("the terminal is there");
         assert_eq!(modes(&tcgetattr(pty).unwrap()), self.before);
         let emulator = self.emulator();
         assert_eq!(emulator.tampering(), Vec::<String>::new());
         assert!(!emulator.is_styled(), "a style is left on");
-        assert_eq!(emulator.cursor().1, 0, "the shell's prompt begins a line");
         code
     }
 
