@@ -1,26 +1,24 @@
-use std::{fs, path::Path};
-
-use git2::{IndexAddOption, Repository, Signature};
+use std::{fs, path::Path, process::Command};
 
 use super::LocalFlake;
 
-/// A repository with a flake in `flakes/one`, committed.
-fn repository(dir: &Path) -> Repository {
-    let repository = Repository::init(dir).unwrap();
+fn git(dir: &Path, arguments: &[&str]) {
+    let status = Command::new("git")
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-C"])
+        .arg(dir)
+        .args(arguments)
+        .status()
+        .unwrap();
+    assert!(status.success(), "git {arguments:?}");
+}
+
+/// Makes a repository with a flake in `flakes/one`, committed.
+fn make_repository(dir: &Path) {
     fs::create_dir_all(dir.join("flakes/one/deep")).unwrap();
     fs::write(dir.join("flakes/one/flake.nix"), "{ }").unwrap();
-    let mut index = repository.index().unwrap();
-    index.add_all(["*"], IndexAddOption::DEFAULT, None).unwrap();
-    index.write().unwrap();
-    let tree = index.write_tree().unwrap();
-    let who = Signature::now("a", "a@example.org").unwrap();
-    {
-        let tree = repository.find_tree(tree).unwrap();
-        repository
-            .commit(Some("HEAD"), &who, &who, "x", &tree, &[])
-            .unwrap();
-    }
-    repository
+    git(dir, &["init", "--quiet"]);
+    git(dir, &["add", "--all"]);
+    git(dir, &["commit", "--quiet", "--message=x"]);
 }
 
 fn find(path: &Path) -> Option<LocalFlake> {
@@ -33,7 +31,7 @@ fn a_flake_is_found_above_a_folder_but_not_above_its_checkout() {
     let root = dir.path().canonicalize().unwrap();
     fs::write(root.join("flake.nix"), "{ }").unwrap();
     let checkout = root.join("checkout");
-    repository(&checkout);
+    make_repository(&checkout);
     let deep = find(&checkout.join("flakes/one/deep")).unwrap();
     assert_eq!(deep.dir, checkout.join("flakes/one"));
     assert_eq!(deep.dir_in_checkout(), "flakes/one");
@@ -49,7 +47,7 @@ fn a_flake_is_found_above_a_folder_but_not_above_its_checkout() {
 #[test]
 fn a_link_to_a_flake_is_that_flake() {
     let dir = tempfile::tempdir().unwrap();
-    repository(&dir.path().join("checkout"));
+    make_repository(&dir.path().join("checkout"));
     let link = dir.path().join("link");
     std::os::unix::fs::symlink("checkout/flakes/one", &link).unwrap();
     assert_eq!(find(&link), find(&dir.path().join("checkout/flakes/one")));
@@ -64,27 +62,22 @@ fn only_a_committed_checkout_is_a_source_to_be_kept() {
         (bare.source(), bare.dir_in_checkout()),
         (None, String::new())
     );
-    Repository::init(dir.path()).unwrap();
+    git(dir.path(), &["init", "--quiet"]);
     assert_eq!(find(dir.path()).unwrap().source(), None, "no commit");
 
     let dir = tempfile::tempdir().unwrap();
-    let repository = repository(dir.path());
+    make_repository(dir.path());
     let flake = dir.path().join("flakes/one");
     let clean = find(&flake).unwrap().source().unwrap();
     fs::write(flake.join("flake.nix"), "{ a = 1; }").unwrap();
     let dirty = find(&flake).unwrap().source().unwrap();
     assert_ne!(clean, dirty);
     // The content of a submodule is not looked at.
-    let head = repository.head().unwrap().target().unwrap();
-    let mut index = repository.index().unwrap();
-    let mut entry = index
-        .get_path(Path::new("flakes/one/flake.nix"), 0)
-        .unwrap();
-    entry.path = b"submodule".to_vec();
-    entry.mode = 0o160_000;
-    entry.id = head;
-    index.add(&entry).unwrap();
-    index.write().unwrap();
+    let submodule = format!("160000,{},submodule", "1".repeat(40));
+    git(
+        dir.path(),
+        &["update-index", "--add", "--cacheinfo", &submodule],
+    );
     assert_eq!(find(&flake).unwrap().source(), None);
 }
 
