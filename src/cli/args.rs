@@ -76,7 +76,7 @@ pub(super) struct CheckArgs {
     pub(super) source: SourceArgs,
 
     /// How many builds run on this machine at once [default: Nix's max-jobs if it is set, else the number of cores]
-    #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_least_one())]
+    #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
     pub(super) jobs: Option<usize>,
 
     /// Stop at the first failure, and stop what runs
@@ -120,7 +120,7 @@ pub(super) struct CheckArgs {
     pub(super) color: ColorArg,
 
     /// How many of the last lines of a failed build's log are shown
-    #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output")]
+    #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output", value_parser = at_most_ten_thousand(0))]
     pub(super) log_lines: usize,
 
     /// With `--format json`: events with the lines of every build's log, too
@@ -202,7 +202,7 @@ pub(super) struct SourceArgs {
     pub(super) evaluator: EvaluatorArg,
 
     /// How many workers evaluate at once [default: the number of cores, fewer where memory is short]
-    #[arg(long, value_name = "N", help_heading = "Evaluation", value_parser = at_least_one())]
+    #[arg(long, value_name = "N", help_heading = "Evaluation", value_parser = at_most_ten_thousand(1))]
     pub(super) eval_workers: Option<usize>,
 
     /// The memory for all workers together, such as 4G or 800M [default: three quarters of what is free]
@@ -257,9 +257,9 @@ fn pairs(values: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
+fn at_most_ten_thousand(least: u64) -> impl clap::builder::TypedValueParser<Value = usize> {
     clap::value_parser!(u64)
-        .range(1..=10_000)
+        .range(least..=10_000)
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }
 

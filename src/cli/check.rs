@@ -13,7 +13,7 @@ use super::{
     Failure,
     args::{CheckArgs, FormatArg},
     print_error,
-    setup::{Setup, cores, runtime},
+    setup::{JOBS_MAX, Setup, cores, runtime},
 };
 use crate::{
     event::Event,
@@ -29,7 +29,7 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source)?;
+    let setup = Setup::new(&args.source, args.jobs)?;
     let mut reporter = Reporter::new(report_options(args, &setup));
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, &mut reporter));
@@ -40,11 +40,8 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
-    let slots = args
-        .jobs
-        .or(setup.host.settings.max_jobs.filter(|jobs| *jobs > 0))
-        .unwrap_or_else(cores);
-    let remote_slots = setup.builders.remote_slots();
+    let slots = setup.slots();
+    let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
     let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
     let pool = setup
@@ -76,7 +73,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
     let ports = Ports {
         evaluate: Evaluation {
-            warm_up: (!args.no_build).then(|| (builder.clone(), slots)),
+            warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
             ..setup.into_evaluation(Arc::clone(&store))
         }
         .into_evaluate(),

@@ -63,3 +63,6 @@ impl LocalFlake {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ use self::{
     args::{Cli, Command},
     failure::Failure,
 };
+use crate::report::harmless;
 
 /// Runs the program on the arguments of this process and returns its exit code.
 pub fn main() -> ExitCode {
@@ -34,7 +35,9 @@ pub fn main() -> ExitCode {
     result.unwrap_or_else(|failure| failure.report())
 }
 
-/// Prints one line on stderr; without a reader there is nobody to tell.
+/// Prints an error on stderr, made harmless; without a reader there is nobody to tell.
 fn print_error(message: &dyn Display) {
-    let _ = writeln!(std::io::stderr(), "error: {message}");
+    let message = message.to_string();
+    let lines: Vec<String> = message.lines().map(harmless).collect();
+    let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
 }

@@ -24,6 +24,8 @@ use crate::{
 const MEMORY_PER_WORKER: u64 = 1 << 30;
 /// How many downloads run at once if Nix has no setting for it.
 const SUBSTITUTIONS: u64 = 16;
+/// The most of anything that runs at once, whatever Nix is set to.
+pub(super) const JOBS_MAX: usize = 10_000;
 
 /// Everything that is known before a run begins.
 pub(super) struct Setup {
@@ -39,8 +41,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Finds out all of it.
-    pub(super) fn new(args: &SourceArgs) -> Result<Self, Failure> {
+    /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
+    pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
@@ -55,6 +57,7 @@ impl Setup {
                 host = find(&nix_options)?;
             }
         }
+        host.settings.max_jobs = jobs.or(host.settings.max_jobs);
         let builders = host.settings.builders();
         let systems = if args.all_systems {
             None
@@ -142,10 +145,17 @@ impl Setup {
         self.local.as_ref()?.checkout.as_ref()?.short_revision()
     }
 
+    /// How many builds run here at once.
+    pub(super) fn slots(&self) -> usize {
+        let jobs = self.host.settings.max_jobs.filter(|jobs| *jobs > 0);
+        jobs.unwrap_or_else(cores).min(JOBS_MAX)
+    }
+
     /// How many downloads run at once.
     pub(super) fn substitute_slots(&self) -> usize {
         let jobs = self.host.settings.number("max-substitution-jobs");
-        usize::try_from(if jobs == 0 { SUBSTITUTIONS } else { jobs }).unwrap_or(usize::MAX)
+        usize::try_from(if jobs == 0 { SUBSTITUTIONS } else { jobs })
+            .map_or(JOBS_MAX, |jobs| jobs.min(JOBS_MAX))
     }
 
     /// Connections to the store for at most so many users at once.
@@ -193,6 +203,8 @@ impl Setup {
             try_fallback: settings.value("fallback") == "true",
             max_silent_time: Duration::from_secs(max_silent_time),
             build_cores: settings.number("cores"),
+            // With 0 the daemon builds on other machines alone.
+            max_build_jobs: self.builders.builds_here().into(),
             use_substitutes: settings.value("substitute") != "false",
             use_build_hook: self.builders.remote_slots() > 0,
             overrides,

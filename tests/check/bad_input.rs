@@ -366,3 +366,33 @@ fn a_cache_that_cannot_be_written_costs_only_time() {
         assert_eq!(run.stderr.lines().count(), 1, "only the last line: {run}");
     }
 }
+
+#[test]
+fn an_error_sends_nothing_to_the_terminal_but_its_text() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store).check("a", "echo > $out").committed();
+    let reference = ".#che\u{1b}[31mcks";
+    for arguments in [
+        &["eval", reference][..],
+        &["check", "--format", "plain", reference],
+    ] {
+        let run = project.nixci(arguments);
+        assert_eq!(run.code, Some(3), "{run}");
+        let all = format!("{}{}", run.stdout, run.stderr);
+        assert!(!all.contains('\u{1b}'), "{run}");
+        assert!(all.contains("che\\u{1b}[31mcks"), "{run}");
+    }
+}
+
+#[test]
+fn the_message_of_a_flake_that_cannot_be_evaluated_is_told_once_in_full() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store)
+        .flake("{ outputs = _: { checks = throw \"first\\nsecond\"; }; }")
+        .committed();
+    let run = project.nixci(&["check", "--format", "plain"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stdout.contains("second"), "{run}");
+    let stopping = run.stdout.lines().find(|line| line.contains("Stopping"));
+    assert!(!stopping.unwrap().contains("second"), "{run}");
+}

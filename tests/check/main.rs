@@ -7,6 +7,7 @@ mod bad_input;
 mod cache;
 mod daemon;
 mod events;
+mod nix_host;
 mod outcomes;
 mod selection;
 mod stopping;

@@ -1,5 +1,7 @@
 //! What is evaluated: attributes, systems, flake references.
 
+use std::collections::BTreeMap;
+
 use crate::{
     Events,
     support::{
@@ -147,5 +149,33 @@ fn eval_prints_what_check_would_build() {
             "{table}"
         );
         assert!(table.stdout.contains("on purpose"), "{table}");
+    }
+}
+
+#[test]
+fn with_max_jobs_0_nothing_is_built_here_unless_jobs_are_asked_for() {
+    for nix in nix::all() {
+        let store = nix
+            .store()
+            .with_setting("max-jobs", "0")
+            .with_setting(
+                "builders",
+                &format!("ssh-ng://nobody@nowhere.invalid {SYSTEM}"),
+            )
+            .with_daemon();
+        let project = Project::new(&store).check("a", "echo > $out").committed();
+        let run = project.nixci(&["check", "--format", "json"]);
+        assert_ne!(
+            Events::of(&run).outcomes(),
+            BTreeMap::from([("a", "built")]),
+            "Nix {nix}: {run}"
+        );
+        assert_ne!(run.code, Some(0), "Nix {nix}: {run}");
+        let run = project.nixci(&["check", "--format", "json", "-j", "1"]);
+        assert_eq!(
+            Events::of(&run).outcomes(),
+            BTreeMap::from([("a", "built")]),
+            "Nix {nix}: {run}"
+        );
     }
 }
