@@ -9,3 +9,5 @@ mod harness;
 mod parity;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "eval/workers.rs"]
+mod workers;

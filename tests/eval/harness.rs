@@ -216,6 +216,15 @@ impl RootKeeper for Roots<'_> {
     }
 }
 
+/// Holds nothing.
+pub(crate) struct NoRoots;
+
+impl RootKeeper for NoRoots {
+    fn hold<'a>(&'a self, _: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 /// Runs a test with a private store for every installed Nix.
 pub(crate) fn each_nix(test: impl Fn(&Nix, &TestStore)) {
     for nix in nix::all() {

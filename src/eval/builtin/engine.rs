@@ -332,7 +332,7 @@ impl<'e, 'd> Engine<'e, 'd> {
         let Some(victim) = self.budget.victim(&sizes) else {
             return Ok(());
         };
-        let task = self.schedule.dismiss(victim);
+        let task = self.schedule.evict(victim);
         self.stop(victim);
         match task {
             Some(task) if task.is_alone => {

@@ -43,7 +43,9 @@ impl NixOutput {
     ) -> Result<Self, EvalError> {
         let output = Self::once(request, arguments).await?;
         // Two that meet a store nobody has used before may both try to prepare it.
-        let is_race = |error: &String| error.contains(": File exists");
+        let is_race = |error: &String| {
+            error.contains(": File exists") || error.contains("/db/schema' is corrupt")
+        };
         if !output.status.success() && output.error.as_ref().is_some_and(is_race) {
             return Self::once(request, arguments).await;
         }

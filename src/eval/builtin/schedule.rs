@@ -14,6 +14,9 @@ const FAILED_STARTS_MAX: usize = 3;
 /// How many workers may be lost in a row without an answer in between.
 const LOSSES_MAX: usize = 50;
 
+/// After how many answers there may be one worker more again.
+const ANSWERS_PER_EVICTION: usize = 10;
+
 /// Something to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Task {
@@ -73,6 +76,9 @@ pub(super) struct Schedule {
     is_paused: bool,
     is_warming_up: bool,
     has_answer: bool,
+    /// How many workers fewer there are for now, and how many answers there were since that was changed.
+    evictions: usize,
+    answers: usize,
     queue: VecDeque<Task>,
     alone: VecDeque<Task>,
     failed_starts: usize,
@@ -110,6 +116,8 @@ impl Schedule {
             is_paused: false,
             is_warming_up: false,
             has_answer: false,
+            evictions: 0,
+            answers: 0,
             queue: VecDeque::new(),
             alone: VecDeque::new(),
             failed_starts: 0,
@@ -151,9 +159,9 @@ impl Schedule {
         self.workers_max = self.workers_max.min(max).max(1);
     }
 
-    /// How many workers there may be.
+    /// How many workers there may be now.
     pub(super) fn workers_max(&self) -> usize {
-        self.workers_max
+        self.workers_max.saturating_sub(self.evictions).max(1)
     }
 
     /// The first answer takes long: other workers had better load the flake meanwhile.
@@ -182,6 +190,11 @@ impl Schedule {
             Phase::Looking(task) => {
                 self.is_warming_up = false;
                 self.has_answer = true;
+                self.answers += 1;
+                if self.answers >= ANSWERS_PER_EVICTION {
+                    self.answers = 0;
+                    self.evictions = self.evictions.saturating_sub(1);
+                }
                 Some(task)
             }
             Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
@@ -194,6 +207,17 @@ impl Schedule {
             Phase::Looking(task) => Some(task),
             Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
         }
+    }
+
+    /// A worker must go since there is no room for all; returns what it was looking at. There will be fewer workers for
+    /// some time. The caller stops it.
+    pub(super) fn evict(&mut self, worker: WorkerId) -> Option<Task> {
+        let task = self.dismiss(worker);
+        if task.is_some() {
+            self.evictions = (self.evictions + 1).min(self.workers_max - 1);
+            self.answers = 0;
+        }
+        task
     }
 
     /// A worker must go; returns what it was looking at. The caller stops it.
@@ -243,9 +267,16 @@ impl Schedule {
             self.try_alone(&mut effects);
             return effects;
         }
+        let mut excess = self.alive(|_| true).saturating_sub(self.workers_max());
         if self.is_open {
             for (&worker, state) in &mut self.workers {
                 if state.phase != Phase::Idle {
+                    continue;
+                }
+                if excess > 0 {
+                    excess -= 1;
+                    state.phase = Phase::Leaving;
+                    effects.push(Effect::Stop(worker));
                     continue;
                 }
                 if let Some(task) = self.queue.pop_front() {
@@ -266,13 +297,13 @@ impl Schedule {
         let alive = self.alive(|_| true);
         let on_the_way = self.alive(|phase| matches!(phase, Phase::Starting | Phase::WarmingUp));
         let wanted = match () {
-            () if self.is_warming_up => self.workers_max,
+            () if self.is_warming_up => usize::MAX,
             // Locking the flake goes on beside the first; the second has a task as soon as the first has an answer.
             () if !self.is_open => 1,
             () if !self.has_answer => 2,
             () => (alive + self.queue.len()).saturating_sub(on_the_way),
         };
-        for _ in alive..wanted.min(self.workers_max) {
+        for _ in alive..wanted.min(self.workers_max()) {
             self.start(&mut effects);
         }
         effects

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, Schedule, Task};
+use super::{ANSWERS_PER_EVICTION, Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, Schedule, Task};
 use crate::nix::AttrPath;
 
 fn path(name: &str) -> AttrPath {
@@ -152,6 +152,23 @@ fn a_worker_that_was_dismissed_says_nothing_more() {
 }
 
 #[test]
+fn there_are_fewer_workers_for_some_time_when_one_had_to_go() {
+    let names: Vec<String> = (0..100).map(|i| i.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut schedule = open(3, &names);
+    let task = schedule.evict(1).unwrap();
+    schedule.retry_alone(task);
+    schedule.ended(1);
+    assert_eq!(schedule.workers_max(), 2);
+    for answers in 1..=ANSWERS_PER_EVICTION {
+        assert_eq!(schedule.effects().len(), usize::from(answers > 1));
+        assert!(schedule.looked(answers % 2 * 2).is_some());
+    }
+    assert_eq!(schedule.workers_max(), 3);
+    assert!(schedule.effects().contains(&Effect::Start(3)));
+}
+
+#[test]
 fn workers_that_do_not_start_end_the_evaluation() {
     let mut schedule = Schedule::new(1);
     schedule.push(Task::evaluate(path("a")));
@@ -260,7 +277,7 @@ proptest! {
                     loss => return Err(TestCaseError::fail(format!("{loss:?}"))),
                 },
                 Happens::Evicted => {
-                    let task = schedule.dismiss(worker).unwrap();
+                    let task = schedule.evict(worker).unwrap();
                     prop_assert_eq!(schedule.ended(worker), Loss::Nothing);
                     task
                 }
