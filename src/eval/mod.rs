@@ -57,7 +57,7 @@ pub struct EvalOptions {
     pub override_inputs: Vec<(String, String)>,
     /// `--reference-lock-file FILE`.
     pub reference_lock_file: Option<PathBuf>,
-    /// `--accept-flake-config`.
+    /// `--accept-flake-config`; what the flake wishes for is in `nix_options` then.
     pub accept_flake_config: bool,
     /// `--show-trace`.
     pub show_trace: bool,

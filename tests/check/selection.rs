@@ -179,3 +179,27 @@ fn with_max_jobs_0_nothing_is_built_here_unless_jobs_are_asked_for() {
         );
     }
 }
+
+#[test]
+fn the_settings_a_flake_wishes_for_reach_its_evaluation_if_accepted() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let project = Project::new(&store).flake(&format!(
+            "{{
+              nixConfig = {{ extra-experimental-features = [ \"ca-derivations\" ]; max-jobs = 1; }};
+              outputs = _: {{ checks.{SYSTEM}.a = derivation {{
+                name = \"a\"; system = \"{SYSTEM}\"; builder = \"/bin/sh\"; __contentAddressed = true;
+                outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\"; }}; }};
+            }}"
+        ));
+        let project = project.committed();
+        let refused = project.nixci(&["eval"]);
+        assert_eq!(refused.code, Some(1), "Nix {nix}: {refused}");
+        assert!(
+            refused.stdout.contains("ca-derivations"),
+            "Nix {nix}: {refused}"
+        );
+        let accepted = project.nixci(&["eval", "--accept-flake-config"]);
+        assert_eq!(accepted.code, Some(0), "Nix {nix}: {accepted}");
+    }
+}

@@ -26,7 +26,7 @@ async fn read_to_end(output: &mut ChildOutput) -> (String, io::Error) {
 /// Whether there is such a process; one that ended and was not waited for counts too.
 /// Whether it runs. One that ended counts as gone also while nobody has asked for its end: an orphan's turn may come late.
 fn exists(pid: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|stat| {
         !stat
             .rsplit(')')
             .next()
