@@ -99,8 +99,8 @@ fn a_long_chain_costs_time_in_proportion_to_its_length() {
     }
     world.end("top", StepEnd::Built);
     assert_eq!(world.verdict(), Some((RunOutcome::Passed, 0)));
-    // Without optimisation; in proportion to the square it would be minutes.
-    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    // On a busy machine, without optimisation; in proportion to the square it would be minutes.
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
 }
 
 #[test]
