@@ -46,7 +46,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l format -d 'How the
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
 json\t'A JSON object per event'"
-complete -c nixci -n "__fish_nixci_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set; elsewhere only if CLICOLOR_FORCE is'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
@@ -73,7 +73,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand eval" -l override-input -d '
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l reference-lock-file -d 'Take another file for flake.lock' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l format -d 'How the checks are printed' -r -f -a "table\t'A table'
 json\t'A JSON object per check'"
-complete -c nixci -n "__fish_nixci_using_subcommand eval" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set; elsewhere only if CLICOLOR_FORCE is'
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l all-systems -d 'Look at every system'

@@ -1,6 +1,8 @@
 //! The evaluators against real Nix, every installed version of it: what `nix eval` gives, what errors say, and what
 //! becomes of workers that die.
 
+#[path = "eval/attributes.rs"]
+mod attributes;
 #[path = "eval/harness.rs"]
 mod harness;
 #[path = "eval/parity.rs"]

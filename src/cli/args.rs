@@ -17,7 +17,7 @@ use crate::nix::{Installable, System};
 )]
 #[command(
     after_help = "`nixci help check` tells more. Exit codes: 0 every check passed, 1 a check failed, 2 wrong usage, \
-    3 the flake cannot be evaluated, 4 Nix or this machine failed, 130 and 143 stopped by a signal."
+    3 the flake cannot be evaluated, 4 Nix or this machine failed, 129, 130 and 143 stopped by a signal."
 )]
 pub(super) struct Cli {
     /// What to do.
@@ -62,10 +62,14 @@ Exit codes:
   2  wrong usage
   3  the flake cannot be evaluated at all
   4  Nix, its daemon or this machine failed
-  130, 143  stopped by SIGINT or SIGTERM";
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
 
 /// Options of `nixci check`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
@@ -162,6 +166,10 @@ pub(super) struct EvalArgs {
 
 /// What to evaluate and how.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(super) struct SourceArgs {
     /// The flake and the attribute to look at: any flake reference Nix takes; the attribute with or without a system
     #[arg(value_name = "FLAKE[#ATTRIBUTE]", default_value = ".#checks")]
@@ -282,7 +290,7 @@ pub(super) enum EvalFormatArg {
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set; elsewhere only if CLICOLOR_FORCE is
+    /// On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is
     #[default]
     Auto,
     /// Always

@@ -11,10 +11,9 @@ use super::{
     local_flake::LocalFlake,
 };
 use crate::{
-    config::{NixHost, cache_dir, flake_config},
+    config::{NixHost, cache_dir, flake_config, free_memory_bytes},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
-        free_memory_bytes,
     },
     nix::{Builders, Installable, System},
     run::{Evaluation, Kept, PooledStore},
@@ -207,6 +206,7 @@ impl Setup {
             // With 0 the daemon builds on other machines alone.
             max_build_jobs: self.builders.builds_here().into(),
             use_substitutes: settings.value("substitute") != "false",
+            use_build_hook: self.builders.remote_slots() > 0,
             overrides,
             ..ClientSettings::default()
         }

@@ -8,7 +8,9 @@
 mod answer;
 mod engine;
 mod findings;
+mod flake_config;
 mod locked_flake;
+mod nix_output;
 mod root;
 mod schedule;
 mod source_path;
@@ -52,13 +54,14 @@ impl Evaluator for BuiltinEvaluator {
     }
 }
 
-/// The arguments that every `nix` of an evaluation gets first.
-fn common_arguments(request: &EvalRequest) -> Vec<OsString> {
+/// The arguments that every `nix` of an evaluation gets first; `config` is what the flake itself asks for.
+fn common_arguments(request: &EvalRequest, config: &[(String, String)]) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         "--extra-experimental-features".into(),
         "nix-command flakes".into(),
     ];
-    for (name, value) in &request.options.nix_options {
+    // What comes last counts, and in Nix that is the flake.
+    for (name, value) in request.options.nix_options.iter().chain(config) {
         arguments.extend(["--option".into(), name.into(), value.into()]);
     }
     arguments

@@ -222,8 +222,3 @@ pub fn choose_evaluator(
 ) -> Result<Box<dyn Evaluator>, EvalError> {
     Ok(Box::new(BuiltinEvaluator))
 }
-
-/// stub
-pub fn free_memory_bytes() -> u64 {
-    4 << 30
-}

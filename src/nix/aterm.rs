@@ -103,7 +103,7 @@ impl Derivation {
         });
         out.push(b',');
         write_list(&mut out, &self.input_srcs, |out, path| {
-            write_string(out, path.as_str())
+            write_string(out, path.as_str());
         });
         out.push(b',');
         write_string(&mut out, &self.system);
@@ -113,7 +113,7 @@ impl Derivation {
         write_list(&mut out, &self.args, write_string);
         out.push(b',');
         write_list(&mut out, &self.env, |out, (name, value)| {
-            write_tuple(out, [name, value])
+            write_tuple(out, [name, value]);
         });
         out.push(b')');
         out

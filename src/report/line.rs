@@ -230,9 +230,12 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             "Warning",
             first_line(message),
         ),
-        EventKind::RunCancelled { reason } => {
-            (Weight::Notice, &styles.notice, "Stopping", text(reason))
-        }
+        EventKind::RunCancelled { reason } => (
+            Weight::Notice,
+            &styles.notice,
+            "Stopping",
+            first_line(reason),
+        ),
         EventKind::CheckFound { .. } | EventKind::Ticked { .. } | EventKind::RunFinished { .. } => {
             return (Weight::Log, Vec::new());
         }

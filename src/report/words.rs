@@ -89,10 +89,11 @@ pub(super) fn list_of_systems(systems: &[System]) -> String {
     }
 }
 
-/// ` for CHECK and 3 other checks`, or nothing.
+/// ` for CHECK and 3 other checks`, or nothing; nothing too where the attribute itself is the only check there is.
 pub(super) fn for_checks(checks: &[String]) -> String {
     match checks {
         [] => String::new(),
+        [only] if only.is_empty() => String::new(),
         [only] => format!(" for {}", check_name(only)),
         [first, rest @ ..] => format!(
             " for {} and {}",

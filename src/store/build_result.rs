@@ -221,18 +221,22 @@ impl BuildResult {
         if self.status == BuildStatus::MiscFailure && self.error_message.is_empty() {
             return Meaning::Cancelled;
         }
-        match self.status.meaning() {
-            vague @ (Meaning::Failed | Meaning::Transient | Meaning::DependencyFailed) => {
-                match Meaning::of_error_text(&self.error_message) {
-                    Meaning::Failed => vague,
-                    told => told,
-                }
+        let meaning = self.status.meaning();
+        let told = Meaning::of_error_text(&self.error_message);
+        match meaning {
+            Meaning::Failed | Meaning::Transient | Meaning::DependencyFailed
+                if told != Meaning::Failed =>
+            {
+                told
             }
-            clear @ (Meaning::Success(_)
+            Meaning::Success(_)
+            | Meaning::Failed
             | Meaning::TimedOut
+            | Meaning::DependencyFailed
             | Meaning::Cancelled
+            | Meaning::Transient
             | Meaning::Unsupported
-            | Meaning::Infrastructure) => clear,
+            | Meaning::Infrastructure => meaning,
         }
     }
 }

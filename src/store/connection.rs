@@ -66,12 +66,8 @@ impl Connection {
         let connected = transport::connect(address).await;
         let (reader, mut writer) = connected.map_err(|source| connect_error(address, source))?;
         let mut reader = WireReader::new(reader, "the handshake");
-        let greeting = handshake::shake(&mut reader, &mut writer, address, settings)
-            .await
-            .map_err(|error| match error {
-                StoreError::Lost { source, .. } => connect_error(address, source),
-                other => other,
-            })?;
+        let greeting = handshake::shake(&mut reader, &mut writer, address, settings).await;
+        let greeting = greeting.map_err(|error| handshake_error(address, error))?;
         Ok(Self {
             reader,
             writer,
@@ -245,6 +241,22 @@ impl DerefMut for Reply<'_> {
     }
 }
 
+/// An error of the handshake as one of connecting, which names the address.
+fn handshake_error(address: &StoreAddress, error: StoreError) -> StoreError {
+    let source = match error {
+        StoreError::Lost { source, .. } => source,
+        StoreError::Daemon { message, .. } => io::Error::other(message),
+        StoreError::Protocol { field, detail, .. } => {
+            io::Error::new(io::ErrorKind::InvalidData, format!("{field}: {detail}"))
+        }
+        error @ (StoreError::Connect { .. }
+        | StoreError::TooOld { .. }
+        | StoreError::Unusable { .. }
+        | StoreError::TooLarge { .. }) => return error,
+    };
+    connect_error(address, source)
+}
+
 fn connect_error(address: &StoreAddress, source: io::Error) -> StoreError {
     let hint = match (address, source.kind()) {
         (StoreAddress::Socket(_), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -254,6 +266,7 @@ fn connect_error(address: &StoreAddress, source: io::Error) -> StoreError {
             "this user may not open the socket"
         }
         (StoreAddress::Socket(_), io::ErrorKind::TimedOut) => "restart the daemon",
+        (_, io::ErrorKind::InvalidData) => "that is no Nix daemon this program knows",
         (StoreAddress::Socket(_), _) => "see `allowed-users` in nix.conf, and the daemon's log",
         (StoreAddress::Command { .. }, io::ErrorKind::NotFound) => "install Nix, or put it on PATH",
         (StoreAddress::Command { .. }, _) => "run it by hand to see why",

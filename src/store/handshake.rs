@@ -55,7 +55,10 @@ pub(super) async fn shake(
     send(reader, writer, &hello).await?;
     let magic = reader.u64("server magic").await?;
     if magic != SERVER_MAGIC {
-        return Err(reader.nonsense("server magic", format!("{magic:#x}: that is no Nix daemon")));
+        return Err(reader.nonsense(
+            "server magic",
+            format!("{magic:#x} instead of {SERVER_MAGIC:#x}"),
+        ));
     }
     let word = reader.u64("server version").await?;
     let found = ProtocolVersion::from_wire(word).ok_or_else(|| {
@@ -79,7 +82,7 @@ pub(super) async fn shake(
     rest = rest
         .u64(0) // CPU affinity, obsolete.
         .u64(0) // Reserved space, obsolete.
-        .append(&settings.request());
+        .append(&settings.request(version));
     send(reader, writer, &rest).await?;
     if version >= FEATURES_SINCE {
         reader.strings("features").await?;

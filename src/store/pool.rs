@@ -22,6 +22,8 @@ struct Shared {
     settings: ClientSettings,
     /// Those that nobody uses, the last returned one last.
     idle: Mutex<Vec<Connection>>,
+    /// Whether opening one was tried before.
+    was_tried: tokio::sync::Mutex<bool>,
 }
 
 /// A connection lent out by a [`Pool`]. It goes back when it is dropped, unless a request on it ended with an error or
@@ -42,12 +44,17 @@ impl Pool {
                 address,
                 settings,
                 idle: Mutex::default(),
+                was_tried: tokio::sync::Mutex::default(),
             }),
             permits: Arc::new(Semaphore::new(max_open.clamp(1, Semaphore::MAX_PERMITS))),
         }
     }
 
     /// Lends out a connection: waits while all are lent out, takes an idle one that is still alive, else opens one.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it never does: nobody closes the semaphore"
+    )]
     pub async fn acquire(&self) -> Result<PooledConnection, StoreError> {
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
@@ -55,7 +62,7 @@ impl Pool {
             .expect("the semaphore is never closed");
         let connection = match self.shared.take_idle() {
             Some(connection) => connection,
-            None => Connection::open(&self.shared.address, &self.shared.settings).await?,
+            None => self.shared.open().await?,
         };
         Ok(PooledConnection {
             connection: Some(connection),
@@ -76,6 +83,19 @@ impl Pool {
 impl Shared {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a connection. The first time nobody else may: where the store is new, the daemon's processes make it, and
+    /// those of every version tried trip over each other if they do so at the same time.
+    async fn open(&self) -> Result<Connection, StoreError> {
+        let mut was_tried = self.was_tried.lock().await;
+        if *was_tried {
+            drop(was_tried);
+            return Connection::open(&self.address, &self.settings).await;
+        }
+        let opened = Connection::open(&self.address, &self.settings).await;
+        *was_tried = true;
+        opened
     }
 
     /// The idle connection used last; dead ones are thrown away on the way.

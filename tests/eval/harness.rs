@@ -19,7 +19,11 @@ use nixci::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{project::SYSTEM, store::TestStore};
+use crate::support::{
+    nix::{self, Nix},
+    project::SYSTEM,
+    store::TestStore,
+};
 
 /// An evaluation to be run.
 pub(crate) struct Evaluation<'s> {
@@ -210,6 +214,18 @@ impl RootKeeper for Roots<'_> {
             Ok(())
         })
     }
+}
+
+/// Runs a test with a private store for every installed Nix.
+pub(crate) fn each_nix(test: impl Fn(&Nix, &TestStore)) {
+    for nix in nix::all() {
+        test(&nix, &nix.store());
+    }
+}
+
+/// The flake reference of a repository.
+pub(crate) fn url(dir: &Path) -> String {
+    format!("git+file://{}", dir.display())
 }
 
 /// Writes a program that runs this store's `nix` with its environment, whatever that of the test is.

@@ -2,16 +2,11 @@
 //!
 //! The test flakes put all that a flake can see of itself and its inputs into their derivations.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 use crate::{
-    harness::Evaluation,
-    support::{
-        Project,
-        nix::{self, Nix},
-        project::SYSTEM,
-        store::TestStore,
-    },
+    harness::{Evaluation, each_nix, url},
+    support::{Project, project::SYSTEM, store::TestStore},
 };
 
 /// Checks that show everything about `self` and the inputs.
@@ -53,10 +48,6 @@ fn project<'s>(store: &'s TestStore, name: &str, inputs: &str) -> Project<'s> {
         .flake(&flake(inputs, name))
         .file("file", name)
         .committed()
-}
-
-fn url(dir: &Path) -> String {
-    format!("git+file://{}", dir.display())
 }
 
 /// What `nix eval` says about all checks.
@@ -102,12 +93,6 @@ fn assert_same_with(
         store.nix()
     );
     assert!(expected.len() >= 5, "the flake has {expected:?}");
-}
-
-fn each_nix(test: impl Fn(&Nix, &TestStore)) {
-    for nix in nix::all() {
-        test(&nix, &nix.store());
-    }
 }
 
 #[test]

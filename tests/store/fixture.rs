@@ -23,6 +23,10 @@ pub(crate) enum Way {
     Stdio,
 }
 
+impl Way {
+    pub(crate) const ALL: [Self; 2] = [Self::Socket, Self::Stdio];
+}
+
 /// A private store of one Nix, reached one way.
 pub(crate) struct Fixture {
     pub(crate) store: TestStore,
@@ -38,7 +42,7 @@ pub(crate) fn all() -> impl Iterator<Item = Fixture> {
 pub(crate) fn all_with(settings: &[(&str, &str)]) -> impl Iterator<Item = Fixture> {
     nix::all()
         .into_iter()
-        .flat_map(move |nix| [Way::Socket, Way::Stdio].map(|way| Fixture::new(&nix, way, settings)))
+        .flat_map(move |nix| Way::ALL.map(|way| Fixture::new(&nix, way, settings)))
 }
 
 impl Fixture {
@@ -46,16 +50,14 @@ impl Fixture {
         let store = settings.iter().fold(nix.store(), |store, (name, value)| {
             store.with_setting(name, value)
         });
+        // Daemon processes that open a new store at the same time trip over each other while they make it.
+        let status = store.command("nix-store").arg("--init").status().unwrap();
+        assert!(status.success());
         let store = match way {
             Way::Socket => store.with_daemon(),
             Way::Stdio => store,
         };
         Self { store, way }
-    }
-
-    /// The newest Nix behind its daemon's socket.
-    pub(crate) fn newest() -> Self {
-        Self::new(&nix::newest(), Way::Socket, &[])
     }
 
     pub(crate) fn address(&self) -> StoreAddress {

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     findings::Findings,
+    flake_config,
     locked_flake::{LockedFlake, Locks},
     root::Root,
     schedule::{Effect, Loss, Schedule, Task},
@@ -36,6 +37,9 @@ use crate::{
 
 /// How often the workers' memory is looked at.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
+/// How long locking the flake may take before workers are stopped that wait for it. A worker with a store of its own
+/// keeps a lock on it, for which another Nix that has to change the store's database waits for ever.
+const LOCKING_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the first answer may take before other workers load the flake too.
 const WARM_UP_AFTER: Duration = Duration::from_millis(100);
 /// How many reports of workers may wait.
@@ -47,6 +51,8 @@ pub(super) struct Engine<'e, 'd> {
     findings: Findings<'e, 'd>,
     schedule: Schedule,
     budget: Budget,
+    /// The settings that the flake asks for, if they are accepted.
+    config: Vec<(String, String)>,
     root: Option<Root>,
     locked: Option<LockedSource>,
     workers: BTreeMap<WorkerId, Running>,
@@ -83,6 +89,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             findings: Findings::new(request, delivery, known),
             schedule,
             budget: Budget::new(request.memory_budget_bytes),
+            config: Vec::new(),
             root: None,
             locked: None,
             workers: BTreeMap::new(),
@@ -115,9 +122,17 @@ impl<'e, 'd> Engine<'e, 'd> {
 
     async fn evaluate(&mut self) -> Result<(), EvalError> {
         let mut locking = Box::pin(LockedFlake::read(self.request));
+        if self.request.options.accept_flake_config {
+            // Workers need it when they start.
+            let flake = locking.as_mut().await?;
+            self.config = flake_config::read(self.request, &flake).await?;
+            self.open(&flake)?;
+        }
         let mut memory = tokio::time::interval(MEMORY_INTERVAL);
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut warm_up_at: Option<Instant> = None;
+        let is_locking = self.root.is_none();
+        let mut pause_at = is_locking.then(|| Instant::now() + LOCKING_PATIENCE);
+        let mut warm_up_at = None;
         loop {
             for effect in self.schedule.effects() {
                 self.perform(effect)?;
@@ -135,6 +150,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             tokio::select! {
                 flake = &mut locking, if self.root.is_none() => {
                     self.open(&flake?)?;
+                    pause_at = None;
                     warm_up_at = Some(Instant::now() + WARM_UP_AFTER);
                 }
                 Some((worker, report)) = self.reports.recv(), if !delivery.is_full() => {
@@ -145,6 +161,10 @@ impl<'e, 'd> Engine<'e, 'd> {
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
                 _ = memory.tick() => self.watch_memory()?,
+                () = sleep_until(pause_at) => {
+                    pause_at = None;
+                    self.schedule.pause();
+                }
                 () = sleep_until(warm_up_at) => {
                     warm_up_at = None;
                     self.schedule.warm_up();
@@ -194,7 +214,8 @@ impl<'e, 'd> Engine<'e, 'd> {
         match effect {
             Effect::Start(id) => {
                 let reports = self.reports_tx.clone();
-                let (worker, work) = Worker::start(self.request, self.home.path(), id, reports)?;
+                let (worker, work) =
+                    Worker::start(self.request, &self.config, self.home.path(), id, reports)?;
                 if let Some(root) = &self.root {
                     let asked = &self.request.installable.attribute;
                     worker.open(&root.expression, asked);

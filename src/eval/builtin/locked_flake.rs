@@ -3,27 +3,17 @@
 //! Apart from the workers because it is asked for once, so that all workers see one tree however it is edited
 //! meanwhile. Never writes a lock file: a check does not change what it checks.
 
-use std::{
-    ffi::OsString,
-    process::{ExitStatus, Stdio},
-};
+use std::ffi::OsString;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-};
 
+use super::nix_output::NixOutput;
 use crate::eval::{
     EvalError, EvalFailure, EvalRequest,
     failure::{FailureContext, local_trees},
-    process::Process,
-    sections::{SectionKind, Sections},
 };
 
-/// The largest answer that is read, in bytes.
-const ANSWER_MAX: u64 = 64 << 20;
 /// How Nix, of every version, says that the lock file of the tree is not the one it uses.
 const NOT_WRITING: &str = "not writing modified lock file of flake";
 
@@ -64,46 +54,16 @@ impl LockedFlake {
                 request.installable.flake
             ))));
         }
-        let mut process = Process::spawn(
-            Command::new(&request.nix)
-                .args(arguments(request))
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped()),
-        )?;
-        let (stdout, mut stderr) = (process.stdout(), process.stderr());
-        let said = async {
-            let (mut warnings, mut error, mut searched) = (Vec::new(), None, None);
-            let mut sections = Sections::default();
-            loop {
-                let line = stderr.next().await;
-                let section = match &line {
-                    Some(line) => sections.push(line),
-                    None => sections.finish(),
-                };
-                match section.map(|section| (section.kind, section.text)) {
-                    Some((SectionKind::Warning, text)) => warnings.push(text),
-                    Some((SectionKind::Error, text)) => error = Some(text),
-                    Some((SectionKind::Noise, text)) if text.ends_with("searching up") => {
-                        searched = Some(text)
-                    }
-                    Some((SectionKind::Noise | SectionKind::Trace, _)) | None => {}
-                }
-                if line.is_none() {
-                    return (warnings, error, searched);
-                }
-            }
-        };
-        let ((warnings, error, searched), answer) = tokio::join!(said, read_all(stdout));
-        let status = process.wait().await?;
-        if !status.success() {
-            return Err(refused(request, status, error, searched));
+        let output = NixOutput::of(request, &arguments(request)).await?;
+        if !output.status.success() {
+            return Err(refused(request, output));
         }
-        let mut flake: Self = serde_json::from_slice(&answer).map_err(|error| {
+        let mut flake: Self = serde_json::from_slice(&output.stdout).map_err(|error| {
             EvalError::Infrastructure(format!(
                 "cannot understand what `nix flake metadata --json` says: {error}"
             ))
         })?;
+        let warnings = output.warnings;
         flake.is_lock_new = warnings
             .iter()
             .any(|warning| warning.starts_with(NOT_WRITING));
@@ -122,8 +82,14 @@ impl LockedFlake {
 
 /// The arguments of `nix flake metadata`.
 fn arguments(request: &EvalRequest) -> Vec<OsString> {
-    let mut arguments = super::common_arguments(request);
-    arguments.extend(["flake", "metadata", "--json", "--no-write-lock-file"].map(OsString::from));
+    let always = [
+        "flake",
+        "metadata",
+        "--json",
+        "--no-write-lock-file",
+        "--show-trace",
+    ];
+    let mut arguments = Vec::from(always.map(OsString::from));
     let options = &request.options;
     for (input, flake) in &options.override_inputs {
         arguments.extend(["--override-input", input, flake].map(OsString::from));
@@ -144,37 +110,39 @@ fn arguments(request: &EvalRequest) -> Vec<OsString> {
     arguments
 }
 
-async fn read_all(pipe: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // A broken pipe is an ended one: what came before it is not JSON then.
-    let _ = pipe.take(ANSWER_MAX).read_to_end(&mut bytes).await;
-    bytes
-}
-
 /// Says why Nix refuses the flake.
-fn refused(
-    request: &EvalRequest,
-    status: ExitStatus,
-    error: Option<String>,
-    searched: Option<String>,
-) -> EvalError {
-    let Some(error) = error else {
+fn refused(request: &EvalRequest, output: NixOutput) -> EvalError {
+    let Some(error) = output.error else {
+        let status = output.status;
         return EvalError::Infrastructure(format!(
             "`nix flake metadata` ended with {status} and no word"
         ));
     };
+    let mut trees = local_trees(&request.installable.flake);
+    // What Nix cannot read before it has looked at any input is the flake itself.
+    if !error.contains("while updating the flake input") {
+        trees.extend(source_tree(&error).map(str::to_owned));
+    }
     let context = FailureContext {
-        trees: local_trees(&request.installable.flake),
+        trees,
         show_trace: request.options.show_trace,
     };
     let mut failure = context.failure(&error);
     // `could not find a flake.nix file` does not say where it looked.
-    if let Some(searched) =
-        searched.filter(|_| failure.message.starts_with("could not find a flake.nix"))
+    if let Some(searched) = output
+        .searched
+        .filter(|_| failure.message.starts_with("could not find a flake.nix"))
     {
         failure.message = searched.replace(", searching up", ", nor does a folder above it");
     }
     EvalError::Flake(failure)
+}
+
+/// The first source tree in the store that a text names.
+fn source_tree(text: &str) -> Option<&str> {
+    let end = text.find("-source/")? + "-source".len();
+    let start = text[..end].rfind([' ', '\'', '"', '\n'])? + 1;
+    Some(&text[start..end])
 }
 
 #[cfg(test)]

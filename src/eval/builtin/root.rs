@@ -108,6 +108,9 @@ impl Root {
         if flake.is_lock_new {
             mark_new_inputs(&mut locks, tree_lock, flake.dir());
         }
+        for node in locks.nodes.values_mut().filter_map(Value::as_object_mut) {
+            node.remove("original");
+        }
         let locks = json!(locks);
         let is_in_tree = !flake.is_lock_new && request.options.reference_lock_file.is_none();
         let locks = if is_in_tree && locks.to_string().len() > SENT_MAX {

@@ -70,6 +70,7 @@ pub(super) struct Schedule {
     workers: BTreeMap<WorkerId, State>,
     started: WorkerId,
     is_open: bool,
+    is_paused: bool,
     is_warming_up: bool,
     has_answer: bool,
     queue: VecDeque<Task>,
@@ -106,6 +107,7 @@ impl Schedule {
             workers: BTreeMap::new(),
             started: 0,
             is_open: false,
+            is_paused: false,
             is_warming_up: false,
             has_answer: false,
             queue: VecDeque::new(),
@@ -118,6 +120,12 @@ impl Schedule {
     /// Workers can look at the flake from now on.
     pub(super) fn open(&mut self) {
         self.is_open = true;
+        self.is_paused = false;
+    }
+
+    /// There is nothing to look at for some time: the workers are stopped until [`Self::open`].
+    pub(super) fn pause(&mut self) {
+        self.is_paused = true;
     }
 
     /// Adds something to do.
@@ -224,6 +232,10 @@ impl Schedule {
     /// Returns what is to be done now.
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
+        if self.is_paused {
+            self.stop_all_but(None, &mut effects);
+            return effects;
+        }
         if self.looking().any(|task| task.is_alone) {
             return effects;
         }
@@ -275,12 +287,7 @@ impl Schedule {
             .iter()
             .find(|(_, state)| is_candidate(state))
             .map(|(&worker, _)| worker);
-        for (&worker, state) in &mut self.workers {
-            if Some(worker) != chosen && state.phase != Phase::Leaving {
-                state.phase = Phase::Leaving;
-                effects.push(Effect::Stop(worker));
-            }
-        }
+        self.stop_all_but(chosen, effects);
         let is_clear = self.workers.len() == usize::from(chosen.is_some());
         let Some(worker) = chosen else {
             if is_clear {
@@ -298,6 +305,15 @@ impl Schedule {
                 phase: Phase::Looking(task),
                 is_fresh: false,
             };
+        }
+    }
+
+    fn stop_all_but(&mut self, chosen: Option<WorkerId>, effects: &mut Vec<Effect>) {
+        for (&worker, state) in &mut self.workers {
+            if Some(worker) != chosen && state.phase != Phase::Leaving {
+                state.phase = Phase::Leaving;
+                effects.push(Effect::Stop(worker));
+            }
         }
     }
 

@@ -1,8 +1,9 @@
 //! The live block on a terminal: what runs now, and the matrix of checks and systems.
 //!
 //! [`model`] is what is known, [`layout`] what of it is shown where, [`render`] the text of it, all three pure;
-//! [`screen`] alone touches the terminal.
+//! [`screen`] alone writes on the terminal, and [`echo`] keeps others from it.
 
+mod echo;
 mod layout;
 mod model;
 mod render;

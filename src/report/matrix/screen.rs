@@ -5,14 +5,18 @@
 
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
+use signal_hook::consts::SIGCONT;
 
-use super::Size;
+use super::{Size, echo::EchoOff};
 use crate::report::sanitize::columns;
 
 /// The least time between two frames.
@@ -25,12 +29,21 @@ pub(in crate::report) struct Screen {
     block: Arc<Mutex<String>>,
     printed: Vec<String>,
     last_frame: Option<Duration>,
+    /// Whether the terminal is to be taken into use: with the first frame (before it, a signal may end the process
+    /// with nobody to restore the terminal), and when the process goes on after the shell had the terminal.
+    is_new: Arc<AtomicBool>,
+    silence: fn() -> Option<EchoOff>,
+    echo_off: Option<EchoOff>,
 }
 
 impl Screen {
     /// The terminal behind stderr.
     pub(super) fn stderr() -> Self {
-        Self::new(Arc::new(Term::buffered_stderr()))
+        let mut screen = Self::new(Arc::new(Term::buffered_stderr()));
+        screen.silence = EchoOff::on_stderr;
+        // Without it the block is drawn over what the shell wrote, which is no reason to stop a run.
+        _ = signal_hook::flag::register(SIGCONT, Arc::clone(&screen.is_new));
+        screen
     }
 
     fn new(terminal: Arc<dyn TermLike>) -> Self {
@@ -58,6 +71,9 @@ impl Screen {
             block,
             printed: Vec::new(),
             last_frame: None,
+            is_new: Arc::new(AtomicBool::new(true)),
+            silence: || None,
+            echo_off: None,
         }
     }
 
@@ -89,6 +105,12 @@ impl Screen {
     /// Draws a frame.
     pub(super) fn draw(&mut self, block: &[String], now: Duration) {
         self.last_frame = Some(now);
+        if self.is_new.swap(false, Ordering::Relaxed) {
+            drop(self.echo_off.take());
+            self.echo_off = (self.silence)();
+            // What is above the cursor now is not the block.
+            lock(&self.terminal.frame).last.clear();
+        }
         *lock(&self.block) = block.join("\n");
         if self.printed.is_empty() {
             self.bar.force_draw();
@@ -111,7 +133,9 @@ impl Screen {
             self.terminal.inner.write_str(&line)?;
             self.terminal.inner.write_str("\r\n")?;
         }
-        self.terminal.inner.flush()
+        let written = self.terminal.inner.flush();
+        drop(self.echo_off.take());
+        written
     }
 }
 

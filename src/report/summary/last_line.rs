@@ -8,7 +8,7 @@ use crate::{
         format::{count, duration},
         sanitize::harmless,
         styles::{Styles, paint},
-        words::{list_of_systems, spoken},
+        words::{first_line, list_of_systems, spoken},
     },
 };
 
@@ -81,7 +81,7 @@ fn no_checks(summary: &Summary, options: &ReportOptions) -> String {
 
 fn stopped(summary: &Summary) -> String {
     match &summary.cancelled {
-        Some(reason) => format!("stopped ({})", harmless(reason)),
+        Some(reason) => format!("stopped ({})", first_line(reason)),
         None => "stopped".to_owned(),
     }
 }

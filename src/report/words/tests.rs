@@ -45,6 +45,7 @@ fn names_are_harmless_and_bounded() {
     assert_eq!(list_of_systems(&[]), "all systems");
     let systems = ["a-linux", "b\u{7}"].map(System::of_derivation);
     assert_eq!(list_of_systems(&systems), r"a-linux, b\u{7}");
+    assert_eq!(for_checks(&[String::new()]), "");
     let checks: Vec<String> = ["a", "b", "c"].map(String::from).into();
     assert_eq!(for_checks(&checks[..0]), "");
     assert_eq!(for_checks(&checks[..1]), " for a");

@@ -40,7 +40,10 @@ impl State {
             Ending::Stopped(stop) => stop.as_str().to_owned(),
         };
         self.ending = Some(ending);
-        self.emit(EventKind::RunCancelled { reason });
+        // Where nothing is cut short there is nothing to tell but the end itself.
+        if self.open_checks > 0 || !self.evaluation.ended {
+            self.emit(EventKind::RunCancelled { reason });
+        }
         self.effects.push(Effect::CancelAll);
     }
 

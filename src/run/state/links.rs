@@ -36,6 +36,10 @@ impl State {
             .filter_map(|target| self.by_target.get(target).copied())
             .collect();
         let inputs = step.inputs.clone();
+        let below = inputs
+            .iter()
+            .map(|input| self.steps[input.0].priority.depth + 1);
+        step.priority.depth = below.max().unwrap_or(0);
         self.by_target.insert(planned.target, id);
         self.steps.push(step);
         if let How::Unsupported { reason } = planned.how {
@@ -75,18 +79,18 @@ impl State {
                 if self.steps[id.0].is_done() {
                     continue;
                 }
-                let rank = self.steps[id.0].rank + 1;
+                let rank = self.steps[id.0].priority.rank + 1;
                 for at in 0..self.steps[id.0].inputs.len() {
                     let input = self.steps[id.0].inputs[at];
                     let step = &mut self.steps[input.0];
-                    if step.rank >= rank || step.is_done() {
+                    if step.priority.rank >= rank || step.is_done() {
                         continue;
                     }
-                    step.rank = rank;
+                    step.priority.rank = rank;
                     // New ones are reached by the loop around this.
                     if input.0 < first {
                         if step.status == Status::Ready {
-                            self.ready.push(step.means, rank, input);
+                            self.ready.push(step.means, step.priority, input);
                         }
                         stack.push(input);
                     }
@@ -94,7 +98,7 @@ impl State {
             }
             let step = &self.steps[id.0];
             if step.status == Status::Ready {
-                self.ready.push(step.means, step.rank, id);
+                self.ready.push(step.means, step.priority, id);
             }
         }
     }

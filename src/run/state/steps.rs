@@ -28,7 +28,7 @@ impl State {
     fn make_ready(&mut self, id: StepId) {
         let step = &mut self.steps[id.0];
         step.status = Status::Ready;
-        self.ready.push(step.means, step.rank, id);
+        self.ready.push(step.means, step.priority, id);
     }
 
     pub(super) fn start_ready(&mut self, now: Instant) {
@@ -182,7 +182,6 @@ impl State {
             StepEnd::Built => (Outcome::Built, None),
             StepEnd::Substituted => (Outcome::Substituted, None),
             StepEnd::AlreadyValid => (Outcome::Cached, None),
-            StepEnd::Failed(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::TimedOut(reason) => (Outcome::TimedOut, Some(reason)),
             StepEnd::Unsupported(reason) => (Outcome::Unsupported, Some(reason)),
             StepEnd::DependencyFailed(reason) => (Outcome::DependencyFailed, Some(reason)),
@@ -198,8 +197,9 @@ impl State {
             {
                 return self.try_again(id, reason);
             }
-            // Nix calls so, among others, whatever fails with access to the network: fixed-output derivations.
-            StepEnd::Transient(reason) => (Outcome::Failed, Some(reason)),
+            // A transient failure that stays is one, too. Nix calls so, among others, whatever fails with access to the
+            // network: fixed-output derivations.
+            StepEnd::Failed(reason) | StepEnd::Transient(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::Lost(reason) => {
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row >= LOST_IN_A_ROW {

@@ -1,1 +1,278 @@
+use std::collections::{BTreeMap, BTreeSet};
 
+use proptest::prelude::*;
+
+use super::{Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, Schedule, Task};
+use crate::nix::AttrPath;
+
+fn path(name: &str) -> AttrPath {
+    AttrPath::new([name])
+}
+
+/// A schedule whose first worker has answered that there are these attributes.
+fn open(workers: usize, names: &[&str]) -> Schedule {
+    let mut schedule = Schedule::new(workers);
+    schedule.open();
+    schedule.push(Task::evaluate(AttrPath::default()));
+    start_all(&mut schedule);
+    schedule.looked(0).unwrap();
+    let tasks = names.iter().map(|name| Task::evaluate(path(name)));
+    schedule.extend(tasks.collect());
+    start_all(&mut schedule);
+    schedule
+}
+
+/// Lets all workers that are asked for start; returns what they are to look at.
+fn start_all(schedule: &mut Schedule) -> Vec<Effect> {
+    let mut looks = Vec::new();
+    loop {
+        let effects = schedule.effects();
+        if effects.is_empty() {
+            return looks;
+        }
+        for effect in effects {
+            match effect {
+                Effect::Start(worker) => schedule.ready(worker),
+                Effect::Stop(worker) => drop(schedule.ended(worker)),
+                look @ Effect::Look(..) => looks.push(look),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_worker_starts_before_the_flake_is_locked_and_looks_afterwards() {
+    let mut schedule = Schedule::new(4);
+    schedule.push(Task::evaluate(AttrPath::default()));
+    assert_eq!(schedule.effects(), [Effect::Start(0)]);
+    schedule.ready(0);
+    assert_eq!(schedule.effects(), []);
+    schedule.open();
+    assert_eq!(
+        schedule.effects(),
+        [Effect::Look(0, AttrPath::default()), Effect::Start(1)]
+    );
+    schedule.ready(1);
+    assert_eq!(schedule.effects(), []);
+    // Three attributes: one more worker is of use.
+    assert!(schedule.looked(0).is_some());
+    schedule.extend(
+        ["a", "b", "c"]
+            .map(|name| Task::evaluate(path(name)))
+            .into(),
+    );
+    assert_eq!(
+        schedule.effects(),
+        [
+            Effect::Look(0, path("a")),
+            Effect::Look(1, path("b")),
+            Effect::Start(2)
+        ]
+    );
+    assert_eq!(schedule.effects(), []);
+}
+
+#[test]
+fn workers_are_stopped_while_the_flake_takes_long_to_lock() {
+    let mut schedule = Schedule::new(2);
+    schedule.push(Task::evaluate(AttrPath::default()));
+    assert_eq!(schedule.effects(), [Effect::Start(0)]);
+    schedule.pause();
+    assert_eq!(schedule.effects(), [Effect::Stop(0)]);
+    assert_eq!(schedule.effects(), []);
+    schedule.ended(0);
+    assert_eq!(schedule.effects(), []);
+    assert!(!schedule.is_finished());
+    schedule.open();
+    let looks = start_all(&mut schedule);
+    assert_eq!(looks, [Effect::Look(1, AttrPath::default())]);
+}
+
+#[test]
+fn workers_load_the_flake_while_the_first_answer_takes_long() {
+    let mut schedule = Schedule::new(3);
+    schedule.push(Task::evaluate(AttrPath::default()));
+    schedule.open();
+    assert_eq!(
+        start_all(&mut schedule),
+        [Effect::Look(0, AttrPath::default())]
+    );
+    schedule.warm_up();
+    assert_eq!(
+        start_all(&mut schedule),
+        [1, 2].map(|worker| Effect::Look(worker, AttrPath::default()))
+    );
+    assert_eq!(schedule.looked(1), None);
+    // It is warm now, and is not told to warm up again.
+    assert_eq!(schedule.effects(), []);
+    assert_eq!(
+        schedule.looked(0),
+        Some(Task::evaluate(AttrPath::default()))
+    );
+    assert!(schedule.is_finished());
+}
+
+#[test]
+fn a_lost_task_is_tried_alone_when_all_else_is_done() {
+    let mut schedule = open(2, &["a", "b"]);
+    let Loss::Task(task) = schedule.ended(0) else {
+        panic!("it was looking at a")
+    };
+    schedule.retry_alone(task);
+    assert_eq!(schedule.effects(), [], "b goes on by itself");
+    schedule.looked(1);
+    // The other worker has a heap of its own: it goes, and a fresh one comes when it is gone.
+    assert_eq!(schedule.effects(), [Effect::Stop(1)]);
+    assert_eq!(schedule.effects(), []);
+    assert_eq!(schedule.ended(1), Loss::Nothing);
+    assert_eq!(schedule.effects(), [Effect::Start(2)]);
+    schedule.push(Task::evaluate(path("c")));
+    schedule.ready(2);
+    assert_eq!(
+        schedule.effects(),
+        [Effect::Look(2, path("c"))],
+        "what is not alone comes first"
+    );
+    schedule.looked(2);
+    assert_eq!(start_all(&mut schedule), [Effect::Look(3, path("a"))]);
+    schedule.push(Task::evaluate(path("d")));
+    assert_eq!(schedule.effects(), [], "nothing runs beside it");
+    let alone = schedule.looked(3).unwrap();
+    assert!(alone.is_alone);
+    assert_eq!(schedule.effects(), [Effect::Look(3, path("d"))]);
+}
+
+#[test]
+fn a_worker_that_was_dismissed_says_nothing_more() {
+    let mut schedule = open(1, &["a"]);
+    assert_eq!(schedule.dismiss(0), Some(Task::evaluate(path("a"))));
+    assert_eq!(schedule.looked(0), None);
+    assert_eq!(schedule.ended(0), Loss::Nothing);
+    assert!(schedule.is_finished());
+}
+
+#[test]
+fn workers_that_do_not_start_end_the_evaluation() {
+    let mut schedule = Schedule::new(1);
+    schedule.push(Task::evaluate(path("a")));
+    for _ in 1..FAILED_STARTS_MAX {
+        let [Effect::Start(worker)] = schedule.effects()[..] else {
+            panic!("no start")
+        };
+        assert_eq!(schedule.ended(worker), Loss::Nothing);
+    }
+    let [Effect::Start(worker)] = schedule.effects()[..] else {
+        panic!("no start")
+    };
+    assert_eq!(schedule.ended(worker), Loss::TooMany);
+}
+
+/// Loses workers one after the other until that is too many; `forgive` says after which loss there is an answer.
+fn losses_until_the_end(forgive: impl Fn(usize) -> bool) -> Option<usize> {
+    let mut schedule = open(1, &[]);
+    for lost in 1..LOSSES_MAX * 3 {
+        schedule.extend(["a", "b"].map(|name| Task::evaluate(path(name))).into());
+        while let [Effect::Look(worker, _)] = start_all(&mut schedule)[..] {
+            match schedule.ended(worker) {
+                Loss::TooMany => return Some(lost),
+                loss => assert!(matches!(loss, Loss::Task(_))),
+            }
+            if forgive(lost)
+                && let [Effect::Look(worker, _)] = start_all(&mut schedule)[..]
+            {
+                schedule.looked(worker).unwrap();
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn losses_without_end_end_the_evaluation_but_an_answer_forgives_them() {
+    assert_eq!(losses_until_the_end(|_| false), Some(LOSSES_MAX / 2));
+    assert_eq!(losses_until_the_end(|lost| lost % 10 == 0), None);
+}
+
+/// What happens next to one of the workers.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Answer,
+    Dies,
+    Evicted,
+}
+
+proptest! {
+    /// Whatever happens to workers: all tasks end exactly once, and never are there too many workers.
+    #[test]
+    fn every_task_ends_once(
+        workers in 1usize..5,
+        tasks in 0usize..20,
+        fates in proptest::collection::vec((0usize..5, prop_oneof![
+            4 => Just(Happens::Answer), 1 => Just(Happens::Dies), 1 => Just(Happens::Evicted)
+        ]), 0..100),
+    ) {
+        let mut schedule = Schedule::new(workers);
+        schedule.open();
+        let names: Vec<AttrPath> = (0..tasks).map(|i| path(&i.to_string())).collect();
+        schedule.extend(names.iter().cloned().map(Task::evaluate).collect());
+        let mut ended: BTreeSet<AttrPath> = BTreeSet::new();
+        let mut looking: BTreeMap<usize, AttrPath> = BTreeMap::new();
+        let mut alive: BTreeSet<usize> = BTreeSet::new();
+        let mut fates = fates.into_iter();
+        for _ in 0..10_000 {
+            for effect in schedule.effects() {
+                match effect {
+                    Effect::Start(worker) => {
+                        alive.insert(worker);
+                        prop_assert!(alive.len() <= workers);
+                        schedule.ready(worker);
+                    }
+                    Effect::Look(worker, path) => {
+                        let task = schedule.task(worker).unwrap();
+                        prop_assert_eq!(&task.path, &path);
+                        prop_assert!(!task.is_alone || alive.len() == 1);
+                        looking.insert(worker, path);
+                    }
+                    Effect::Stop(worker) => {
+                        alive.remove(&worker);
+                        prop_assert!(!looking.contains_key(&worker));
+                        prop_assert_eq!(schedule.ended(worker), Loss::Nothing);
+                    }
+                }
+            }
+            if schedule.is_finished() {
+                break;
+            }
+            if looking.is_empty() {
+                continue;
+            }
+            let (at, happens) = fates.next().unwrap_or((0, Happens::Answer));
+            let worker = *looking.keys().nth(at % looking.len()).unwrap();
+            looking.remove(&worker);
+            let task = match happens {
+                Happens::Answer => {
+                    let task = schedule.looked(worker).unwrap();
+                    prop_assert!(ended.insert(task.path));
+                    continue;
+                }
+                Happens::Dies => match schedule.ended(worker) {
+                    Loss::Task(task) => task,
+                    loss => return Err(TestCaseError::fail(format!("{loss:?}"))),
+                },
+                Happens::Evicted => {
+                    let task = schedule.dismiss(worker).unwrap();
+                    prop_assert_eq!(schedule.ended(worker), Loss::Nothing);
+                    task
+                }
+            };
+            alive.remove(&worker);
+            if task.is_alone {
+                prop_assert!(ended.insert(task.path));
+            } else {
+                schedule.retry_alone(task);
+            }
+        }
+        prop_assert!(schedule.is_finished());
+        prop_assert_eq!(ended, names.into_iter().collect::<BTreeSet<_>>());
+    }
+}

@@ -10,7 +10,8 @@ use crate::report::{
         text_line::TextLine,
     },
     running::RunningStep,
-    sanitize::{columns, fit, harmless},
+    sanitize::{columns, fit},
+    words::first_line,
 };
 
 /// From this width on, running steps show the check they are for.
@@ -152,7 +153,7 @@ impl Writer<'_> {
             add(
                 9,
                 "",
-                format!("stopping: {}", harmless(reason)),
+                format!("stopping: {}", first_line(reason)),
                 &styles.notice,
             );
         }

@@ -22,6 +22,7 @@ fn a_signal_ends_the_run_with_its_exit_code_when_what_runs_is_gone() {
     for (stop, code) in [
         (Stop::Interrupt, 130),
         (Stop::Terminate, 143),
+        (Stop::Hangup, 129),
         (Stop::OutputClosed, 141),
     ] {
         let mut world = World::new(settings());

@@ -71,8 +71,30 @@ fn the_longest_remaining_way_goes_first() {
 }
 
 #[test]
-fn a_long_chain_costs_time_in_proportion_to_its_length() {
-    const LENGTH: usize = 10_000;
+fn the_end_of_a_long_chain_goes_before_what_was_short_all_along() {
+    let mut world = World::new(RunSettings {
+        slots: 1,
+        ..settings()
+    });
+    world.find(&["a", "b", "chain"]);
+    let steps = vec![
+        build("lib", &[]),
+        build("a", &["lib"]),
+        build("b", &["lib"]),
+        build("low", &[]),
+        build("middle", &["low"]),
+        build("chain", &["middle"]),
+    ];
+    world.plan(&["a", "b", "chain"], steps);
+    for name in ["low", "middle", "lib", "chain", "a", "b"] {
+        assert_eq!(world.running(), [name]);
+        world.end(name, StepEnd::Built);
+    }
+}
+
+#[test]
+fn a_long_chain_is_built_from_its_beginning_to_its_end() {
+    const LENGTH: usize = 2_000;
     let mut world = World::new(settings());
     world.find(&["top"]);
     let name = |i: usize| format!("s{i}");
@@ -84,7 +106,6 @@ fn a_long_chain_costs_time_in_proportion_to_its_length() {
         .collect();
     steps.push(build("top", &[&name(LENGTH - 1)]));
     world.evaluation_ends();
-    let began = Instant::now();
     world.plan(&["top"], steps);
     for i in 0..LENGTH {
         let step = world.running()[0].to_owned();
@@ -99,8 +120,6 @@ fn a_long_chain_costs_time_in_proportion_to_its_length() {
     }
     world.end("top", StepEnd::Built);
     assert_eq!(world.verdict(), Some((RunOutcome::Passed, 0)));
-    // On a busy machine, without optimisation; in proportion to the square it would be minutes.
-    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
 }
 
 #[test]
