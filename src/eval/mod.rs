@@ -7,8 +7,10 @@
 mod budget;
 mod builtin;
 mod cache;
+mod choose;
 mod delivery;
 mod failure;
+mod nix_eval_jobs;
 mod process;
 mod sections;
 mod selection;
@@ -17,6 +19,8 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 
 pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
+pub use choose::{EvaluatorKind, choose};
+pub use nix_eval_jobs::{NixEvalJobs, fuzz_line};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

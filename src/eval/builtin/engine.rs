@@ -3,11 +3,7 @@
 //! The effects of the built-in evaluator; what to do next is decided by the schedule, what an answer means by the
 //! findings. Ends with all its children gone.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
@@ -30,7 +26,7 @@ use crate::{
         EvalError, EvalRequest, EvalSummary, LockedSource,
         budget::{self, Budget},
         delivery::Delivery,
-        failure::local_trees,
+        nix_eval_jobs::{JobEvent, Jobs},
     },
     nix::AttrPath,
 };
@@ -46,7 +42,7 @@ const WARM_UP_AFTER: Duration = Duration::from_millis(100);
 const REPORTS_MAX: usize = 64;
 
 /// A running evaluation.
-pub(super) struct Engine<'e, 'd> {
+pub(in crate::eval) struct Engine<'e, 'd> {
     request: &'e EvalRequest,
     findings: Findings<'e, 'd>,
     schedule: Schedule,
@@ -55,6 +51,7 @@ pub(super) struct Engine<'e, 'd> {
     config: Vec<(String, String)>,
     root: Option<Root>,
     locked: Option<LockedSource>,
+    jobs: Option<Jobs>,
     workers: BTreeMap<WorkerId, Running>,
     /// Workers that end as soon as so many checks are held.
     leaving: Vec<(Worker, u64)>,
@@ -71,27 +68,30 @@ struct Running {
 }
 
 impl<'e, 'd> Engine<'e, 'd> {
-    /// Prepares the evaluation of all that is asked for but not `known`.
-    pub(super) fn new(
+    /// Prepares the evaluation of all that is asked for, as far as `jobs` does not evaluate it.
+    pub(in crate::eval) fn new(
         request: &'e EvalRequest,
         delivery: &'e mut Delivery<'d>,
-        known: HashSet<AttrPath>,
+        jobs: Option<Jobs>,
     ) -> Result<Self, EvalError> {
         let home = tempfile::Builder::new().prefix("nixci-eval-").tempdir();
         let home = home.map_err(|error| {
             EvalError::Infrastructure(format!("cannot make a temporary folder: {error}"))
         })?;
-        let mut schedule = Schedule::new(request.workers);
+        // Beside nix-eval-jobs one is enough to find out names.
+        let workers = if jobs.is_some() { 1 } else { request.workers };
+        let mut schedule = Schedule::new(workers);
         schedule.push(Task::evaluate(AttrPath::default()));
         let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
         Ok(Self {
             request,
-            findings: Findings::new(request, delivery, known),
+            findings: Findings::new(request, delivery, jobs.is_some()),
             schedule,
             budget: Budget::new(request.memory_budget_bytes),
             config: Vec::new(),
             root: None,
             locked: None,
+            jobs,
             workers: BTreeMap::new(),
             leaving: Vec::new(),
             tasks: JoinSet::new(),
@@ -102,7 +102,10 @@ impl<'e, 'd> Engine<'e, 'd> {
     }
 
     /// Evaluates to the end, or until it is cancelled or nobody receives what is found.
-    pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<EvalSummary, EvalError> {
+    pub(in crate::eval) async fn run(
+        mut self,
+        cancel: CancellationToken,
+    ) -> Result<EvalSummary, EvalError> {
         let abandoned = self.findings.delivery.abandoned();
         let result = tokio::select! {
             result = self.evaluate() => result,
@@ -114,6 +117,9 @@ impl<'e, 'd> Engine<'e, 'd> {
         // Reports that wait to be taken would keep the tasks from ending.
         self.reports.close();
         while self.tasks.join_next().await.is_some() {}
+        if let Some(jobs) = self.jobs.take() {
+            jobs.stop().await;
+        }
         result.map(|()| EvalSummary {
             systems_available: self.findings.systems(),
             locked: self.locked,
@@ -137,7 +143,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             for effect in self.schedule.effects() {
                 self.perform(effect)?;
             }
-            if self.schedule.is_finished() {
+            if self.schedule.is_finished() && self.jobs.is_none() {
                 let survey = self.findings.survey();
                 if survey.is_empty() {
                     return self.findings.delivery.finish().await;
@@ -158,6 +164,9 @@ impl<'e, 'd> Engine<'e, 'd> {
                         warm_up_at = None;
                     }
                     self.take(worker, report)?;
+                }
+                event = next_event(&mut self.jobs), if self.root.is_some() && !delivery.is_full() => {
+                    self.take_job(event);
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
                 _ = memory.tick() => self.watch_memory()?,
@@ -191,9 +200,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 && options.override_inputs.is_empty()
                 && options.reference_lock_file.is_none(),
         });
-        let trees = &mut self.findings.context.trees;
-        *trees = local_trees(&self.request.installable.flake);
-        trees.push(flake.path.clone());
+        self.findings.context.trees.push(flake.path.clone());
         for running in self.workers.values() {
             let asked = &self.request.installable.attribute;
             running.worker.open(&root.expression, asked);
@@ -280,6 +287,24 @@ impl<'e, 'd> Engine<'e, 'd> {
         Ok(())
     }
 
+    fn take_job(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Job(job) => {
+                let has_select = self.jobs.as_ref().is_some_and(|jobs| jobs.has_select);
+                self.findings.take_job(job, has_select);
+            }
+            JobEvent::Warning(text) => self.findings.delivery.warning(None, text),
+            JobEvent::Ended(why) => {
+                self.jobs = None;
+                if let Some(why) = why {
+                    self.findings.delivery.warning(None, why);
+                }
+                self.limit_workers();
+                self.schedule.extend(self.findings.stop_deferring());
+            }
+        }
+    }
+
     fn done(&mut self, task: Task, answer: Result<Vec<u8>, String>) -> Result<(), EvalError> {
         let more = self.findings.take(task, answer)?;
         self.schedule.extend(more);
@@ -315,13 +340,21 @@ impl<'e, 'd> Engine<'e, 'd> {
         if !running.has_answered {
             running.has_answered = true;
             self.budget.loaded(bytes);
-            let max = self.budget.workers(self.request.workers);
-            self.schedule.limit_workers(max);
+            self.limit_workers();
         }
         if self.budget.is_worn_out(bytes, self.schedule.workers_max()) {
             self.schedule.dismiss(id);
             self.stop(id);
         }
+    }
+
+    fn limit_workers(&mut self) {
+        let wanted = if self.jobs.is_some() {
+            1
+        } else {
+            self.request.workers
+        };
+        self.schedule.limit_workers(self.budget.workers(wanted));
     }
 
     fn watch_memory(&mut self) -> Result<(), EvalError> {
@@ -348,6 +381,13 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             None => Ok(()),
         }
+    }
+}
+
+async fn next_event(jobs: &mut Option<Jobs>) -> JobEvent {
+    match jobs {
+        Some(jobs) => jobs.next().await,
+        None => std::future::pending().await,
     }
 }
 

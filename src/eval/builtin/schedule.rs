@@ -154,9 +154,9 @@ impl Schedule {
         });
     }
 
-    /// Lowers how many workers there may be.
+    /// Sets how many workers there may be.
     pub(super) fn limit_workers(&mut self, max: usize) {
-        self.workers_max = self.workers_max.min(max).max(1);
+        self.workers_max = max.max(1);
     }
 
     /// How many workers there may be now.

@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -7,7 +5,7 @@ use super::{Findings, Task};
 use crate::{
     eval::{
         ATTRIBUTES_MAX, BoxFuture, EvalError, EvalOptions, EvalRequest, Evaluated, RootKeeper,
-        delivery::Delivery,
+        delivery::Delivery, nix_eval_jobs::Job,
     },
     nix::{AttrPath, Installable, StorePath, System},
 };
@@ -52,7 +50,6 @@ fn path(path: &str) -> AttrPath {
 /// Gives answers for paths, and returns what is to be looked at next and what was sent.
 struct Answers<'a> {
     request: &'a EvalRequest,
-    known: HashSet<AttrPath>,
 }
 
 impl Answers<'_> {
@@ -62,7 +59,7 @@ impl Answers<'_> {
     ) -> Result<(Vec<String>, Vec<String>, Vec<String>), EvalError> {
         let (found_tx, mut found_rx) = mpsc::channel(1000);
         let mut delivery = Delivery::new(&Roots, found_tx);
-        let mut findings = Findings::new(self.request, &mut delivery, self.known.clone());
+        let mut findings = Findings::new(self.request, &mut delivery, false);
         let mut next = Vec::new();
         for (at, answer) in answers {
             next.extend(findings.take(Task::evaluate(path(at)), answer)?);
@@ -98,12 +95,7 @@ fn give(
     answers: Vec<(&str, Result<Vec<u8>, String>)>,
 ) -> (Vec<String>, Vec<String>, Vec<String>) {
     let request = request(installable);
-    Answers {
-        request: &request,
-        known: HashSet::new(),
-    }
-    .give(answers)
-    .unwrap()
+    Answers { request: &request }.give(answers).unwrap()
 }
 
 #[test]
@@ -171,16 +163,90 @@ fn what_refuses_is_left_alone_and_what_is_too_deep_fails() {
 }
 
 #[test]
-fn what_somebody_else_has_evaluated_is_not_looked_at() {
+fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
     let request = request(".#checks");
-    let answers = Answers {
-        request: &request,
-        known: HashSet::from([path("x86_64-linux.a")]),
+    let (found_tx, mut found_rx) = mpsc::channel(1000);
+    let mut delivery = Delivery::new(&Roots, found_tx);
+    let mut findings = Findings::new(&request, &mut delivery, true);
+    let job = |path: &str, error: &str| {
+        let path = AttrPath::parse(path).unwrap();
+        let line = json!({ "attrPath": path, "error": error, "warnings": ["warning: old"] });
+        Job::parse(line.to_string().as_bytes()).unwrap()
     };
-    let (next, _, _) = answers
-        .give(vec![("x86_64-linux", set(&["a", "b"]))])
+    let paths = |tasks: Vec<Task>| -> Vec<String> {
+        tasks.iter().map(|task| task.path.to_string()).collect()
+    };
+    findings.take_job(job("x86_64-linux.before", "error: 1"), true);
+    let root = findings.take(
+        Task::evaluate(path("")),
+        set(&["x86_64-linux", "aarch64-linux"]),
+    );
+    assert_eq!(
+        paths(root.unwrap()),
+        ["x86_64-linux"],
+        "names of systems are found out at once"
+    );
+    let names = ["after", "before", "group", "null", "quoted"];
+    let system = findings.take(Task::evaluate(path("x86_64-linux")), set(&names));
+    assert!(
+        system.unwrap().is_empty(),
+        "what is below waits for nix-eval-jobs"
+    );
+    findings.take_job(job("x86_64-linux.after", "error: 2"), true);
+    findings.take_job(job("x86_64-linux.group.x", "error: 3"), true);
+    // One that is not wanted, one that could not be looked up, and one that an old version may not look at.
+    findings.take_job(job("aarch64-linux.x", "error: unwanted"), true);
+    let lookup = "error: attribute 'quoted' in selection path 'x86_64-linux.quoted' not found";
+    findings.take_job(job("x86_64-linux.quoted", lookup), true);
+    findings.take_job(job("x86_64-linux.group.y", "error: nested"), false);
+    let rest = findings.stop_deferring();
+    assert_eq!(
+        paths(rest),
+        [
+            "x86_64-linux.group",
+            "x86_64-linux.null",
+            "x86_64-linux.quoted"
+        ]
+    );
+    let group = findings.take(Task::evaluate(path("x86_64-linux.group")), set(&["x", "y"]));
+    assert_eq!(paths(group.unwrap()), ["x86_64-linux.group.y"]);
+    for (at, answer) in [
+        ("null", derivation("x86_64-linux")),
+        ("quoted", derivation("x86_64-linux")),
+    ] {
+        let at = path(&format!("x86_64-linux.{at}"));
+        assert!(
+            findings
+                .take(Task::evaluate(at), answer)
+                .unwrap()
+                .is_empty()
+        );
+    }
+    findings
+        .take(
+            Task::evaluate(path("x86_64-linux.group.y")),
+            Err("error: 4".to_owned()),
+        )
         .unwrap();
-    assert_eq!(next, ["x86_64-linux.b"]);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(delivery.finish()).unwrap();
+    let (mut failed, mut warned, mut last) = (Vec::new(), 0, (0, 1));
+    while let Ok(evaluated) = found_rx.try_recv() {
+        match evaluated {
+            Evaluated::Failed { error, .. } => failed.push(error.message),
+            Evaluated::Warning { .. } => warned += 1,
+            Evaluated::Progress {
+                evaluated,
+                attributes,
+            } => last = (evaluated, attributes),
+            Evaluated::Check(_) => {}
+        }
+    }
+    assert_eq!(failed, ["1", "2", "3", "4"]);
+    assert_eq!(warned, 1);
+    assert_eq!(last.0, last.1, "all that is known is evaluated");
 }
 
 #[test]
@@ -227,10 +293,7 @@ fn errors_and_nonsense_cost_one_attribute() {
 #[test]
 fn if_what_was_asked_for_fails_all_has_failed() {
     let request = request(".#checks.a");
-    let answers = Answers {
-        request: &request,
-        known: HashSet::new(),
-    };
+    let answers = Answers { request: &request };
     let error = |answer| answers.give(vec![("", answer)]).unwrap_err();
     assert!(
         matches!(error(Err("error: x".to_owned())), EvalError::Flake(failure) if failure.message == "x")
@@ -250,10 +313,7 @@ fn if_what_was_asked_for_fails_all_has_failed() {
 #[test]
 fn there_may_not_be_too_many_attributes() {
     let request = request(".#checks");
-    let answers = Answers {
-        request: &request,
-        known: HashSet::new(),
-    };
+    let answers = Answers { request: &request };
     let names: Vec<String> = (0..ATTRIBUTES_MAX).map(|i| i.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let error = answers
