@@ -267,7 +267,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let task = self.schedule.looked(id);
                 self.weigh(id);
                 if let Some(task) = task {
-                    self.done(task, answer)?;
+                    self.done(task, answer.as_deref().map_err(String::as_str))?;
                 }
             }
             Report::Ended(ended) => {
@@ -305,7 +305,7 @@ impl<'e, 'd> Engine<'e, 'd> {
         }
     }
 
-    fn done(&mut self, task: Task, answer: Result<Vec<u8>, String>) -> Result<(), EvalError> {
+    fn done(&mut self, task: Task, answer: Result<&[u8], &str>) -> Result<(), EvalError> {
         let more = self.findings.take(task, answer)?;
         self.schedule.extend(more);
         Ok(())
@@ -326,7 +326,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             Some(_) | None => last_words,
         };
-        self.done(task, Err(why))
+        self.done(task, Err(&why))
     }
 
     /// Sees how large a worker is between two attributes.
@@ -373,7 +373,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let why = format!(
                     "its evaluation needs more than {budget} MiB, even alone: raise the budget with `--eval-memory`"
                 );
-                self.done(task, Err(why))
+                self.done(task, Err(&why))
             }
             Some(task) => {
                 self.schedule.retry_alone(task);

@@ -72,9 +72,9 @@ impl<'e, 'd> Findings<'e, 'd> {
     pub(super) fn take(
         &mut self,
         task: Task,
-        answer: Result<Vec<u8>, String>,
+        answer: Result<&[u8], &str>,
     ) -> Result<Vec<Task>, EvalError> {
-        let parsed = match &answer {
+        let parsed = match answer {
             Ok(json) => serde_json::from_slice::<Answer>(json).map_err(|error| {
                 EvalFailure::new(format!("cannot understand what Nix says about it: {error}"))
             }),

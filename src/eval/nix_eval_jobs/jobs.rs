@@ -64,25 +64,26 @@ impl Jobs {
     pub(in crate::eval) async fn next(&mut self) -> JobEvent {
         loop {
             let section = tokio::select! {
-                line = next_line(&mut self.stdout), if self.stdout.is_some() => match line {
-                    Some(line) => match Job::parse(&line) {
-                        Ok(job) => return JobEvent::Job(job),
-                        Err(error) => {
-                            return JobEvent::Warning(format!("cannot understand a line of nix-eval-jobs: {error}"));
-                        }
-                    },
-                    None => {
+                line = next_line(&mut self.stdout), if self.stdout.is_some() => {
+                    let Some(line) = line else {
                         self.stdout = None;
                         continue;
-                    }
-                },
-                line = next_line(&mut self.stderr), if self.stderr.is_some() => match line {
-                    Some(line) => self.sections.push(&line),
-                    None => {
+                    };
+                    return match Job::parse(&line) {
+                        Ok(job) => JobEvent::Job(job),
+                        Err(error) => {
+                            JobEvent::Warning(format!("cannot understand a line of nix-eval-jobs: {error}"))
+                        }
+                    };
+                }
+                line = next_line(&mut self.stderr), if self.stderr.is_some() => {
+                    if let Some(line) = line {
+                        self.sections.push(&line)
+                    } else {
                         self.stderr = None;
                         self.sections.finish()
                     }
-                },
+                }
                 status = self.process.wait(), if self.stdout.is_none() && self.stderr.is_none() => {
                     let why = match status {
                         Ok(status) if status.success() => return JobEvent::Ended(None),

@@ -32,12 +32,26 @@ fn request(installable: &str) -> EvalRequest {
     }
 }
 
-fn set(names: &[&str]) -> Result<Vec<u8>, String> {
+/// What is to be looked at next, what was sent, and the systems.
+type Outcome = (Vec<String>, Vec<String>, Vec<String>);
+
+/// An answer, or an error text.
+type Given = Result<Vec<u8>, String>;
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "answers stand beside errors in tables"
+)]
+fn set(names: &[&str]) -> Given {
     let answer = json!({ "kind": "set", "count": names.len(), "names": names, "recurse": true });
     Ok(answer.to_string().into_bytes())
 }
 
-fn derivation(system: &str) -> Result<Vec<u8>, String> {
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "answers stand beside errors in tables"
+)]
+fn derivation(system: &str) -> Given {
     let drv_path = "/nix/store/qyxcm6jl3gdw98f5s0hds14v2inqyqsm-ok.drv";
     let answer = json!({ "kind": "derivation", "drvPath": drv_path, "name": "ok", "system": system, "outputs": {} });
     Ok(answer.to_string().into_bytes())
@@ -47,22 +61,24 @@ fn path(path: &str) -> AttrPath {
     AttrPath::parse(path).unwrap()
 }
 
+fn take(findings: &mut Findings<'_, '_>, at: &str, given: &Given) -> Result<Vec<Task>, EvalError> {
+    let answer = given.as_deref().map_err(String::as_str);
+    findings.take(Task::evaluate(path(at)), answer)
+}
+
 /// Gives answers for paths, and returns what is to be looked at next and what was sent.
 struct Answers<'a> {
     request: &'a EvalRequest,
 }
 
 impl Answers<'_> {
-    fn give(
-        &self,
-        answers: Vec<(&str, Result<Vec<u8>, String>)>,
-    ) -> Result<(Vec<String>, Vec<String>, Vec<String>), EvalError> {
+    fn give(&self, answers: Vec<(&str, Given)>) -> Result<Outcome, EvalError> {
         let (found_tx, mut found_rx) = mpsc::channel(1000);
         let mut delivery = Delivery::new(&Roots, found_tx);
         let mut findings = Findings::new(self.request, &mut delivery, false);
         let mut next = Vec::new();
         for (at, answer) in answers {
-            next.extend(findings.take(Task::evaluate(path(at)), answer)?);
+            next.extend(take(&mut findings, at, &answer)?);
         }
         let survey = findings.survey();
         let systems = findings.systems();
@@ -75,7 +91,7 @@ impl Answers<'_> {
             match evaluated {
                 Evaluated::Check(check) => sent.push(check.path.to_string()),
                 Evaluated::Failed { path, error } => {
-                    sent.push(format!("{path}: {}", error.message))
+                    sent.push(format!("{path}: {}", error.message));
                 }
                 Evaluated::Warning { .. } | Evaluated::Progress { .. } => {}
             }
@@ -90,10 +106,7 @@ impl Answers<'_> {
     }
 }
 
-fn give(
-    installable: &str,
-    answers: Vec<(&str, Result<Vec<u8>, String>)>,
-) -> (Vec<String>, Vec<String>, Vec<String>) {
+fn give(installable: &str, answers: Vec<(&str, Given)>) -> Outcome {
     let request = request(installable);
     Answers { request: &request }.give(answers).unwrap()
 }
@@ -177,17 +190,14 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
         tasks.iter().map(|task| task.path.to_string()).collect()
     };
     findings.take_job(job("x86_64-linux.before", "error: 1"), true);
-    let root = findings.take(
-        Task::evaluate(path("")),
-        set(&["x86_64-linux", "aarch64-linux"]),
-    );
+    let root = take(&mut findings, "", &set(&["x86_64-linux", "aarch64-linux"]));
     assert_eq!(
         paths(root.unwrap()),
         ["x86_64-linux"],
         "names of systems are found out at once"
     );
     let names = ["after", "before", "group", "null", "quoted"];
-    let system = findings.take(Task::evaluate(path("x86_64-linux")), set(&names));
+    let system = take(&mut findings, "x86_64-linux", &set(&names));
     assert!(
         system.unwrap().is_empty(),
         "what is below waits for nix-eval-jobs"
@@ -208,26 +218,21 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
             "x86_64-linux.quoted"
         ]
     );
-    let group = findings.take(Task::evaluate(path("x86_64-linux.group")), set(&["x", "y"]));
+    let group = take(&mut findings, "x86_64-linux.group", &set(&["x", "y"]));
     assert_eq!(paths(group.unwrap()), ["x86_64-linux.group.y"]);
     for (at, answer) in [
         ("null", derivation("x86_64-linux")),
         ("quoted", derivation("x86_64-linux")),
     ] {
-        let at = path(&format!("x86_64-linux.{at}"));
-        assert!(
-            findings
-                .take(Task::evaluate(at), answer)
-                .unwrap()
-                .is_empty()
-        );
+        let at = format!("x86_64-linux.{at}");
+        assert!(take(&mut findings, &at, &answer).unwrap().is_empty());
     }
-    findings
-        .take(
-            Task::evaluate(path("x86_64-linux.group.y")),
-            Err("error: 4".to_owned()),
-        )
-        .unwrap();
+    take(
+        &mut findings,
+        "x86_64-linux.group.y",
+        &Err("error: 4".to_owned()),
+    )
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
