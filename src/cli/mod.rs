@@ -1,8 +1,43 @@
 //! Arguments, wiring and exit codes.
+//!
+//! The only place that knows all parts. Prints nothing but errors that end the program before a run begins, and what
+//! `eval` and `generate` are for; runs are shown by `report`.
 
-use std::process::ExitCode;
+mod args;
+mod check;
+mod eval;
+mod failure;
+mod generate;
+mod local_flake;
+mod setup;
+mod size;
 
-/// Runs the program and returns its exit code.
+use std::{fmt::Display, io::Write, process::ExitCode};
+
+use clap::Parser;
+
+use self::{
+    args::{Cli, Command},
+    failure::Failure,
+};
+use crate::report::harmless;
+
+/// Runs the program on the arguments of this process and returns its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Check(args) => check::check(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Generate { dir } => generate::generate(&dir)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Failure::infrastructure),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}
+
+/// Prints an error on stderr, made harmless; without a reader there is nobody to tell.
+fn print_error(message: &dyn Display) {
+    let message = message.to_string();
+    let lines: Vec<String> = message.lines().map(harmless).collect();
+    let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
 }

@@ -289,3 +289,6 @@ fn cache_key(program: &Path, conf: &str, options: &[(String, String)]) -> String
         .to_le_bytes());
     hex(&hash.finalize())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@
 mod answer;
 mod engine;
 mod findings;
-mod flake_config;
 mod locked_flake;
 mod nix_output;
 mod root;
@@ -55,15 +54,13 @@ impl Evaluator for BuiltinEvaluator {
     }
 }
 
-/// The arguments that every `nix` of an evaluation gets first; `config` is what the flake itself asks for.
-pub(super) fn common_arguments(
-    request: &EvalRequest,
-    config: &[(String, String)],
-) -> Vec<OsString> {
-    // What comes last counts: in Nix that is the flake's own wish, and without these two features nothing works.
+/// The arguments that every `nix` of an evaluation gets first.
+pub(super) fn common_arguments(request: &EvalRequest) -> Vec<OsString> {
+    // What comes last counts, and without these two features nothing works.
     let features = [("extra-experimental-features", "nix-command flakes")];
-    let options = request.options.nix_options.iter().chain(config);
+    let options = &request.options.nix_options;
     options
+        .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .chain(features)
         .flat_map(|(name, value)| ["--option", name, value].map(OsString::from))

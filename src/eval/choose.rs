@@ -4,13 +4,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
-use tokio::process::Command;
-
-use super::{BuiltinEvaluator, EvalError, Evaluator, NixEvalJobs, nix_eval_jobs::Job};
-use crate::eval::nix_eval_jobs::Outcome;
+use super::{
+    BuiltinEvaluator, EvalError, Evaluator, NixEvalJobs,
+    nix_eval_jobs::{Job, Outcome},
+};
 
 /// Which evaluator the user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum EvaluatorKind {
 }
 
 /// Chooses the evaluator: `program` is the nix-eval-jobs on `PATH`, if there is one, `nix_version` that of `nix`.
-pub async fn choose(
+pub fn choose_evaluator(
     kind: EvaluatorKind,
     program: Option<PathBuf>,
     nix_version: (u32, u32),
@@ -38,13 +38,13 @@ pub async fn choose(
             "cannot find `nix-eval-jobs` on PATH: install it, or use `--evaluator builtin`"
                 .to_owned(),
         )),
-        (EvaluatorKind::Auto, Some(program)) => match version(&program).await {
+        (EvaluatorKind::Auto, Some(program)) => match version(&program) {
             Some(version) if version == nix_version && version >= NixEvalJobs::OLDEST => {
                 Ok(Box::new(NixEvalJobs::new(program, version)))
             }
             Some(_) | None => Ok(builtin()),
         },
-        (EvaluatorKind::NixEvalJobs, Some(program)) => match version(&program).await {
+        (EvaluatorKind::NixEvalJobs, Some(program)) => match version(&program) {
             Some(version) if version >= NixEvalJobs::OLDEST => {
                 Ok(Box::new(NixEvalJobs::new(program, version)))
             }
@@ -61,7 +61,7 @@ pub async fn choose(
 }
 
 /// Finds out the version of a nix-eval-jobs, which is that of the Nix it is linked to.
-async fn version(program: &Path) -> Option<(u32, u32)> {
+fn version(program: &Path) -> Option<(u32, u32)> {
     // It is nearly always installed by Nix, and then no process is needed.
     if let Ok(file) = program.canonicalize()
         && let Some(version) = version_in_path(&file.to_string_lossy())
@@ -73,9 +73,7 @@ async fn version(program: &Path) -> Option<(u32, u32)> {
         .args(["--expr", "{ version = throw builtins.nixVersion; }"])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
         .output()
-        .await
         .ok()?;
     let line = output.stdout.split(|&byte| byte == b'\n').next()?;
     match Job::parse(line).ok()?.outcome {

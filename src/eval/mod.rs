@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 
 pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
-pub use choose::{EvaluatorKind, choose};
+pub use choose::{EvaluatorKind, choose_evaluator};
 pub use nix_eval_jobs::{NixEvalJobs, fuzz_line};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ pub struct EvalOptions {
     pub override_inputs: Vec<(String, String)>,
     /// `--reference-lock-file FILE`.
     pub reference_lock_file: Option<PathBuf>,
-    /// `--accept-flake-config`.
+    /// `--accept-flake-config`; what the flake wishes for is in `nix_options` then.
     pub accept_flake_config: bool,
     /// `--show-trace`.
     pub show_trace: bool,

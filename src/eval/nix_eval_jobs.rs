@@ -64,7 +64,7 @@ impl NixEvalJobs {
     fn arguments(&self, request: &EvalRequest, gc_roots: &TempDir) -> Vec<OsString> {
         let workers = request.workers.max(1);
         let mib_each = (request.memory_budget_bytes >> 20) / workers as u64;
-        let mut arguments = builtin::common_arguments(request, &[]);
+        let mut arguments = builtin::common_arguments(request);
         arguments.extend([
             "--force-recurse".into(),
             "--show-trace".into(),

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use git2::{Delta, DiffOptions, ErrorCode, Repository, RepositoryOpenFlags};
+use git2::{
+    Delta, DiffOptions, ErrorCode, IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, Repository,
+    RepositoryOpenFlags,
+};
 use sha2::{Digest, Sha256};
 
 /// What a flake in a git checkout can see of it.
@@ -20,8 +23,9 @@ pub struct Checkout {
     pub is_dirty: bool,
     /// Whether the history is cut off, so that commits cannot be counted.
     pub is_shallow: bool,
-    /// Whether there are submodules: their content is not part of [`Self::fingerprint`].
-    pub has_submodules: bool,
+    /// Whether there are files whose content is not part of [`Self::fingerprint`]: submodules, and those that git was
+    /// told not to look at.
+    pub has_blind_spots: bool,
     /// A hash of the commit and of every tracked file that differs from it.
     pub fingerprint: String,
 }
@@ -96,16 +100,16 @@ impl Checkout {
             let Some(file) = delta.new_file().path().or_else(|| delta.old_file().path()) else {
                 continue;
             };
-            hash_file(&mut hash, &root, file)?;
+            hash_file(&mut hash, &root, file, delta.status() != Delta::Deleted)?;
         }
         let index = repository.index().map_err(failed)?;
-        let has_submodules = index.iter().any(|entry| entry.mode == GITLINK);
+        let has_blind_spots = index.iter().any(|entry| is_blind_spot(&entry));
         Ok(Some(Self {
             is_shallow: repository.is_shallow(),
             root,
             revision,
             is_dirty,
-            has_submodules,
+            has_blind_spots,
             fingerprint: crate::nix::hex(&hash.finalize()),
         }))
     }
@@ -123,7 +127,19 @@ impl Checkout {
 /// The mode of an index entry that is the commit of a submodule.
 const GITLINK: u32 = 0o160_000;
 
-fn hash_file(hash: &mut Sha256, root: &Path, file: &Path) -> Result<(), GitError> {
+fn is_blind_spot(entry: &IndexEntry) -> bool {
+    entry.mode == GITLINK
+        || entry.flags & IndexEntryFlag::VALID.bits() != 0
+        || entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0
+}
+
+/// `is_tracked`: a file may lie there that git was told to forget; a flake does not see it.
+fn hash_file(
+    hash: &mut Sha256,
+    root: &Path,
+    file: &Path,
+    is_tracked: bool,
+) -> Result<(), GitError> {
     let name = file.as_os_str().as_encoded_bytes();
     hash.update((name.len() as u64).to_le_bytes());
     hash.update(name);
@@ -132,7 +148,8 @@ fn hash_file(hash: &mut Sha256, root: &Path, file: &Path) -> Result<(), GitError
         path: path.clone(),
         source,
     };
-    let Ok(meta) = fs::symlink_metadata(&path) else {
+    let meta = fs::symlink_metadata(&path).ok().filter(|_| is_tracked);
+    let Some(meta) = meta else {
         hash.update(b"gone");
         return Ok(());
     };

@@ -1,7 +1,7 @@
 //! Asks the store what is missing, and reads what must be built.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     future::Future,
     pin::Pin,
 };
@@ -138,7 +138,8 @@ impl Planner {
         Ok(plan)
     }
 
-    /// Adds a step for each of these derivations and for all below them that must be built; inputs come first.
+    /// Adds a step for each of these derivations and for all below them that must be built; inputs come first. What nobody
+    /// can build needs nothing.
     async fn add_builds(
         &mut self,
         store: &dyn StoreView,
@@ -153,16 +154,23 @@ impl Planner {
             .map(|path| (path, None))
             .collect();
         let mut entered: HashSet<StorePath> = HashSet::new();
+        let mut offered = Offered::new(store, missing);
         while let Some((drv_path, parsed)) = stack.pop() {
             if let Some(derivation) = parsed {
-                self.add_build(store, plan, drv_path, &derivation, missing)
+                let inputs = self
+                    .inputs(plan, &drv_path, &derivation, &mut offered)
                     .await?;
+                self.add_step(plan, drv_path, &derivation, inputs);
                 continue;
             }
             if self.planned.contains(&drv_path) || !entered.insert(drv_path.clone()) {
                 continue;
             }
             let derivation = store.derivation(drv_path.clone()).await?;
+            if self.find_builder(&derivation).is_err() {
+                self.add_step(plan, drv_path, &derivation, Vec::new());
+                continue;
+            }
             let below: Vec<StorePath> = derivation
                 .input_drvs
                 .keys()
@@ -175,44 +183,44 @@ impl Planner {
         Ok(())
     }
 
-    async fn add_build(
+    /// The targets a derivation waits for. Adds those that are downloaded.
+    async fn inputs(
         &mut self,
-        store: &dyn StoreView,
         plan: &mut Plan,
-        drv_path: StorePath,
+        drv_path: &StorePath,
         derivation: &Derivation,
-        missing: &MissingPaths,
-    ) -> Result<(), PlanError> {
+        offered: &mut Offered<'_>,
+    ) -> Result<Vec<StorePath>, PlanError> {
         let mut inputs = Vec::new();
-        for (input, outputs) in &derivation.input_drvs {
-            if missing.will_build.contains(input) {
+        for (input, names) in &derivation.input_drvs {
+            if offered.missing.will_build.contains(input) {
                 inputs.push(input.clone());
-            } else if !missing.will_substitute.is_empty() {
-                // Its outputs are valid or offered; only reading it tells which paths they are.
-                let paths = store.derivation(input.clone()).await?;
-                for path in outputs
-                    .iter()
-                    .filter_map(|name| paths.outputs.get(name))
-                    .filter_map(|output| StorePath::parse(&output.path).ok())
-                    .filter(|path| missing.will_substitute.contains(path))
-                {
-                    self.add_substitution(plan, &path, input);
-                    inputs.push(path);
-                }
+                continue;
+            }
+            for path in offered.outputs(input, names).await? {
+                self.add_substitution(plan, &path, input);
+                inputs.push(path);
             }
         }
         for source in derivation
             .input_srcs
             .iter()
-            .filter(|path| missing.will_substitute.contains(*path))
+            .filter(|path| offered.missing.will_substitute.contains(*path))
         {
-            self.add_substitution(plan, source, &drv_path);
+            self.add_substitution(plan, source, drv_path);
             inputs.push(source.clone());
         }
-        let how = match self
-            .builders
-            .find(&derivation.system, &derivation.required_system_features())
-        {
+        Ok(inputs)
+    }
+
+    fn add_step(
+        &mut self,
+        plan: &mut Plan,
+        drv_path: StorePath,
+        derivation: &Derivation,
+        inputs: Vec<StorePath>,
+    ) {
+        let how = match self.find_builder(derivation) {
             Ok(local) => How::Build { local },
             Err(reason) => How::Unsupported { reason },
         };
@@ -224,7 +232,11 @@ impl Planner {
             inputs,
             how,
         });
-        Ok(())
+    }
+
+    fn find_builder(&self, derivation: &Derivation) -> Result<bool, String> {
+        self.builders
+            .find(&derivation.system, &derivation.required_system_features())
     }
 
     fn add_substitution(&mut self, plan: &mut Plan, path: &StorePath, drv_path: &StorePath) {
@@ -237,6 +249,50 @@ impl Planner {
                 how: How::Substitute,
             });
         }
+    }
+}
+
+/// Finds what a substituter offers of derivations that need not be built; reads each derivation once.
+struct Offered<'a> {
+    store: &'a dyn StoreView,
+    missing: &'a MissingPaths,
+    /// The offered outputs by name, of each derivation asked about.
+    known: HashMap<StorePath, Vec<(String, StorePath)>>,
+}
+
+impl<'a> Offered<'a> {
+    fn new(store: &'a dyn StoreView, missing: &'a MissingPaths) -> Self {
+        Self {
+            store,
+            missing,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The outputs with these names that are offered; all others are valid.
+    async fn outputs(
+        &mut self,
+        drv_path: &StorePath,
+        names: &BTreeSet<String>,
+    ) -> Result<Vec<StorePath>, PlanError> {
+        if self.missing.will_substitute.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.known.contains_key(drv_path) {
+            let derivation = self.store.derivation(drv_path.clone()).await?;
+            let offered = derivation
+                .outputs
+                .into_iter()
+                .filter_map(|(name, output)| Some((name, StorePath::parse(&output.path).ok()?)))
+                .filter(|(_, path)| self.missing.will_substitute.contains(path))
+                .collect();
+            self.known.insert(drv_path.clone(), offered);
+        }
+        Ok(self.known[drv_path]
+            .iter()
+            .filter(|(name, _)| names.contains(name))
+            .map(|(_, path)| path.clone())
+            .collect())
     }
 }
 

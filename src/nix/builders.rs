@@ -93,6 +93,11 @@ impl Builders {
         systems
     }
 
+    /// Whether this machine builds at all.
+    pub fn builds_here(&self) -> bool {
+        self.0.iter().any(|machine| machine.uri.is_empty())
+    }
+
     /// How many builds all other machines take at once.
     pub fn remote_slots(&self) -> usize {
         self.0

@@ -6,15 +6,18 @@ pub mod aterm;
 mod attr_path;
 mod builders;
 mod derivation;
+#[cfg(test)]
+pub(crate) mod golden;
 mod hex;
 mod installable;
 mod store_path;
 mod system;
 mod version;
 
+pub use aterm::AtermError;
 pub use attr_path::{AttrPath, AttrPathError};
 pub use builders::{Builders, Machine};
-pub use derivation::{Derivation, DerivationOutput};
+pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
 pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};

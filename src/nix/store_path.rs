@@ -45,6 +45,11 @@ impl StorePath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The folder of the store, without a slash at its end.
+    pub fn store_dir(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(dir, _)| dir)
+    }
+
     /// The hash part of the last component.
     pub fn hash_part(&self) -> &str {
         self.base_name().get(..HASH_LENGTH).unwrap_or_default()

@@ -21,3 +21,6 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event, log: bool) -> io:
     out.write_all(&line)?;
     out.flush()
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,12 +10,25 @@
 //! | `reporter` | who writes where |
 //! | `matrix/` | the live block of a terminal |
 //! | `plain`, `json` | the two streams |
-//! | `line`, `summary` | single lines and the end, the same for terminal and stream |
+//! | `line`, `words`, `summary`, `running` | single lines, the end, and what runs, the same for terminal and stream |
 //! | `format`, `sanitize`, `styles`, `shell` | figures, hostile text, colours, commands to copy |
 
+mod format;
 mod json;
+mod line;
+mod matrix;
 mod options;
+mod plain;
 mod reporter;
+mod running;
+mod sanitize;
+#[cfg(test)]
+mod script;
+mod shell;
+mod styles;
+mod summary;
+mod words;
 
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
+pub use sanitize::harmless;

@@ -29,7 +29,8 @@ pub struct ReportOptions {
     pub look: Look,
     /// How many last lines of a failed build's log the summary shows.
     pub log_lines: usize,
-    /// 0 as usual; negative: failures and the end only; positive: passed steps, phases and log lines too.
+    /// 0 as usual; negative: failures and the last line only; 1: what passed too, and in plain lines what builds
+    /// write; 2: that above the matrix too.
     pub verbosity: i8,
     /// Whether the JSON stream has the lines of logs.
     pub log: bool,
@@ -98,3 +99,6 @@ pub fn resolve(
             }),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

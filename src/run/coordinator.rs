@@ -108,7 +108,6 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
     while desk.exit_code.is_none() {
         let give_up_at = desk.give_up_at;
         tokio::select! {
-            biased;
             Some(stop) = stops.recv() => desk.take(Input::Stop(stop), &mut tasks),
             () = sleep_until(give_up_at.unwrap_or_else(Instant::now).into()), if give_up_at.is_some() => {
                 evaluation.abort();

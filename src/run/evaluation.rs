@@ -2,10 +2,10 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::block_in_place};
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Evaluate, PooledStore};
+use super::{Builder, Evaluate, PooledStore, worker::describe};
 use crate::{
     eval::{
         CacheKey, CachedEvaluation, EvalCache, EvalError, EvalRequest, EvalSummary, Evaluated,
@@ -15,14 +15,24 @@ use crate::{
     nix::StorePath,
 };
 
+/// Where an evaluation is kept.
+pub struct Kept {
+    /// The cache.
+    pub cache: EvalCache,
+    /// The key, made before the evaluation.
+    pub key: CacheKey,
+    /// Makes the key again: a tree that changed meanwhile is not the one that was evaluated, or only partly so.
+    pub key_now: Box<dyn Fn() -> Option<CacheKey> + Send + Sync>,
+}
+
 /// What is needed to evaluate.
 pub struct Evaluation {
     /// What to evaluate.
     pub request: EvalRequest,
     /// Who evaluates, if the cache does not answer.
     pub evaluator: Box<dyn Evaluator>,
-    /// Where results are kept and under which key; `None`: this one must not be.
-    pub cache: Option<(EvalCache, CacheKey)>,
+    /// Where the result is kept; `None`: this one must not be.
+    pub kept: Option<Kept>,
     /// The store that holds the derivations.
     pub store: Arc<PooledStore>,
     /// Who will need connections soon, and how many, if the cache does not answer.
@@ -40,11 +50,16 @@ impl Evaluation {
         found: mpsc::Sender<Evaluated>,
         cancel: CancellationToken,
     ) -> (Result<EvalSummary, EvalError>, bool) {
-        if let Some((cache, key)) = &self.cache
-            && let Some(kept) = cache.load(key)
+        if let Some(Kept { cache, key, .. }) = &self.kept
+            && let Some(kept) = block_in_place(|| cache.load(key))
             && self.is_to_be_had(&kept).await
         {
             return (send_kept(kept, &found).await, true);
+        }
+        // Whoever evaluates needs the store too, but says less clearly why it cannot be reached; and two processes of Nix
+        // that make a new store at the same time disturb each other.
+        if let Err(error) = self.store.connect().await {
+            return (Err(EvalError::Infrastructure(describe(&error))), false);
         }
         if let Some((builder, connections)) = self.warm_up {
             tokio::spawn(async move { builder.warm_up(connections).await });
@@ -52,7 +67,7 @@ impl Evaluation {
         // What goes by is written down, to be kept.
         let (tee_tx, mut tee_rx) = mpsc::channel(64);
         let pass_on = async {
-            let mut kept = Some(CachedEvaluation::default());
+            let mut kept = self.kept.is_some().then(CachedEvaluation::default);
             while let Some(evaluated) = tee_rx.recv().await {
                 note(&mut kept, &evaluated);
                 if found.send(evaluated).await.is_err() {
@@ -66,7 +81,7 @@ impl Evaluation {
             .evaluator
             .evaluate(&self.request, &*self.store, tee_tx, cancel);
         let (result, kept) = tokio::join!(evaluate, pass_on);
-        if let (Some((cache, key)), Some(mut kept), Ok(summary)) = (&self.cache, kept, &result)
+        if let (Some(place), Some(mut kept), Ok(summary)) = (&self.kept, kept, &result)
             && summary
                 .locked
                 .as_ref()
@@ -74,8 +89,12 @@ impl Evaluation {
         {
             kept.systems_available
                 .clone_from(&summary.systems_available);
-            // A cache that cannot be written costs time only.
-            let _ = cache.store(key, &kept);
+            block_in_place(|| {
+                if (place.key_now)().as_ref() == Some(&place.key) {
+                    // A cache that cannot be written costs time only.
+                    let _ = place.cache.store(&place.key, &kept);
+                }
+            });
         }
         (result, false)
     }
@@ -116,7 +135,7 @@ fn note(kept: &mut Option<CachedEvaluation>, evaluated: &Evaluated) {
     match (evaluated, kept.as_mut()) {
         (Evaluated::Check(check), Some(kept)) => kept.checks.push(check.clone()),
         (Evaluated::Warning { path, message }, Some(kept)) => {
-            kept.warnings.push((path.clone(), message.clone()))
+            kept.warnings.push((path.clone(), message.clone()));
         }
         (Evaluated::Failed { .. }, _) => *kept = None,
         (Evaluated::Progress { .. } | Evaluated::Check(_) | Evaluated::Warning { .. }, _) => {}

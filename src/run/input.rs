@@ -46,6 +46,8 @@ pub enum Stop {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// The terminal is gone.
+    Hangup,
     /// Nobody reads the output any more.
     OutputClosed,
 }
@@ -56,6 +58,7 @@ impl Stop {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
+            Self::Hangup => 129,
             // As a program that SIGPIPE ends.
             Self::OutputClosed => 141,
         }
@@ -66,6 +69,7 @@ impl Stop {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
             Self::OutputClosed => "output closed",
         }
     }

@@ -12,10 +12,20 @@ pub(super) struct Ready {
     substitute: Queue,
 }
 
+/// What decides between ready steps; among equals the one that was found first goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Priority {
+    /// How many steps have to follow it on the longest way up: the longest remaining way goes first.
+    pub(super) rank: u32,
+    /// How many steps came before it on the longest way from below: where as little remains of two ways, the one that
+    /// was longer so far is more likely the one that everything waits for in the end.
+    pub(super) depth: u32,
+}
+
 #[derive(Debug)]
 struct Queue {
-    /// Highest rank first, then the one that was found first. A step whose rank grew is in it twice.
-    heap: BinaryHeap<(u32, Reverse<StepId>)>,
+    /// Best first; a step whose rank grew is in it twice.
+    heap: BinaryHeap<(Priority, Reverse<StepId>)>,
     free: usize,
     running: usize,
 }
@@ -34,8 +44,8 @@ impl Ready {
         }
     }
 
-    pub(super) fn push(&mut self, means: Means, rank: u32, step: StepId) {
-        self.queue(means).heap.push((rank, Reverse(step)));
+    pub(super) fn push(&mut self, means: Means, priority: Priority, step: StepId) {
+        self.queue(means).heap.push((priority, Reverse(step)));
     }
 
     /// Takes a slot and the best step for it, if there are both. `is_ready` says whether an entry still counts.

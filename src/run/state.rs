@@ -2,6 +2,7 @@
 
 mod checks;
 mod ending;
+mod links;
 mod steps;
 
 use std::{collections::HashMap, time::Instant};
@@ -39,6 +40,8 @@ pub struct State {
     planning: Vec<CheckId>,
     evaluation: Evaluation,
     totals: Totals,
+    /// Bytes downloaded, and to download as far as the downloads that began know.
+    downloads: (u64, u64),
     counts: Counts,
     /// Steps in a row that ended by losing the daemon for good.
     lost_in_a_row: u32,
@@ -97,6 +100,7 @@ impl State {
             planning: Vec::new(),
             evaluation: Evaluation::default(),
             totals: Totals::default(),
+            downloads: (0, 0),
             counts: Counts::default(),
             lost_in_a_row: 0,
             ending: None,
@@ -271,9 +275,11 @@ impl State {
     fn planned(&mut self, plan: Plan) {
         let before = self.totals;
         self.totals.download_bytes += plan.download_bytes;
+        let first = self.steps.len();
         for step in plan.steps {
             self.add_step(step);
         }
+        self.rank_from(first);
         if self.totals != before {
             self.emit(EventKind::PlanChanged {
                 to_build: self.totals.to_build,
@@ -288,6 +294,9 @@ impl State {
             };
             match dispositions.get(&drv_path) {
                 Some(Disposition::Valid) => self.finish_check(id, CheckEnd::plain(Outcome::Cached)),
+                Some(Disposition::Offered(_)) if self.settings.no_build => {
+                    self.finish_check(id, CheckEnd::plain(Outcome::Cached));
+                }
                 Some(Disposition::Offered(paths)) => {
                     let steps: Vec<StepId> = paths
                         .iter()
@@ -314,16 +323,7 @@ impl State {
     }
 
     fn progress(&self) -> Progress {
-        let downloads = self
-            .steps
-            .iter()
-            .filter(|step| step.means == Means::Substitute);
-        let (downloaded, expected) = downloads.fold((0, 0), |sum, step| {
-            (
-                sum.0 + step.download.0,
-                sum.1 + step.download.1.max(step.download.0),
-            )
-        });
+        let (downloaded, expected) = self.downloads;
         let building = self.ready.running(Means::Local) + self.ready.running(Means::Remote);
         let downloading = self.ready.running(Means::Substitute);
         Progress {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::state::CheckId;
+use super::{ready::Priority, state::CheckId};
 use crate::{
     event::Outcome,
     nix::{StorePath, System},
@@ -56,8 +56,8 @@ pub(super) struct Step {
     pub(super) dependents: Vec<StepId>,
     /// Checks whose own step this is.
     pub(super) checks: Vec<CheckId>,
-    /// How many steps have to follow this one on the longest way up.
-    pub(super) rank: u32,
+    /// Its place among those that wait for a slot.
+    pub(super) priority: Priority,
     /// The attempt that runs or ran, from 1.
     pub(super) attempt: u32,
     pub(super) started: Option<Instant>,
@@ -96,7 +96,7 @@ impl Step {
             open_inputs: 0,
             dependents: Vec::new(),
             checks: Vec::new(),
-            rank: 0,
+            priority: Priority::default(),
             attempt: 0,
             started: None,
             duration: Duration::ZERO,

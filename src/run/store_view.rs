@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::sync::Mutex;
@@ -12,11 +13,14 @@ use crate::{
     eval::{BoxFuture, RootKeeper},
     graph::{MissingPaths, PlanError, StoreView},
     nix::{Derivation, StorePath},
-    store::{DerivedPath, Missing, Pool, PooledConnection, StoreError},
+    store::{DerivedPath, Pool, PooledConnection, StoreError},
 };
 
 /// The largest derivation that is read, in bytes.
 const DERIVATION_SIZE_MAX: u64 = 64 << 20;
+
+/// How long to wait before a question is asked again, so that a restarting daemon is back.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// A store behind a pool of connections. One connection is kept to hold derivations against garbage collection: the
 /// daemon forgets them when it closes.
@@ -43,6 +47,31 @@ impl PooledStore {
         }
     }
 
+    /// Connects, unless that was done before; the connection is kept for what is to be held.
+    pub(super) async fn connect(&self) -> Result<(), StoreError> {
+        let mut roots = self.roots.lock().await;
+        if roots.connection.is_none() {
+            roots.connection = Some(self.pool.acquire().await?);
+        }
+        Ok(())
+    }
+
+    /// Asks on some connection. Where that is lost, asks once more on a new one a moment later: the daemon may have been
+    /// restarted.
+    async fn ask<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        question: impl Fn(PooledConnection) -> F,
+    ) -> Result<T, StoreError> {
+        let ask_once = async || question(self.pool.acquire().await?).await;
+        match ask_once().await {
+            Err(error) if error.is_connection_lost() => {
+                tokio::time::sleep(RETRY_DELAY).await;
+                ask_once().await
+            }
+            answer => answer,
+        }
+    }
+
     async fn hold_all(&self, drv_paths: &[StorePath]) -> Result<(), StoreError> {
         let mut roots = self.roots.lock().await;
         let new: Vec<StorePath> = drv_paths
@@ -50,12 +79,13 @@ impl PooledStore {
             .filter(|path| !roots.held.contains(*path))
             .cloned()
             .collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        // If the daemon went away it forgot what was held: everything is held again on the new connection.
         if let Some(connection) = &mut roots.connection {
-            match connection.add_temp_roots(&new).await {
+            let answer = if new.is_empty() {
+                Ok(())
+            } else {
+                connection.add_temp_roots(&new).await
+            };
+            match answer {
                 Ok(()) => {
                     roots.held.extend(new);
                     return Ok(());
@@ -64,25 +94,32 @@ impl PooledStore {
                 Err(error) => return Err(error),
             }
         }
-        let mut connection = self.pool.acquire().await?;
-        roots.held.extend(new);
-        let all: Vec<StorePath> = roots.held.iter().cloned().collect();
-        connection.add_temp_roots(&all).await?;
+        // A daemon that went away forgot what was held: everything is held again on the new connection.
+        let all: Vec<StorePath> = roots.held.iter().cloned().chain(new).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let paths = &all;
+        let connection = self
+            .ask(|mut connection| async move {
+                connection.add_temp_roots(paths).await?;
+                Ok(connection)
+            })
+            .await?;
+        roots.held.extend(all);
         roots.connection = Some(connection);
         Ok(())
     }
 
-    async fn missing(&self, targets: &[DerivedPath]) -> Result<MissingPaths, StoreError> {
-        let Missing {
-            will_build,
-            will_substitute,
-            download_bytes,
-            ..
-        } = self.pool.acquire().await?.query_missing(targets).await?;
+    async fn missing(&self, targets: &[DerivedPath]) -> Result<MissingPaths, PlanError> {
+        let missing = self
+            .ask(|mut connection| async move { connection.query_missing(targets).await })
+            .await
+            .map_err(plan_error)?;
         Ok(MissingPaths {
-            will_build: will_build.into_iter().collect(),
-            will_substitute: will_substitute.into_iter().collect(),
-            download_bytes,
+            will_build: missing.will_build.into_iter().collect(),
+            will_substitute: missing.will_substitute.into_iter().collect(),
+            download_bytes: missing.download_bytes,
         })
     }
 
@@ -96,11 +133,11 @@ impl PooledStore {
                 .await
                 .map_err(|error| failed(error.to_string()))?
         } else {
-            let mut connection = self.pool.acquire().await.map_err(plan_error)?;
-            connection
-                .read_file(drv_path, DERIVATION_SIZE_MAX)
-                .await
-                .map_err(plan_error)?
+            self.ask(|mut connection| async move {
+                connection.read_file(drv_path, DERIVATION_SIZE_MAX).await
+            })
+            .await
+            .map_err(plan_error)?
         };
         Derivation::parse(&bytes).map_err(|error| failed(error.to_string()))
     }
@@ -120,10 +157,11 @@ impl StoreView for PooledStore {
             if paths.is_empty() {
                 return Ok(HashSet::new());
             }
-            let mut connection = self.pool.acquire().await.map_err(plan_error)?;
-            let paths = paths.into_iter().collect();
-            let valid = connection
-                .query_valid_paths(&paths, false)
+            let paths = &paths.into_iter().collect();
+            let valid =
+                self.ask(|mut connection| async move {
+                    connection.query_valid_paths(paths, false).await
+                })
                 .await
                 .map_err(plan_error)?;
             Ok(valid.into_iter().collect())
@@ -139,7 +177,7 @@ impl StoreView for PooledStore {
                 .into_iter()
                 .map(DerivedPath::all_outputs)
                 .collect();
-            self.missing(&targets).await.map_err(plan_error)
+            self.missing(&targets).await
         })
     }
 
@@ -149,7 +187,7 @@ impl StoreView for PooledStore {
     ) -> BoxFuture<'_, Result<MissingPaths, PlanError>> {
         Box::pin(async move {
             let targets: Vec<DerivedPath> = paths.into_iter().map(DerivedPath::Opaque).collect();
-            self.missing(&targets).await.map_err(plan_error)
+            self.missing(&targets).await
         })
     }
 
@@ -158,9 +196,11 @@ impl StoreView for PooledStore {
         drv_path: StorePath,
     ) -> BoxFuture<'_, Result<HashMap<String, Option<StorePath>>, PlanError>> {
         Box::pin(async move {
-            let mut connection = self.pool.acquire().await.map_err(plan_error)?;
-            let map = connection
-                .query_derivation_output_map(&drv_path)
+            let drv_path = &drv_path;
+            let map = self
+                .ask(|mut connection| async move {
+                    connection.query_derivation_output_map(drv_path).await
+                })
                 .await
                 .map_err(plan_error)?;
             Ok(map.into_iter().collect())

@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{StepEnd, StepNote};
+use super::{StepEnd, StepNote, reason::concise};
 use crate::{
     nix::StorePath,
     store::{
@@ -94,7 +94,7 @@ fn end_of_result(result: &BuildResult, substitute: bool) -> StepEnd {
     let text = if result.error_message.is_empty() {
         "the daemon gives no reason".to_owned()
     } else {
-        result.error_message.clone()
+        concise(&result.error_message)
     };
     end_of_meaning(result.meaning(), text, substitute)
 }
@@ -102,9 +102,11 @@ fn end_of_result(result: &BuildResult, substitute: bool) -> StepEnd {
 fn end_of_error(error: &StoreError, substitute: bool) -> StepEnd {
     let text = describe(error);
     match error {
-        StoreError::Daemon { message, .. } => {
-            end_of_meaning(Meaning::of_error_text(message), text, substitute)
-        }
+        StoreError::Daemon { message, .. } => end_of_meaning(
+            Meaning::of_error_text(message),
+            concise(message),
+            substitute,
+        ),
         StoreError::Connect { .. } | StoreError::TooOld { .. } => StepEnd::Unreachable(text),
         StoreError::Protocol { .. } | StoreError::Lost { .. } | StoreError::Unusable { .. } => {
             StepEnd::Lost(text)
@@ -206,6 +208,7 @@ impl Listener {
                 | ActivityResult::UntrustedPath(_)
                 | ActivityResult::CorruptedPath(_)
                 | ActivityResult::FetchStatus(_)
+                | ActivityResult::FetchedToStore(_)
                 | ActivityResult::Unknown { .. } => None,
             },
             LogMessage::Next(_) | LogMessage::ActivityStopped { .. } => None,

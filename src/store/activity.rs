@@ -3,6 +3,7 @@
 //! Pure: from the words and fields of the wire to our enums, every type in one exhaustive match. Fields of a wrong shape
 //! make an activity or a result `Unknown`, never an error: the daemon's display data must not break a build.
 
+use super::frame::Field;
 use crate::nix::StorePath;
 
 /// How important a message is.
@@ -174,9 +175,161 @@ pub enum ActivityResult {
     PostBuildLogLine(String),
     /// What a fetch is doing.
     FetchStatus(String),
+    /// A source was copied to the store at this path.
+    FetchedToStore(String),
     /// A type this client does not know, or fields that do not fit the type.
     Unknown {
         /// The type.
         kind: u64,
     },
 }
+
+impl Verbosity {
+    /// Reads a level as the wire has it; what is beyond the highest is the highest.
+    pub fn from_wire(level: u64) -> Self {
+        match level {
+            0 => Self::Error,
+            1 => Self::Warn,
+            2 => Self::Notice,
+            3 => Self::Info,
+            4 => Self::Talkative,
+            5 => Self::Chatty,
+            6 => Self::Debug,
+            _ => Self::Vomit,
+        }
+    }
+
+    /// The level as the wire has it.
+    pub fn to_wire(self) -> u64 {
+        self as u64
+    }
+}
+
+impl ActivityKind {
+    /// Reads a type as the wire has it.
+    pub fn from_wire(kind: u64) -> Self {
+        match kind {
+            100 => Self::CopyPath,
+            101 => Self::FileTransfer,
+            102 => Self::Realise,
+            103 => Self::CopyPaths,
+            104 => Self::Builds,
+            105 => Self::Build,
+            106 => Self::OptimiseStore,
+            107 => Self::VerifyPaths,
+            108 => Self::Substitute,
+            109 => Self::QueryPathInfo,
+            110 => Self::PostBuildHook,
+            111 => Self::BuildWaiting,
+            112 => Self::FetchTree,
+            113 => Self::FetchToStore,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl Activity {
+    /// The activity of a type with its fields; those behind the ones that are known do not matter.
+    pub(super) fn from_fields(kind: ActivityKind, fields: Vec<Field>) -> Self {
+        Self::known(kind, Fields(fields.into_iter())).unwrap_or(Self::Unknown { kind })
+    }
+
+    fn known(kind: ActivityKind, mut fields: Fields) -> Option<Self> {
+        Some(match kind {
+            ActivityKind::CopyPath => Self::CopyPath {
+                path: fields.text()?,
+                from: fields.text()?,
+                to: fields.text()?,
+            },
+            ActivityKind::FileTransfer => Self::FileTransfer {
+                uri: fields.text()?,
+            },
+            ActivityKind::Realise => Self::Realise,
+            ActivityKind::CopyPaths => Self::CopyPaths,
+            ActivityKind::Builds => Self::Builds,
+            ActivityKind::Build => Self::Build {
+                drv_path: fields.path()?,
+                machine: fields.text()?,
+            },
+            ActivityKind::OptimiseStore => Self::OptimiseStore,
+            ActivityKind::VerifyPaths => Self::VerifyPaths,
+            ActivityKind::Substitute => Self::Substitute {
+                path: fields.text()?,
+                substituter: fields.text()?,
+            },
+            ActivityKind::QueryPathInfo => Self::QueryPathInfo {
+                path: fields.text()?,
+                substituter: fields.text()?,
+            },
+            ActivityKind::PostBuildHook => Self::PostBuildHook {
+                drv_path: fields.path()?,
+            },
+            ActivityKind::BuildWaiting => Self::BuildWaiting {
+                drv_path: fields.path(),
+                resolved: fields.path(),
+            },
+            ActivityKind::FetchTree => Self::FetchTree,
+            ActivityKind::FetchToStore => Self::FetchToStore,
+            ActivityKind::Unknown(_) => return None,
+        })
+    }
+}
+
+impl ActivityResult {
+    /// The result of a type with its fields; those behind the ones that are known do not matter.
+    pub(super) fn from_fields(kind: u64, fields: Vec<Field>) -> Self {
+        Self::known(kind, Fields(fields.into_iter())).unwrap_or(Self::Unknown { kind })
+    }
+
+    fn known(kind: u64, mut fields: Fields) -> Option<Self> {
+        Some(match kind {
+            100 => Self::FileLinked {
+                size_bytes: fields.number()?,
+            },
+            101 => Self::LogLine(fields.text()?),
+            102 => Self::UntrustedPath(fields.text()?),
+            103 => Self::CorruptedPath(fields.text()?),
+            104 => Self::Phase(fields.text()?),
+            105 => Self::Progress {
+                done: fields.number()?,
+                expected: fields.number()?,
+                running: fields.number()?,
+                failed: fields.number()?,
+            },
+            106 => Self::SetExpected {
+                kind: ActivityKind::from_wire(fields.number()?),
+                expected: fields.number()?,
+            },
+            107 => Self::PostBuildLogLine(fields.text()?),
+            108 => Self::FetchStatus(fields.text()?),
+            109 => Self::FetchedToStore(fields.text()?),
+            _ => return None,
+        })
+    }
+}
+
+/// Fields, taken one after the other; `None` where one is missing or of another type.
+struct Fields(std::vec::IntoIter<Field>);
+
+impl Fields {
+    fn number(&mut self) -> Option<u64> {
+        match self.0.next()? {
+            Field::Number(number) => Some(number),
+            Field::Text(_) => None,
+        }
+    }
+
+    fn text(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Field::Text(text) => Some(text),
+            Field::Number(_) => None,
+        }
+    }
+
+    fn path(&mut self) -> Option<StorePath> {
+        StorePath::parse(&self.text()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! Where the daemon is.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
+
+use tokio::net::UnixStream;
 
 /// How to reach a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +26,39 @@ pub enum StoreAddress {
 }
 
 impl StoreAddress {
-    /// Finds out how to reach the store that Nix's own programs would use: `$NIX_REMOTE` first, then the daemon's socket
-    /// if something listens there, else `nix_daemon_program --stdio`.
+    /// Finds out how to reach the store that Nix's own programs would use: by `$NIX_REMOTE`, else by the daemon's socket
+    /// if something listens there, else by `nix_daemon_program --stdio`, which opens the store itself.
     ///
-    /// `env` looks up an environment variable.
+    /// Unlike Nix's own programs this prefers a daemon also where this user, as root does, may write to the store: that is
+    /// one process less. `env` looks up an environment variable.
     pub async fn detect(
         nix_daemon_program: &Path,
         env: &(dyn Fn(&str) -> Option<OsString> + Sync),
     ) -> Self {
-        let _ = env;
-        Self::Command {
-            program: nix_daemon_program.to_owned(),
-            args: vec!["--stdio".into()],
-            env: Vec::new(),
+        let set = |name| env(name).filter(|value| !value.is_empty());
+        let socket = || match (set("NIX_DAEMON_SOCKET_PATH"), set("NIX_STATE_DIR")) {
+            (Some(socket), _) => PathBuf::from(socket),
+            (None, Some(state_dir)) => Path::new(&state_dir).join("daemon-socket/socket"),
+            (None, None) => PathBuf::from("/nix/var/nix/daemon-socket/socket"),
+        };
+        let remote = set("NIX_REMOTE").unwrap_or_else(|| "auto".into());
+        match remote.as_bytes() {
+            b"daemon" => Self::Socket(socket()),
+            // Where nothing answers, Nix in the child may know more, and its error says what it tried.
+            b"auto" if UnixStream::connect(socket()).await.is_ok() => Self::Socket(socket()),
+            remote => match remote.strip_prefix(b"unix://") {
+                Some(b"") => Self::Socket(socket()),
+                // Behind a `?` there may be parameters.
+                Some(path) => {
+                    let path = path.split(|byte| *byte == b'?').next().unwrap_or(path);
+                    Self::Socket(OsStr::from_bytes(path).into())
+                }
+                None => Self::Command {
+                    program: nix_daemon_program.to_owned(),
+                    args: vec!["--stdio".into()],
+                    env: Vec::new(),
+                },
+            },
         }
     }
 }
@@ -54,3 +77,6 @@ impl fmt::Display for StoreAddress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

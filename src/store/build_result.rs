@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::DerivedPath;
+use tokio::io::AsyncRead;
+
+use super::{DerivedPath, ProtocolVersion, StoreError, frame::clean_message, wire::WireReader};
 use crate::nix::StorePath;
 
 /// What to do with what is valid already.
@@ -30,7 +32,7 @@ pub enum BuildStatus {
     AlreadyValid,
     /// 3: the builder failed.
     PermanentFailure,
-    /// 4: the derivation makes no sense; since Nix 2.20 or so also: no machine has its system or its features.
+    /// 4: the derivation makes no sense; in 2.34 also: no machine has its system or its features.
     InputRejected,
     /// 5: an output is not as it must be, a wrong hash among others.
     OutputRejected,
@@ -120,7 +122,40 @@ pub struct KeyedBuildResult {
     pub result: BuildResult,
 }
 
+impl BuildMode {
+    /// The mode as the wire has it.
+    pub fn to_wire(self) -> u64 {
+        match self {
+            Self::Normal => 0,
+            Self::Repair => 1,
+            Self::Check => 2,
+        }
+    }
+}
+
 impl BuildStatus {
+    /// Reads a code as the wire has it.
+    pub fn from_wire(code: u64) -> Self {
+        match code {
+            0 => Self::Built,
+            1 => Self::Substituted,
+            2 => Self::AlreadyValid,
+            3 => Self::PermanentFailure,
+            4 => Self::InputRejected,
+            5 => Self::OutputRejected,
+            6 => Self::TransientFailure,
+            7 => Self::CachedFailure,
+            8 => Self::TimedOut,
+            9 => Self::MiscFailure,
+            10 => Self::DependencyFailed,
+            11 => Self::LogLimitExceeded,
+            12 => Self::NotDeterministic,
+            13 => Self::ResolvesToAlreadyValid,
+            14 => Self::NoSubstituters,
+            other => Self::Unknown(other),
+        }
+    }
+
     /// What the code alone means. [`BuildResult::meaning`] looks at the text too, and knows more.
     pub fn meaning(self) -> Meaning {
         match self {
@@ -146,17 +181,160 @@ impl BuildStatus {
 }
 
 impl BuildResult {
+    /// Reads it in the form of protocol 1.29 and later. Outputs are in the store with the folder `store_dir`.
+    pub async fn read<R: AsyncRead + Unpin>(
+        reader: &mut WireReader<R>,
+        version: ProtocolVersion,
+        store_dir: &str,
+    ) -> Result<Self, StoreError> {
+        let status = BuildStatus::from_wire(reader.u64("status").await?);
+        let error_message = clean_message(&reader.text("errorMsg").await?);
+        let times_built = reader.u64("timesBuilt").await?;
+        let is_non_deterministic = reader.bool("isNonDeterministic").await?;
+        let started_at = reader.u64("startTime").await?;
+        let stopped_at = reader.u64("stopTime").await?;
+        let (mut cpu_user, mut cpu_system) = (None, None);
+        if version >= ProtocolVersion::new(37) {
+            cpu_user = read_cpu_time(reader, "cpuUser").await?;
+            cpu_system = read_cpu_time(reader, "cpuSystem").await?;
+        }
+        let mut built_outputs = BTreeMap::new();
+        for _ in 0..reader.count("builtOutputs").await? {
+            let (name, path) = read_built_output(reader, store_dir).await?;
+            built_outputs.insert(name, path);
+        }
+        Ok(Self {
+            status,
+            error_message,
+            times_built,
+            is_non_deterministic,
+            started_at,
+            stopped_at,
+            cpu_user,
+            cpu_system,
+            built_outputs,
+        })
+    }
+
     /// What this end means: the code, and where that is ambiguous, the text.
     pub fn meaning(&self) -> Meaning {
-        self.status.meaning()
+        if self.status == BuildStatus::MiscFailure && self.error_message.is_empty() {
+            return Meaning::Cancelled;
+        }
+        let meaning = self.status.meaning();
+        let told = Meaning::of_error_text(&self.error_message);
+        match meaning {
+            Meaning::Failed | Meaning::Transient | Meaning::DependencyFailed
+                if told != Meaning::Failed =>
+            {
+                told
+            }
+            Meaning::Success(_)
+            | Meaning::Failed
+            | Meaning::TimedOut
+            | Meaning::DependencyFailed
+            | Meaning::Cancelled
+            | Meaning::Transient
+            | Meaning::Unsupported
+            | Meaning::Infrastructure => meaning,
+        }
+    }
+}
+
+/// Reads a time in microseconds that may be absent.
+async fn read_cpu_time<R: AsyncRead + Unpin>(
+    reader: &mut WireReader<R>,
+    field: &'static str,
+) -> Result<Option<Duration>, StoreError> {
+    Ok(if reader.bool(field).await? {
+        Some(Duration::from_micros(reader.u64(field).await?))
+    } else {
+        None
+    })
+}
+
+/// Reads one output as `HASH!NAME` and a JSON object that has the base name of the path in `outPath`.
+async fn read_built_output<R: AsyncRead + Unpin>(
+    reader: &mut WireReader<R>,
+    store_dir: &str,
+) -> Result<(String, StorePath), StoreError> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Realisation {
+        out_path: String,
+    }
+    let id = reader.string("builtOutputs key").await?;
+    let json = reader.string("builtOutputs value").await?;
+    let Some((_, name)) = id.split_once('!') else {
+        return Err(reader.nonsense(
+            "builtOutputs key",
+            format!("`{}` names no output", id.escape_debug()),
+        ));
+    };
+    let path = serde_json::from_str::<Realisation>(&json)
+        .map_err(|error| reader.nonsense("builtOutputs value", error.to_string()))?
+        .out_path;
+    let path = StorePath::parse(&format!("{store_dir}/{path}"))
+        .map_err(|error| reader.nonsense("builtOutputs value", error.to_string()))?;
+    Ok((name.to_owned(), path))
+}
+
+impl KeyedBuildResult {
+    /// Reads it in the form of protocol 1.30 and later.
+    pub async fn read<R: AsyncRead + Unpin>(
+        reader: &mut WireReader<R>,
+        version: ProtocolVersion,
+    ) -> Result<Self, StoreError> {
+        let target = reader.string("target").await?;
+        let target = DerivedPath::parse(&target)
+            .map_err(|error| reader.nonsense("target", error.to_string()))?;
+        let store_dir = target.path().store_dir().to_owned();
+        let result = BuildResult::read(reader, version, &store_dir).await?;
+        Ok(Self { target, result })
     }
 }
 
 impl Meaning {
-    /// What the text of a failed operation ([`super::StoreError::Daemon`]) or of an ambiguous code means. Old daemons
-    /// fail the whole operation where newer ones send a result.
+    /// What the text of a failed operation ([`StoreError::Daemon`]) or of a failed build tells beyond its code;
+    /// [`Meaning::Failed`] where that is nothing. Old daemons fail the whole operation where newer ones send a result.
     pub fn of_error_text(text: &str) -> Self {
-        let _ = text;
-        Self::Failed
+        // The last lines of a build's log are quoted behind a `>`: they are the builder's words, not the daemon's.
+        let says = |words: &str| {
+            let mut lines = text.lines().map(str::trim_start);
+            lines.any(|line| !line.starts_with('>') && line.contains(words))
+        };
+        if UNSUPPORTED.iter().any(|words| says(words)) {
+            Self::Unsupported
+        } else if INFRASTRUCTURE.iter().any(|words| says(words)) {
+            Self::Infrastructure
+        } else if says("interrupted by the user") {
+            Self::Transient
+        } else {
+            Self::Failed
+        }
     }
 }
+
+/// What daemons say when no machine has the right system or features.
+const UNSUPPORTED: [&str; 4] = [
+    "but I am a '", // 2.8 to 2.26, which fail the whole operation.
+    "required system or feature not available", // Between 2.26 and 2.34.
+    "Reason: platform mismatch", // 2.34
+    "Reason: missing system features", // 2.34
+];
+
+/// What daemons say when the machine is at fault and not the derivation.
+const INFRASTRUCTURE: [&str; 9] = [
+    "No space left on device",
+    "lack of free disk space",
+    "database or disk is full",
+    "Disk quota exceeded",
+    "Cannot allocate memory",
+    "either increase '--max-jobs'", // Local builds are switched off: 2.8 to 2.26.
+    "local builds are disabled",    // The same: 2.34.
+    "cannot build missing derivation", // It was collected as garbage: 2.8 to 2.26.
+    "failed to obtain derivation of", // The same: 2.34.
+];
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,6 @@ impl fmt::Display for Outputs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::ProtocolVersion;
+use super::{Meaning, ProtocolVersion};
+use crate::nix::StorePath;
 
 /// Why a connection could not be opened or a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +63,11 @@ pub enum StoreError {
         /// The operation.
         during: &'static str,
     },
-    /// The answer is larger than the caller allows.
-    #[error("{path} has {size_bytes} bytes, at most {size_max_bytes} are read")]
+    /// What was asked for is larger than the caller allows; nothing of it was read.
+    #[error("`{path}` has {size_bytes} bytes, and at most {size_max_bytes} are read")]
     TooLarge {
         /// The store path.
-        path: super::super::nix::StorePath,
+        path: StorePath,
         /// Its size.
         size_bytes: u64,
         /// What is allowed.
@@ -88,6 +89,17 @@ impl StoreError {
 
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
-        self.is_connection_lost()
+        match self {
+            Self::Daemon { message, .. } => Meaning::of_error_text(message) == Meaning::Transient,
+            Self::Connect { .. }
+            | Self::TooOld { .. }
+            | Self::Protocol { .. }
+            | Self::Lost { .. }
+            | Self::Unusable { .. }
+            | Self::TooLarge { .. } => self.is_connection_lost(),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use tokio::io::AsyncRead;
+
+use super::{StoreError, wire::WireReader};
 use crate::nix::StorePath;
 
 /// What the store knows about a valid path.
@@ -24,3 +27,24 @@ pub struct PathInfo {
     /// Its content address; empty where it has none.
     pub content_address: String,
 }
+
+impl PathInfo {
+    /// Reads it in the form of protocol 1.16 and later, without the path itself.
+    pub async fn read<R: AsyncRead + Unpin>(
+        reader: &mut WireReader<R>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            deriver: reader.optional_path("deriver").await?,
+            nar_hash: reader.string("narHash").await?,
+            references: reader.paths("references").await?,
+            registered_at: reader.u64("registrationTime").await?,
+            nar_size_bytes: reader.u64("narSize").await?,
+            is_ultimate: reader.bool("ultimate").await?,
+            signatures: reader.strings("sigs").await?,
+            content_address: reader.string("ca").await?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

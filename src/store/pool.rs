@@ -1,30 +1,115 @@
 //! Several open connections to one daemon, each for one user at a time.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{ClientSettings, Connection, StoreAddress, StoreError};
 
 /// Open connections with the same settings; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Pool {}
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    permits: Arc<Semaphore>,
+}
 
-/// A connection lent out by a [`Pool`]. It goes back when it is dropped, unless its last request ended with an error or
+struct Shared {
+    address: StoreAddress,
+    settings: ClientSettings,
+    /// Those that nobody uses, the last returned one last.
+    idle: Mutex<Vec<Connection>>,
+    /// Whether opening one was tried before.
+    was_tried: tokio::sync::Mutex<bool>,
+}
+
+/// A connection lent out by a [`Pool`]. It goes back when it is dropped, unless a request on it ended with an error or
 /// was given up halfway: then it is closed.
-#[derive(Debug)]
 pub struct PooledConnection {
-    connection: Connection,
+    /// `None` only while it is dropped.
+    connection: Option<Connection>,
+    shared: Arc<Shared>,
+    // Behind `connection`: the place is free only when the connection is idle or closed.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Pool {
     /// A pool of at most `max_open` connections (at least one); none is opened yet.
     pub fn new(address: StoreAddress, settings: ClientSettings, max_open: usize) -> Self {
-        let _ = (address, settings, max_open);
-        unimplemented!("the skeleton")
+        Self {
+            shared: Arc::new(Shared {
+                address,
+                settings,
+                idle: Mutex::default(),
+                was_tried: tokio::sync::Mutex::default(),
+            }),
+            permits: Arc::new(Semaphore::new(max_open.clamp(1, Semaphore::MAX_PERMITS))),
+        }
     }
 
     /// Lends out a connection: waits while all are lent out, takes an idle one that is still alive, else opens one.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "it never does: nobody closes the semaphore"
+    )]
     pub async fn acquire(&self) -> Result<PooledConnection, StoreError> {
-        unimplemented!("the skeleton")
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        let connection = match self.shared.take_idle() {
+            Some(connection) => connection,
+            None => self.shared.open().await?,
+        };
+        Ok(PooledConnection {
+            connection: Some(connection),
+            shared: Arc::clone(&self.shared),
+            _permit: permit,
+        })
+    }
+
+    /// Closes the connections that nobody uses.
+    pub async fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.shared.idle());
+        for connection in idle {
+            connection.close().await;
+        }
+    }
+}
+
+impl Shared {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a connection. The first time nobody else may: where the store is new, the daemon's processes make it, and
+    /// those of every version tried trip over each other if they do so at the same time.
+    async fn open(&self) -> Result<Connection, StoreError> {
+        let mut was_tried = self.was_tried.lock().await;
+        if *was_tried {
+            drop(was_tried);
+            return Connection::open(&self.address, &self.settings).await;
+        }
+        let opened = Connection::open(&self.address, &self.settings).await;
+        *was_tried = true;
+        opened
+    }
+
+    /// The idle connection used last; dead ones are thrown away on the way.
+    fn take_idle(&self) -> Option<Connection> {
+        let mut idle = self.idle();
+        std::iter::from_fn(|| idle.pop()).find(Connection::is_clean)
+    }
+}
+
+impl Drop for PooledConnection {
+    fn drop(&mut self) {
+        self.shared
+            .idle()
+            .extend(self.connection.take().filter(Connection::is_clean));
     }
 }
 
@@ -32,12 +117,30 @@ impl Deref for PooledConnection {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.connection
+        self.connection
+            .as_ref()
+            .expect("it is taken only when this is dropped")
     }
 }
 
 impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.connection
+        self.connection
+            .as_mut()
+            .expect("it is taken only when this is dropped")
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("address", &self.shared.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PooledConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.connection.fmt(f)
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Verbosity;
+use super::{ProtocolVersion, Verbosity, operation::Operation, wire::Request};
+
+/// The first version that only daemons have for which a build hook may be empty: Nix 2.24.
+const EMPTY_HOOK_SINCE: ProtocolVersion = ProtocolVersion::new(38);
 
 /// The settings a client sends right after the handshake; they live as long as the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,10 @@ pub struct ClientSettings {
     pub build_cores: u64,
     /// `substitute`: download what is offered.
     pub use_substitutes: bool,
+    /// Whether to ask before each build whether another machine takes it. That starts a process of Nix for every
+    /// request; where there are no other machines it is most of the time of a short build. Daemons before protocol 1.38
+    /// ask in any case, and so does every one for an untrusted user.
+    pub use_build_hook: bool,
     /// Any other setting by its name in `nix.conf`; the daemon ignores those that an untrusted user may not set.
     pub overrides: BTreeMap<String, String>,
 }
@@ -43,7 +50,38 @@ impl Default for ClientSettings {
             max_silent_time: Duration::ZERO,
             build_cores: 0,
             use_substitutes: true,
+            use_build_hook: true,
             overrides: BTreeMap::new(),
         }
     }
 }
+
+impl ClientSettings {
+    /// The request `SetOptions`, for a daemon that speaks this version.
+    pub(super) fn request(&self, version: ProtocolVersion) -> Request {
+        let mut overrides = self.overrides.clone();
+        // An empty hook is an error for every build before Nix 2.22.
+        if !self.use_build_hook && version >= EMPTY_HOOK_SINCE {
+            overrides.insert("build-hook".into(), String::new());
+        }
+        Request::new(Operation::SetOptions)
+            .bool(self.keep_failed)
+            .bool(self.keep_going)
+            .bool(self.try_fallback)
+            .u64(self.verbosity.to_wire())
+            .u64(self.max_build_jobs)
+            .u64(self.max_silent_time.as_secs())
+            .u64(1) // Obsolete.
+            .u64(Verbosity::Error.to_wire()) // verbose-build, which changes nothing for a client.
+            .u64(0) // Obsolete.
+            .u64(0) // Obsolete.
+            .u64(self.build_cores)
+            .bool(self.use_substitutes)
+            .list(&overrides, |request, (name, value)| {
+                request.string(name).string(value)
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests;

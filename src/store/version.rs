@@ -43,3 +43,6 @@ impl fmt::Display for ProtocolVersion {
         write!(f, "1.{}", self.minor)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,13 @@
 //! ```
 //!
 //! Everything lies in one short temporary folder that goes with the [`TestStore`](store::TestStore), and a process that
-//! outlives its test fails it. Nothing here replaces a part of nixci or of Nix by a pretence.
-#![allow(dead_code, reason = "every test program uses another part of this")]
+//! outlives its test fails it. Nothing here replaces a part of nixci or of Nix by a pretence, but for [`stand_in`], which
+//! does what no real daemon can be made to do.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test program uses another part of this"
+)]
 #![allow(
     clippy::unwrap_used,
     reason = "what goes wrong here fails the test that asked for it"
@@ -19,6 +24,7 @@ pub(crate) mod nix;
 pub(crate) mod project;
 pub(crate) mod redact;
 pub(crate) mod running;
+pub(crate) mod stand_in;
 pub(crate) mod store;
 
 pub(crate) use project::Project;

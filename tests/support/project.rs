@@ -30,9 +30,12 @@ pub(crate) const FOREIGN_SYSTEM: &str = if cfg!(target_os = "macos") {
     "aarch64-darwin"
 };
 
-/// What every script may call: `nap SECONDS`. The sandbox has a shell and nothing else, and a terminal that nobody
+/// What every script may call: `nap SECONDS`. The sandbox has a shell and no program `sleep`; a terminal that nobody
 /// writes to is the one thing there that `read` can wait for without using the processor.
-const PRELUDE: &str = "nap() { read -r -t \"$1\" _ <>/dev/ptmx || :; }\n";
+const PRELUDE: &str = r#"nap() {
+  if [ -x /bin/sleep ]; then /bin/sleep "$1"; else read -r -t "$1" _ <>/dev/ptmx || :; fi
+}
+"#;
 
 /// A flake below the folder of a [`TestStore`]. The builder's methods may be called again after a run.
 pub(crate) struct Project<'s> {

@@ -57,7 +57,7 @@ pub(crate) fn redact(text: &str) -> String {
         })
 }
 
-/// Replaces some characters of every match's first group, which has to be the match's end or be found nowhere else in it.
+/// Replaces some characters of every match's first group, which must not occur earlier in the match.
 fn blank_group(pattern: &Regex, text: &str, is_blanked: fn(char) -> bool, blank: char) -> String {
     let blanked = |found: &Captures<'_>| {
         let group: String = found[1]

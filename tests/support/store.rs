@@ -1,7 +1,7 @@
 //! A private store with its own configuration and, if wanted, its own daemon.
 //!
 //! The store directory itself is private, so every build is cold and nothing of the machine's store is read or written.
-//! Dropping it stops the daemon, and panics if a process that belongs to the store (a builder, a client) is still there.
+//! Dropping it stops the daemon, and panics if a process that belongs to the store (builder, client) is still there.
 
 use std::{
     ffi::OsString,

@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     findings::Findings,
-    flake_config,
     locked_flake::{LockedFlake, Locks},
     root::Root,
     schedule::{Effect, Loss, Schedule, Task},
@@ -47,8 +46,6 @@ pub(in crate::eval) struct Engine<'e, 'd> {
     findings: Findings<'e, 'd>,
     schedule: Schedule,
     budget: Budget,
-    /// The settings that the flake asks for, if they are accepted.
-    config: Vec<(String, String)>,
     root: Option<Root>,
     locked: Option<LockedSource>,
     jobs: Option<Jobs>,
@@ -88,7 +85,6 @@ impl<'e, 'd> Engine<'e, 'd> {
             findings: Findings::new(request, delivery, jobs.is_some()),
             schedule,
             budget: Budget::new(request.memory_budget_bytes),
-            config: Vec::new(),
             root: None,
             locked: None,
             jobs,
@@ -128,12 +124,6 @@ impl<'e, 'd> Engine<'e, 'd> {
 
     async fn evaluate(&mut self) -> Result<(), EvalError> {
         let mut locking = Box::pin(LockedFlake::read(self.request));
-        if self.request.options.accept_flake_config {
-            // Workers need it when they start.
-            let flake = locking.as_mut().await?;
-            self.config = flake_config::read(self.request, &flake).await?;
-            self.open(&flake)?;
-        }
         let mut memory = tokio::time::interval(MEMORY_INTERVAL);
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let is_locking = self.root.is_none();
@@ -221,8 +211,7 @@ impl<'e, 'd> Engine<'e, 'd> {
         match effect {
             Effect::Start(id) => {
                 let reports = self.reports_tx.clone();
-                let (worker, work) =
-                    Worker::start(self.request, &self.config, self.home.path(), id, reports)?;
+                let (worker, work) = Worker::start(self.request, self.home.path(), id, reports)?;
                 if let Some(root) = &self.root {
                     let asked = &self.request.installable.attribute;
                     worker.open(&root.expression, asked);

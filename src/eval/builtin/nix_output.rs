@@ -55,7 +55,7 @@ impl NixOutput {
     async fn once(request: &EvalRequest, arguments: &[OsString]) -> Result<Self, EvalError> {
         let mut process = Process::spawn(
             Command::new(&request.nix)
-                .args(super::common_arguments(request, &[]))
+                .args(super::common_arguments(request))
                 .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{EvaluatorKind, choose, version_in_path};
+use super::{EvaluatorKind, choose_evaluator, version_in_path};
 
 /// Writes a program that answers as nix-eval-jobs linked to this version of Nix does.
 fn program(folder: &Path, version: &str) -> PathBuf {
@@ -17,40 +17,37 @@ fn program(folder: &Path, version: &str) -> PathBuf {
     file
 }
 
-async fn chosen(kind: EvaluatorKind, program: Option<PathBuf>) -> String {
-    match choose(kind, program, (2, 34)).await {
+fn chosen(kind: EvaluatorKind, program: Option<PathBuf>) -> String {
+    match choose_evaluator(kind, program, (2, 34)) {
         Ok(evaluator) => evaluator.name().to_owned(),
         Err(error) => error.to_string(),
     }
 }
 
-#[tokio::test]
-async fn the_evaluator_is_the_one_that_fits() {
+#[test]
+fn the_evaluator_is_the_one_that_fits() {
     use EvaluatorKind::{Auto, Builtin, NixEvalJobs};
     let folder = tempfile::tempdir().unwrap();
     let program = |version| Some(program(folder.path(), version));
-    assert_eq!(chosen(Auto, None).await, "builtin");
-    assert_eq!(chosen(Auto, program("2.34.8")).await, "nix-eval-jobs");
-    assert_eq!(chosen(Auto, program("2.31.2")).await, "builtin");
-    assert_eq!(chosen(Auto, program("nonsense")).await, "builtin");
+    assert_eq!(chosen(Auto, None), "builtin");
+    assert_eq!(chosen(Auto, program("2.34.8")), "nix-eval-jobs");
+    assert_eq!(chosen(Auto, program("2.31.2")), "builtin");
+    assert_eq!(chosen(Auto, program("nonsense")), "builtin");
     assert_eq!(
-        chosen(Auto, Some("/nowhere/nix-eval-jobs".into())).await,
+        chosen(Auto, Some("/nowhere/nix-eval-jobs".into())),
         "builtin"
     );
-    assert_eq!(chosen(Builtin, program("2.34.8")).await, "builtin");
+    assert_eq!(chosen(Builtin, program("2.34.8")), "builtin");
+    assert_eq!(chosen(NixEvalJobs, program("2.31.2")), "nix-eval-jobs");
     assert_eq!(
-        chosen(NixEvalJobs, program("2.31.2")).await,
-        "nix-eval-jobs"
-    );
-    assert_eq!(
-        chosen(NixEvalJobs, None).await,
+        chosen(NixEvalJobs, None),
         "cannot find `nix-eval-jobs` on PATH: install it, or use `--evaluator builtin`"
     );
-    let old = chosen(NixEvalJobs, program("2.19.4")).await;
+    let old = chosen(NixEvalJobs, program("2.19.4"));
     assert!(old.ends_with(
         "is version 2.19, but 2.24 or newer is needed: upgrade it, or use `--evaluator builtin`"
     ));
-    let nonsense = chosen(NixEvalJobs, program("nonsense")).await;
+    let nonsense = chosen(NixEvalJobs, program("nonsense"));
     assert!(nonsense.contains("does not say its version"), "{nonsense}");
 }
 

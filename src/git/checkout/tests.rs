@@ -34,7 +34,7 @@ fn the_fingerprint_follows_what_a_flake_sees() {
     assert_eq!((unborn.revision, unborn.is_dirty), (None, false));
     commit_all(&repository);
     let clean = look(&dir.path().join("sub"));
-    assert!(!clean.is_dirty && !clean.has_submodules && !clean.is_shallow);
+    assert!(!clean.is_dirty && !clean.has_blind_spots && !clean.is_shallow);
     assert_eq!(clean.revision.as_ref().map(String::len), Some(40));
 
     fs::write(dir.path().join("untracked"), "x").unwrap();
@@ -72,6 +72,40 @@ fn the_fingerprint_follows_what_a_flake_sees() {
 
     fs::remove_file(dir.path().join("flake.nix")).unwrap();
     assert!(look(dir.path()).is_dirty);
+}
+
+#[test]
+fn a_file_that_git_was_told_to_forget_is_not_the_same_as_one_that_was_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = Repository::init(dir.path()).unwrap();
+    fs::write(dir.path().join("flake.nix"), "1").unwrap();
+    commit_all(&repository);
+    fs::write(dir.path().join("flake.nix"), "2").unwrap();
+    let changed = look(dir.path());
+    let mut index = repository.index().unwrap();
+    index.remove_path(Path::new("flake.nix")).unwrap();
+    index.write().unwrap();
+    assert_ne!(look(dir.path()).fingerprint, changed.fingerprint);
+}
+
+#[test]
+fn files_that_git_does_not_look_at_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let repository = Repository::init(dir.path()).unwrap();
+    fs::write(dir.path().join("flake.nix"), "1").unwrap();
+    commit_all(&repository);
+    assert!(!look(dir.path()).has_blind_spots);
+    let mut index = repository.index().unwrap();
+    let mut entry = index.get_path(Path::new("flake.nix"), 0).unwrap();
+    entry.flags |= git2::IndexEntryFlag::VALID.bits();
+    index.add(&entry).unwrap();
+    index.write().unwrap();
+    assert!(look(dir.path()).has_blind_spots, "--assume-unchanged");
+    entry.flags &= !git2::IndexEntryFlag::VALID.bits();
+    entry.flags_extended |= git2::IndexEntryExtendedFlag::SKIP_WORKTREE.bits();
+    index.add(&entry).unwrap();
+    index.write().unwrap();
+    assert!(look(dir.path()).has_blind_spots, "--skip-worktree");
 }
 
 #[test]

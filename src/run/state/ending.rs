@@ -22,6 +22,9 @@ impl Ending {
 impl State {
     /// Lets nothing new start and stops what runs.
     pub(super) fn end(&mut self, ending: Ending) {
+        if self.finished {
+            return;
+        }
         if self
             .ending
             .as_ref()
@@ -31,11 +34,16 @@ impl State {
         }
         let reason = match &ending {
             Ending::FailFast => "--fail-fast".to_owned(),
+            // Why has been told.
+            Ending::Errored { exit_code: 3, .. } => "the flake cannot be evaluated".to_owned(),
             Ending::Errored { message, .. } => message.clone(),
             Ending::Stopped(stop) => stop.as_str().to_owned(),
         };
         self.ending = Some(ending);
-        self.emit(EventKind::RunCancelled { reason });
+        // Where nothing is cut short there is nothing to tell but the end itself.
+        if self.open_checks > 0 || !self.evaluation.ended {
+            self.emit(EventKind::RunCancelled { reason });
+        }
         self.effects.push(Effect::CancelAll);
     }
 

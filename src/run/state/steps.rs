@@ -1,23 +1,22 @@
-//! Steps: linking, starting, what they say while they run, and what their end means for those above.
+//! Steps: starting, what they say while they run, and what their end means for those above.
 
 use std::{
-    collections::HashSet,
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
 use super::{Ending, State};
 use crate::{
     event::{EventKind, Outcome},
-    graph::{How, PlannedStep},
     run::{
         Effect, StepEnd, StepId, StepNote,
         input::Start,
-        step::{Means, Status, Step},
+        step::{Means, Status},
     },
 };
 
-/// How many names of checks an event about a step carries at most.
-const CHECKS_IN_EVENT: usize = 1000;
+/// How far the checks above are searched for where that is done for every step.
+const DETOURS: usize = 250;
 /// How often a step is tried.
 const ATTEMPTS: u32 = 2;
 /// How long to wait before a step is tried again, so that a restarting daemon is back.
@@ -26,78 +25,10 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 const LOST_IN_A_ROW: u32 = 3;
 
 impl State {
-    pub(super) fn add_step(&mut self, planned: PlannedStep) {
-        let means = match planned.how {
-            How::Substitute => Means::Substitute,
-            How::Build { local: false } => Means::Remote,
-            How::Build { local: true } | How::Unsupported { .. } => Means::Local,
-        };
-        let id = StepId(self.steps.len());
-        let mut step = Step::new(
-            planned.target.clone(),
-            planned.drv_path,
-            planned.system,
-            means,
-            self.settings.log_lines,
-        );
-        step.inputs = planned
-            .inputs
-            .iter()
-            .filter_map(|target| self.by_target.get(target).copied())
-            .collect();
-        let inputs = step.inputs.clone();
-        self.by_target.insert(planned.target, id);
-        self.steps.push(step);
-        if let How::Unsupported { reason } = planned.how {
-            self.steps[id.0].reason = Some(reason);
-            self.finish_step(id, Outcome::Unsupported, None);
-            return;
-        }
-        match means {
-            Means::Substitute => self.totals.to_substitute += 1,
-            Means::Local | Means::Remote => self.totals.to_build += 1,
-        }
-        let mut to_blame = None;
-        for input in inputs {
-            match self.steps[input.0].status {
-                Status::Done(outcome, _) if outcome.is_passed() => {}
-                Status::Done(outcome, cause) => to_blame = Some((outcome, cause.unwrap_or(input))),
-                Status::Blocked | Status::Ready | Status::Running => {
-                    self.steps[input.0].dependents.push(id);
-                    self.steps[id.0].open_inputs += 1;
-                }
-            }
-        }
-        self.raise_inputs(id);
-        if let Some((outcome, cause)) = to_blame {
-            self.finish_step(id, outcome_above(outcome), Some(cause));
-        } else if self.steps[id.0].open_inputs == 0 {
-            self.make_ready(id);
-        }
-    }
-
-    /// Hands the rank of a step down to its inputs: the longest remaining way goes first.
-    fn raise_inputs(&mut self, id: StepId) {
-        let mut stack = vec![id];
-        while let Some(id) = stack.pop() {
-            let rank = self.steps[id.0].rank + 1;
-            for input in self.steps[id.0].inputs.clone() {
-                let step = &mut self.steps[input.0];
-                if step.rank < rank && !step.is_done() {
-                    step.rank = rank;
-                    if step.status == Status::Ready {
-                        self.ready.push(step.means, rank, input);
-                    }
-                    stack.push(input);
-                }
-            }
-        }
-    }
-
     fn make_ready(&mut self, id: StepId) {
         let step = &mut self.steps[id.0];
         step.status = Status::Ready;
-        self.ready.push(step.means, step.rank, id);
+        self.ready.push(step.means, step.priority, id);
     }
 
     pub(super) fn start_ready(&mut self, now: Instant) {
@@ -178,7 +109,14 @@ impl State {
                 }
                 StepNote::Download { done, expected } => {
                     self.announce(id);
-                    self.steps[id.0].download = (done, expected);
+                    let before = std::mem::replace(
+                        &mut self.steps[id.0].download,
+                        (done, expected.max(done)),
+                    );
+                    let now = self.steps[id.0].download;
+                    let sum = &mut self.downloads;
+                    sum.0 = sum.0.saturating_sub(before.0).saturating_add(now.0);
+                    sum.1 = sum.1.saturating_sub(before.1).saturating_add(now.1);
                 }
             }
         }
@@ -199,7 +137,7 @@ impl State {
         if std::mem::replace(&mut self.steps[id.0].announced, true) {
             return;
         }
-        let checks = self.checks_above(id);
+        let checks = self.checks_above(id, DETOURS);
         let step = &mut self.steps[id.0];
         step.told = true;
         let event = EventKind::StepStarted {
@@ -214,24 +152,6 @@ impl State {
         self.emit(event);
     }
 
-    /// The checks that need a step, at most [`CHECKS_IN_EVENT`].
-    fn checks_above(&self, id: StepId) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut seen = HashSet::from([id]);
-        let mut stack = vec![id];
-        while let Some(id) = stack.pop() {
-            let step = &self.steps[id.0];
-            for check in &step.checks {
-                if names.len() == CHECKS_IN_EVENT {
-                    return names;
-                }
-                names.push(self.checks[check.0].path.clone());
-            }
-            stack.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
-        }
-        names
-    }
-
     pub(super) fn step_ended(&mut self, id: StepId, end: StepEnd, now: Instant) {
         if !self.is_running(id) {
             return;
@@ -242,11 +162,26 @@ impl State {
             .started
             .map_or(Duration::ZERO, |started| now.duration_since(started));
         let may_retry = step.attempt < ATTEMPTS && self.ending.is_none();
+        let end = match (end, &self.ending) {
+            // Nobody asked it to: a daemon that stops says so, and it is no success.
+            (StepEnd::Cancelled, None) => {
+                StepEnd::Lost("the daemon gave up the build and does not say why".into())
+            }
+            // What would be tried again is not, and has not failed either.
+            (
+                StepEnd::NotSubstitutable(_)
+                | StepEnd::Transient(_)
+                | StepEnd::Lost(_)
+                | StepEnd::Unreachable(_),
+                Some(Ending::FailFast | Ending::Stopped(_)),
+            )
+            | (StepEnd::NotSubstitutable(_), Some(Ending::Errored { .. })) => StepEnd::Cancelled,
+            (end, _) => end,
+        };
         let (outcome, reason) = match end {
             StepEnd::Built => (Outcome::Built, None),
             StepEnd::Substituted => (Outcome::Substituted, None),
             StepEnd::AlreadyValid => (Outcome::Cached, None),
-            StepEnd::Failed(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::TimedOut(reason) => (Outcome::TimedOut, Some(reason)),
             StepEnd::Unsupported(reason) => (Outcome::Unsupported, Some(reason)),
             StepEnd::DependencyFailed(reason) => (Outcome::DependencyFailed, Some(reason)),
@@ -262,7 +197,9 @@ impl State {
             {
                 return self.try_again(id, reason);
             }
-            StepEnd::Transient(reason) => (Outcome::InfrastructureFailed, Some(reason)),
+            // A transient failure that stays is one, too. Nix calls so, among others, whatever fails with access to the
+            // network: fixed-output derivations.
+            StepEnd::Failed(reason) | StepEnd::Transient(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::Lost(reason) => {
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row >= LOST_IN_A_ROW {
@@ -303,19 +240,25 @@ impl State {
     }
 
     /// Ends a step, tells of it if it had begun, and passes its end on to the steps and checks above.
-    fn finish_step(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
+    pub(super) fn finish_step(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
         let ran = self.is_running(id);
         self.set_done(id, outcome, cause);
-        if ran && (self.steps[id.0].told || !outcome.is_passed()) {
-            if outcome != Outcome::Cached && outcome != Outcome::Cancelled {
+        let is_work = !matches!(outcome, Outcome::Cached | Outcome::Cancelled);
+        if ran && (self.steps[id.0].told || is_work) {
+            if is_work {
                 self.announce(id);
             }
-            let checks = self.checks_above(id);
-            let step = &mut self.steps[id.0];
-            let (log_tail, log_lines_before) = if outcome.is_passed() {
-                Default::default()
+            // A failure passes its end on to all of them anyway.
+            let detours = if outcome.is_passed() {
+                DETOURS
             } else {
-                step.log.take()
+                usize::MAX
+            };
+            let checks = self.checks_above(id, detours);
+            let step = &mut self.steps[id.0];
+            let (log_tail, log_lines_before) = match step.log.take() {
+                _ if outcome.is_passed() => Default::default(),
+                tail => tail,
             };
             let event = EventKind::StepFinished {
                 drv_path: step.drv_path.clone(),
@@ -344,19 +287,21 @@ impl State {
             }
         } else {
             let cause = cause.unwrap_or(id);
-            let mut stack = dependents;
-            while let Some(above) = stack.pop() {
+            let mut queue = VecDeque::from(dependents);
+            while let Some(above) = queue.pop_front() {
                 if !self.steps[above.0].is_done() {
                     self.set_done(above, outcome_above(outcome), Some(cause));
                     self.finish_checks_of(above);
-                    stack.append(&mut self.steps[above.0].dependents);
+                    queue.extend(std::mem::take(&mut self.steps[above.0].dependents));
                 }
             }
         }
     }
 
     fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
-        self.steps[id.0].status = Status::Done(outcome, cause);
+        let step = &mut self.steps[id.0];
+        step.status = Status::Done(outcome, cause);
+        step.inputs = Vec::new();
         self.totals.steps_done += 1;
     }
 
@@ -368,7 +313,7 @@ impl State {
 }
 
 /// What the end of a step means for a step above it.
-fn outcome_above(outcome: Outcome) -> Outcome {
+pub(super) fn outcome_above(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Unsupported
         | Outcome::Skipped

@@ -1,0 +1,41 @@
+# What people and CI run. `make` alone lists it.
+
+SUITES := bookworm trixie forky
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nixci/nix
+empty :=
+NIXCI_TEST_NIX ?= $(subst $(empty) ,:,$(SUITES:%=$(CACHE)/%))
+export NIXCI_TEST_NIX
+
+.NOTPARALLEL:
+.PHONY: help demo test test-nix bench fuzz deny completions
+
+help: ## list this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+demo: ## build nixci and see it on examples/matrix; installs a Nix of its own if there is none
+	@dev/demo
+
+test: test-nix ## run every test, those against three versions of Nix included
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	cargo test --locked
+
+test-nix: ## install the versions of Nix that the tests need, unless NIXCI_TEST_NIX names others
+ifeq ($(origin NIXCI_TEST_NIX),file)
+	@for suite in $(SUITES); do dev/install-nix $$suite || exit; done
+endif
+
+bench: ## measure nixci beside Nix on this machine and print a table
+	cargo build --release --locked
+	@dev/install-nix forky
+	@dev/bench
+
+fuzz: ## run every fuzz target for a minute
+	@dev/fuzz
+
+deny: ## hold the licences and sources of the dependencies against .deny.toml
+	@dev/cargo-tool deny check licenses bans sources
+
+completions: ## write completions/ and man/ anew
+	cargo run --quiet --locked -- generate .

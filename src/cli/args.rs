@@ -1,0 +1,323 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
+
+use super::size::parse_size;
+use crate::nix::{Installable, System};
+
+/// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nixci",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "`nixci help check` tells more. Exit codes: 0 every check passed, 1 a check failed, 2 wrong usage, \
+    3 the flake cannot be evaluated, 4 Nix or this machine failed, 129, 130 and 143 stopped by a signal."
+)]
+pub(super) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Evaluate the checks of a flake and build them
+    ///
+    /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and builds what is not there yet while the
+    /// evaluation still runs. Each derivation is built once, however many checks need it; a check that a trusted
+    /// substituter offers counts as passed and is not downloaded.
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(Box<CheckArgs>),
+    /// Print what `check` would build, without building
+    ///
+    /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and prints each with its derivation.
+    Eval(Box<EvalArgs>),
+    /// Write shell completions and man pages below a folder
+    #[command(hide = true)]
+    Generate {
+        /// The folder that has `completions` and `man`
+        dir: PathBuf,
+    },
+}
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  nixci check                              the checks of the flake in this folder, for this machine
+  nixci check .#packages                   its packages
+  nixci check github:NixOS/patchelf        the checks of a flake elsewhere
+  nixci check .#checks.x86_64-linux.fmt    a single one
+  nixci check --systems aarch64-linux      those of another system that a remote builder has
+  nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
+
+Exit codes:
+  0  every check passed, or there was none
+  1  a check failed, its evaluation included
+  2  wrong usage
+  3  the flake cannot be evaluated at all
+  4  Nix, its daemon or this machine failed
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
+
+/// Options of `nixci check`.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+pub(super) struct CheckArgs {
+    /// What to evaluate and how.
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+
+    /// How many builds run on this machine at once [default: Nix's max-jobs if it is set, else the number of cores]
+    #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
+    pub(super) jobs: Option<usize>,
+
+    /// Stop at the first failure, and stop what runs
+    #[arg(long, help_heading = "Building")]
+    pub(super) fail_fast: bool,
+
+    /// Evaluate and plan only; what would be built is `skipped`
+    #[arg(long, help_heading = "Building")]
+    pub(super) no_build: bool,
+
+    /// Download what a substituter offers, even if nothing here needs it
+    #[arg(long, help_heading = "Building")]
+    pub(super) download: bool,
+
+    /// Stop a build that takes longer than this many seconds
+    #[arg(long, value_name = "SECONDS", help_heading = "Building")]
+    pub(super) timeout: Option<u64>,
+
+    /// Stop a build that writes nothing to its log for this many seconds
+    #[arg(long, value_name = "SECONDS", help_heading = "Building")]
+    pub(super) max_silent_time: Option<u64>,
+
+    /// How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
+    pub(super) format: FormatArg,
+
+    /// When to use colours
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Output"
+    )]
+    pub(super) color: ColorArg,
+
+    /// How many of the last lines of a failed build's log are shown
+    #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output", value_parser = at_most_ten_thousand(0))]
+    pub(super) log_lines: usize,
+
+    /// With `--format json`: events with the lines of every build's log, too
+    #[arg(long, help_heading = "Output")]
+    pub(super) log: bool,
+
+    /// Show more: passed builds, phases and the lines of logs
+    #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
+    pub(super) verbose: u8,
+
+    /// Show less: failures and the end
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "verbose", help_heading = "Output")]
+    pub(super) quiet: u8,
+}
+
+/// Options of `nixci eval`.
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    /// What to evaluate and how.
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+
+    /// How the checks are printed
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Output"
+    )]
+    pub(super) format: EvalFormatArg,
+
+    /// When to use colours
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Output"
+    )]
+    pub(super) color: ColorArg,
+}
+
+/// What to evaluate and how.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
+pub(super) struct SourceArgs {
+    /// The flake and the attribute to look at: any flake reference Nix takes; the attribute with or without a system
+    #[arg(value_name = "FLAKE[#ATTRIBUTE]", default_value = ".#checks")]
+    #[arg(value_parser = clap::builder::StringValueParser::new().try_map(|text| Installable::parse(&text)))]
+    pub(super) installable: Installable,
+
+    /// The systems to look at, separated by commas [default: those this machine has a builder for]
+    #[arg(
+        long,
+        value_name = "SYSTEMS",
+        value_delimiter = ',',
+        num_args = 1,
+        help_heading = "Selection"
+    )]
+    #[arg(value_parser = clap::builder::StringValueParser::new().try_map(|text| System::parse(&text)))]
+    pub(super) systems: Vec<System>,
+
+    /// Look at every system
+    #[arg(long, conflicts_with = "systems", help_heading = "Selection")]
+    pub(super) all_systems: bool,
+
+    /// Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "NAME",
+        help_heading = "Evaluation"
+    )]
+    pub(super) evaluator: EvaluatorArg,
+
+    /// How many workers evaluate at once [default: the number of cores, fewer where memory is short]
+    #[arg(long, value_name = "N", help_heading = "Evaluation", value_parser = at_most_ten_thousand(1))]
+    pub(super) eval_workers: Option<usize>,
+
+    /// The memory for all workers together, such as 4G or 800M [default: three quarters of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Evaluation", value_parser = parse_size)]
+    pub(super) eval_memory: Option<u64>,
+
+    /// Evaluate anew, and keep nothing
+    #[arg(long, help_heading = "Evaluation")]
+    pub(super) no_eval_cache: bool,
+
+    /// Let the evaluation see what is not in the flake: variables, files, the time
+    #[arg(long, help_heading = "Evaluation")]
+    pub(super) impure: bool,
+
+    /// Set a setting of Nix, for the evaluation and the builds
+    #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"], help_heading = "Evaluation")]
+    pub(super) option: Vec<String>,
+
+    /// Take another flake for an input
+    #[arg(long, num_args = 2, value_names = ["INPUT", "FLAKE"], help_heading = "Evaluation")]
+    pub(super) override_input: Vec<String>,
+
+    /// Take another file for flake.lock
+    #[arg(long, value_name = "FILE", help_heading = "Evaluation")]
+    pub(super) reference_lock_file: Option<PathBuf>,
+
+    /// Take over the settings of Nix that the flake wishes for
+    #[arg(long, help_heading = "Evaluation")]
+    pub(super) accept_flake_config: bool,
+
+    /// Show the whole trace of an evaluation error
+    #[arg(long, help_heading = "Evaluation")]
+    pub(super) show_trace: bool,
+}
+
+impl SourceArgs {
+    /// `--option`s as pairs.
+    pub(super) fn nix_options(&self) -> Vec<(String, String)> {
+        pairs(&self.option)
+    }
+
+    /// `--override-input`s as pairs.
+    pub(super) fn override_inputs(&self) -> Vec<(String, String)> {
+        pairs(&self.override_input)
+    }
+}
+
+fn pairs(values: &[String]) -> Vec<(String, String)> {
+    values
+        .chunks_exact(2)
+        .map(|pair| (pair[0].clone(), pair[1].clone()))
+        .collect()
+}
+
+fn at_most_ten_thousand(least: u64) -> impl clap::builder::TypedValueParser<Value = usize> {
+    clap::value_parser!(u64)
+        .range(least..=10_000)
+        .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+/// `--format` of `check`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// `matrix` on a terminal, `plain` elsewhere
+    #[default]
+    Auto,
+    /// A live table of checks and systems
+    Matrix,
+    /// A line per event that matters
+    Plain,
+    /// A JSON object per event
+    Json,
+}
+
+/// `--format` of `eval`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum EvalFormatArg {
+    /// A table
+    #[default]
+    Table,
+    /// A JSON object per check
+    Json,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorArg {
+    /// On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl ColorArg {
+    /// What the user wants; `None`: no wish.
+    pub(super) fn wish(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
+
+/// `--evaluator`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum EvaluatorArg {
+    /// nix-eval-jobs if it is there and fits, else the built-in one
+    #[default]
+    Auto,
+    /// The program nix-eval-jobs
+    NixEvalJobs,
+    /// The built-in one
+    Builtin,
+}

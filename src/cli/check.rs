@@ -1,0 +1,142 @@
+//! `nixci check`.
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Failure,
+    args::{CheckArgs, FormatArg},
+    print_error,
+    setup::{JOBS_MAX, Setup, cores, runtime},
+};
+use crate::{
+    event::Event,
+    graph::Planner,
+    report::{Format, ReportOptions, Reporter, resolve},
+    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
+};
+
+/// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
+const OTHER_CONNECTIONS: usize = 4;
+/// How long children may take to be gone after the second signal.
+const AT_ONCE: Duration = Duration::from_millis(300);
+
+/// Evaluates and builds.
+pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let setup = Setup::new(&args.source, args.jobs)?;
+    let mut reporter = Reporter::new(report_options(args, &setup));
+    let runtime = runtime()?;
+    let code = runtime.block_on(run(args, setup, &mut reporter));
+    // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
+    let _ = reporter.finish();
+    runtime.shutdown_timeout(AT_ONCE);
+    Ok(ExitCode::from(code?))
+}
+
+async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
+    let slots = setup.slots();
+    let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
+    let substitute_slots = setup.substitute_slots();
+    let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
+    let pool = setup
+        .pool(
+            setup.client_settings(args.timeout, args.max_silent_time),
+            connections,
+        )
+        .await;
+    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
+    let builder = Builder::new(pool);
+    let settings = RunSettings {
+        flake: setup.installable.flake.clone(),
+        title: setup.title(),
+        revision: setup.revision(),
+        attribute: setup.installable.attribute.to_string(),
+        systems: setup.systems.clone().unwrap_or_default(),
+        evaluator: setup.evaluator.name().to_owned(),
+        nix_version: setup.host.version.text.clone(),
+        slots,
+        remote_slots,
+        substitute_slots,
+        eval_workers: setup.request.workers,
+        fail_fast: args.fail_fast,
+        no_build: args.no_build,
+        log_lines: args.log_lines,
+    };
+    let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
+    let mut signals = stops().map_err(Failure::infrastructure)?;
+    let (stop_tx, stop_rx) = mpsc::unbounded_channel();
+    let ports = Ports {
+        evaluate: Evaluation {
+            warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
+            ..setup.into_evaluation(Arc::clone(&store))
+        }
+        .into_evaluate(),
+        planner,
+        store,
+        builder,
+        stops: stop_rx,
+    };
+    let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
+    let mut report = |event: &Event| {
+        let result = reporter.report(event);
+        // There is nowhere else to tell it.
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            print_error(&format_args!("cannot write the output: {error}"));
+        }
+        result
+    };
+    let (at_once_tx, at_once_rx) = oneshot::channel();
+    // Apart from the run, which stands still while nobody reads what it writes.
+    tokio::spawn(async move {
+        let Some(stop) = signals.recv().await else {
+            return;
+        };
+        let _ = stop_tx.send(stop);
+        if let Some(stop) = signals.recv().await {
+            let _ = at_once_tx.send(stop);
+            tokio::time::sleep(AT_ONCE).await;
+            std::process::exit(stop.exit_code().into());
+        }
+    });
+    tokio::select! {
+        code = coordinate(state, ports, &mut report) => Ok(code),
+        // Whatever runs is dropped, and with it every child and connection.
+        Ok(stop) = at_once_rx => Ok(stop.exit_code()),
+    }
+}
+
+fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
+    let format = match args.format {
+        FormatArg::Auto => None,
+        FormatArg::Matrix => Some(Format::Matrix),
+        FormatArg::Plain => Some(Format::Plain),
+        FormatArg::Json => Some(Format::Json),
+    };
+    let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
+    let verbosity = clamp(args.verbose) - clamp(args.quiet);
+    let look = resolve(
+        format,
+        args.color.wish(),
+        verbosity,
+        io::stdout().is_terminal(),
+        io::stderr().is_terminal(),
+        |name| std::env::var(name).ok(),
+    );
+    ReportOptions {
+        look,
+        log_lines: args.log_lines,
+        verbosity,
+        log: args.log,
+        flake: setup.installable.flake.clone(),
+        attribute: setup.installable.attribute.to_string(),
+        nix_version: setup.host.version.numbers,
+    }
+}

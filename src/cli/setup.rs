@@ -1,0 +1,240 @@
+//! What `check` and `eval` have in common: finding Nix, the store, the evaluator and the cache.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::anyhow;
+use tokio::runtime::Runtime;
+
+use super::{
+    Failure,
+    args::{EvaluatorArg, SourceArgs},
+    local_flake::LocalFlake,
+};
+use crate::{
+    config::{NixHost, cache_dir, flake_config, free_memory_bytes, program_on_path},
+    eval::{
+        CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
+    },
+    nix::{Builders, Installable, System},
+    run::{Evaluation, Kept, PooledStore},
+    store::{ClientSettings, Pool, StoreAddress},
+};
+
+/// What one evaluation worker should have at least when their number is not asked for.
+const MEMORY_PER_WORKER: u64 = 1 << 30;
+/// How many downloads run at once if Nix has no setting for it.
+const SUBSTITUTIONS: u64 = 16;
+/// The most of anything that runs at once, whatever Nix is set to.
+pub(super) const JOBS_MAX: usize = 10_000;
+
+/// Everything that is known before a run begins.
+pub(super) struct Setup {
+    pub(super) host: NixHost,
+    pub(super) installable: Installable,
+    pub(super) local: Option<LocalFlake>,
+    pub(super) builders: Builders,
+    /// The systems asked for; `None` means all.
+    pub(super) systems: Option<Vec<System>>,
+    pub(super) request: EvalRequest,
+    pub(super) evaluator: Box<dyn Evaluator>,
+    kept: Option<Kept>,
+}
+
+impl Setup {
+    /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
+    pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
+        let cache_dir = cache_dir();
+        let mut nix_options = args.nix_options();
+        let find = |options: &[_]| {
+            NixHost::find(options, cache_dir.as_deref()).map_err(Failure::infrastructure)
+        };
+        let mut host = find(&nix_options)?;
+        if args.accept_flake_config {
+            let wishes = flake_config(&host, &args.installable.flake, &nix_options);
+            if !wishes.is_empty() {
+                // What the user says comes last and wins.
+                nix_options.splice(0..0, wishes);
+                host = find(&nix_options)?;
+            }
+        }
+        host.settings.max_jobs = jobs.or(host.settings.max_jobs);
+        let builders = host.settings.builders();
+        let systems = if args.all_systems {
+            None
+        } else if args.systems.is_empty() {
+            Some(builders.systems())
+        } else {
+            Some(args.systems.clone())
+        };
+        let memory_budget_bytes = args
+            .eval_memory
+            .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
+        let workers = args.eval_workers.unwrap_or_else(|| {
+            let by_memory =
+                usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER).unwrap_or(usize::MAX);
+            cores().min(by_memory).max(1)
+        });
+        let request = EvalRequest {
+            installable: args.installable.clone(),
+            systems: systems.clone(),
+            current_system: host.settings.system(),
+            workers,
+            memory_budget_bytes,
+            options: EvalOptions {
+                impure: args.impure,
+                nix_options,
+                override_inputs: args.override_inputs(),
+                reference_lock_file: args.reference_lock_file.clone(),
+                accept_flake_config: args.accept_flake_config,
+                show_trace: args.show_trace,
+            },
+            nix: host.program.clone(),
+            nix_version: host.version.numbers,
+        };
+        let kind = match args.evaluator {
+            EvaluatorArg::Auto => EvaluatorKind::Auto,
+            EvaluatorArg::NixEvalJobs => EvaluatorKind::NixEvalJobs,
+            EvaluatorArg::Builtin => EvaluatorKind::Builtin,
+        };
+        let nix_eval_jobs = program_on_path("nix-eval-jobs");
+        let evaluator = choose_evaluator(kind, nix_eval_jobs, request.nix_version)
+            .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
+        let local = LocalFlake::find(&args.installable.flake);
+        let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
+        let kept = local
+            .as_ref()
+            .filter(|_| is_pure && !args.no_eval_cache)
+            .zip(cache_dir)
+            .and_then(|(local, dir)| {
+                let (request, flake) = (request.clone(), args.installable.flake.clone());
+                let nix = format!(
+                    "{} {} {:?}",
+                    evaluator.name(),
+                    host.version,
+                    host.settings.all
+                );
+                let key_of = move |local: &LocalFlake| {
+                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
+                };
+                Some(Kept {
+                    cache: EvalCache::new(dir.join("eval")),
+                    key: key_of(local)?,
+                    key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
+                })
+            });
+        Ok(Self {
+            host,
+            installable: args.installable.clone(),
+            local,
+            builders,
+            systems,
+            request,
+            evaluator,
+            kept,
+        })
+    }
+
+    /// A name of the flake for people.
+    pub(super) fn title(&self) -> String {
+        self.local
+            .as_ref()
+            .map_or_else(|| self.installable.flake.clone(), LocalFlake::title)
+    }
+
+    /// The commit of the flake, where it is known without asking Nix.
+    pub(super) fn revision(&self) -> Option<String> {
+        self.local.as_ref()?.checkout.as_ref()?.short_revision()
+    }
+
+    /// How many builds run here at once.
+    pub(super) fn slots(&self) -> usize {
+        let jobs = self.host.settings.max_jobs.filter(|jobs| *jobs > 0);
+        jobs.unwrap_or_else(cores).min(JOBS_MAX)
+    }
+
+    /// How many downloads run at once.
+    pub(super) fn substitute_slots(&self) -> usize {
+        let jobs = self.host.settings.number("max-substitution-jobs");
+        usize::try_from(if jobs == 0 { SUBSTITUTIONS } else { jobs })
+            .map_or(JOBS_MAX, |jobs| jobs.min(JOBS_MAX))
+    }
+
+    /// Connections to the store for at most so many users at once.
+    pub(super) async fn pool(&self, settings: ClientSettings, connections: usize) -> Arc<Pool> {
+        // Nix's setting `store` is what `NIX_REMOTE` says, or else its configuration files.
+        let env = |name: &str| match (name, self.host.settings.value("store")) {
+            ("NIX_REMOTE", store) if !store.is_empty() => Some(store.into()),
+            _ => std::env::var_os(name),
+        };
+        let address = StoreAddress::detect(&self.host.daemon_program(), &env).await;
+        Arc::new(Pool::new(address, settings, connections))
+    }
+
+    /// The settings of every connection; the limits are those of the command line, zero or `None` where it has none.
+    pub(super) fn client_settings(
+        &self,
+        timeout: Option<u64>,
+        max_silent_time: Option<u64>,
+    ) -> ClientSettings {
+        let settings = &self.host.settings;
+        let timeout = timeout.unwrap_or_else(|| settings.number("timeout"));
+        let max_silent_time = max_silent_time.unwrap_or_else(|| settings.number("max-silent-time"));
+        // A step that somebody else builds is looked at every second, not every five.
+        let mut overrides = BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]);
+        if timeout > 0 {
+            overrides.insert("timeout".into(), timeout.to_string());
+        }
+        if max_silent_time > 0 {
+            overrides.insert("max-silent-time".into(), max_silent_time.to_string());
+        }
+        // As Nix's own programs do: the whole value, with what `extra-NAME` added to it.
+        overrides.extend(
+            self.request
+                .options
+                .nix_options
+                .iter()
+                .map(|(name, value)| {
+                    let name = name.strip_prefix("extra-").unwrap_or(name);
+                    let value = settings.all.get(name).unwrap_or(value);
+                    (name.to_owned(), value.clone())
+                }),
+        );
+        ClientSettings {
+            keep_failed: settings.value("keep-failed") == "true",
+            try_fallback: settings.value("fallback") == "true",
+            max_silent_time: Duration::from_secs(max_silent_time),
+            build_cores: settings.number("cores"),
+            // With 0 the daemon builds on other machines alone.
+            max_build_jobs: self.builders.builds_here().into(),
+            use_substitutes: settings.value("substitute") != "false",
+            use_build_hook: self.builders.remote_slots() > 0,
+            overrides,
+            ..ClientSettings::default()
+        }
+    }
+
+    /// The evaluation, with its cache in front of it.
+    pub(super) fn into_evaluation(self, store: Arc<PooledStore>) -> Evaluation {
+        Evaluation {
+            request: self.request,
+            evaluator: self.evaluator,
+            kept: self.kept,
+            store,
+            warm_up: None,
+        }
+    }
+}
+
+/// How many processors this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Starts the runtime that everything asynchronous runs on.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::infrastructure(anyhow!("cannot start threads: {error}")))
+}

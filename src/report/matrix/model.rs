@@ -1,0 +1,363 @@
+//! What the events so far say, as the block shows it.
+//!
+//! Pure state; an event costs the same however many checks there are (one that names checks costs by their number).
+//! Texts are kept as they came and made harmless where they are written.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    event::{Counts, Event, EventKind, Outcome, Progress},
+    nix::{StorePath, System},
+    report::{running::RunningSteps, sanitize::columns},
+};
+
+/// More systems than this get no column of their own; no terminal has room for them.
+const SYSTEMS_MAX: usize = 64;
+/// How long lines of ended steps stay reserved, so that the block does not jump with every short build.
+const RESERVED_FOR: Duration = Duration::from_secs(2);
+/// How much of a reason is kept for each check, in characters.
+const NOTE_CHARS_MAX: usize = 80;
+
+/// What became of a check; of a row, the first of these that one of its checks is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    Failed,
+    Running,
+    Waiting,
+    Passed,
+    /// Ended without having passed or failed.
+    Neutral,
+}
+
+impl Class {
+    /// Every class, the most pressing first.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Failed,
+        Self::Running,
+        Self::Waiting,
+        Self::Neutral,
+        Self::Passed,
+    ];
+}
+
+/// Where a check stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It needs something that is not there yet, or its turn.
+    Waiting,
+    /// It ended.
+    Ended(Outcome, Duration),
+}
+
+/// A cell of the matrix.
+#[derive(Debug)]
+pub(super) struct Check {
+    row: usize,
+    /// Its derivation, where it has one.
+    pub drv_path: Option<StorePath>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Why, in words; empty where there is nothing to say.
+    pub note: Box<str>,
+    /// Whether its own step runs.
+    pub is_running: bool,
+    /// How many steps that it needs run.
+    pub dependencies_running: usize,
+}
+
+impl Check {
+    /// What matters most of it.
+    pub(super) fn class(&self) -> Class {
+        match self.stage {
+            Stage::Ended(outcome, _) if outcome.is_failed() => Class::Failed,
+            Stage::Ended(outcome, _) if outcome.is_passed() => Class::Passed,
+            Stage::Ended(..) => Class::Neutral,
+            Stage::Waiting if self.is_running || self.dependencies_running > 0 => Class::Running,
+            Stage::Waiting => Class::Waiting,
+        }
+    }
+}
+
+/// A row of the matrix.
+#[derive(Debug)]
+pub(super) struct Row {
+    name: Arc<str>,
+    /// Its checks, with the number of their system; `None` for one without a column.
+    cells: Vec<(Option<usize>, usize)>,
+    /// What became of its checks.
+    pub class: Class,
+}
+
+/// All that the block shows.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    /// The flake, for people.
+    pub title: String,
+    /// The commit and whether the tree is dirty; empty if unknown.
+    pub revision: String,
+    /// The attribute below the flake's outputs; what a row without a name stands for.
+    pub attribute: String,
+    /// The systems that have checks, in the order in which they came up.
+    pub systems: Vec<System>,
+    /// How wide the widest name of a row is, in columns, up to a bound.
+    pub name_columns: usize,
+    /// How many rows there are of each class, by its number.
+    pub rows_by_class: [usize; 5],
+    /// How many checks ended how.
+    pub outcomes: Counts,
+    /// The steps that run.
+    pub running: RunningSteps,
+    /// How many lines running steps may take before the block has to grow.
+    pub reserved: usize,
+    /// The latest figures.
+    pub progress: Progress,
+    /// Why the run is being stopped, if it is.
+    pub stopping: Option<String>,
+    reserved_since: Duration,
+    systems_asked_for: Vec<System>,
+    rows: Vec<Row>,
+    row_of: BTreeMap<Arc<str>, usize>,
+    checks: Vec<Check>,
+    check_of: HashMap<Box<str>, usize>,
+    /// The checks that wait for a running step.
+    held: HashMap<StorePath, Vec<usize>>,
+}
+
+impl Model {
+    /// Takes note of an event.
+    pub(super) fn observe(&mut self, event: &Event) {
+        self.running.observe(event);
+        self.reserve(event.elapsed);
+        match &event.kind {
+            EventKind::RunStarted {
+                title,
+                revision,
+                attribute,
+                systems,
+                ..
+            } => {
+                self.title.clone_from(title);
+                self.attribute.clone_from(attribute);
+                self.revision = revision.clone().unwrap_or_default();
+                self.systems_asked_for.clone_from(systems);
+            }
+            EventKind::CheckFound {
+                check,
+                system,
+                name,
+                drv_path,
+                ..
+            } => {
+                let at = self.check(check, system, name);
+                self.checks[at].drv_path = Some(drv_path.clone());
+            }
+            EventKind::StepStarted {
+                drv_path, checks, ..
+            } => {
+                self.release(drv_path);
+                let held: Vec<_> = checks
+                    .iter()
+                    .filter_map(|check| self.check_of.get(check.as_str()).copied())
+                    .collect();
+                for &at in &held {
+                    self.change(at, |check| {
+                        if check.drv_path.as_ref() == Some(drv_path) {
+                            check.is_running = true;
+                        } else {
+                            check.dependencies_running += 1;
+                        }
+                    });
+                }
+                self.held.insert(drv_path.clone(), held);
+            }
+            EventKind::StepFinished { drv_path, .. } => self.release(drv_path),
+            EventKind::CheckFinished {
+                check,
+                system,
+                name,
+                outcome,
+                duration,
+                cause,
+                reason,
+                ..
+            } => {
+                let at = self.check(check, system, name);
+                let cause = cause
+                    .as_ref()
+                    .map(|drv| drv.name().trim_end_matches(".drv"));
+                let note = reason.as_deref().or(cause).unwrap_or_default();
+                if self.checks[at].stage == Stage::Waiting {
+                    self.outcomes.add(*outcome);
+                    self.change(at, |check| {
+                        check.stage = Stage::Ended(*outcome, *duration);
+                        check.note = note.chars().take(NOTE_CHARS_MAX).collect();
+                    });
+                }
+            }
+            EventKind::RunCancelled { reason } => {
+                self.stopping.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::Ticked { progress } => self.progress = *progress,
+            EventKind::EvaluationFailed { .. }
+            | EventKind::EvaluationWarning { .. }
+            | EventKind::EvaluationFinished { .. }
+            | EventKind::PlanChanged { .. }
+            | EventKind::StepPhase { .. }
+            | EventKind::StepWaiting { .. }
+            | EventKind::StepLogged { .. }
+            | EventKind::StepRetrying { .. }
+            | EventKind::Warned { .. }
+            | EventKind::RunFinished { .. } => {}
+        }
+    }
+
+    /// The rows in the order of their names.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.row_of.values().map(|at| &self.rows[*at])
+    }
+
+    /// How many rows there are.
+    pub(super) fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// What a row is called.
+    pub(super) fn name<'a>(&'a self, row: &'a Row) -> &'a str {
+        if row.name.is_empty() {
+            &self.attribute
+        } else {
+            &row.name
+        }
+    }
+
+    /// The check of a row for a system, by its number; `None` asks for the one without a column.
+    pub(super) fn cell(&self, row: &Row, system: Option<usize>) -> Option<&Check> {
+        let (_, at) = row.cells.iter().find(|(known, _)| *known == system)?;
+        self.checks.get(*at)
+    }
+
+    /// The numbers of the systems in the order of their columns: as asked for, then as they came up.
+    pub(super) fn columns(&self) -> Vec<usize> {
+        let mut columns: Vec<_> = (0..self.systems.len()).collect();
+        let asked = |at: &usize| {
+            self.systems_asked_for
+                .iter()
+                .position(|system| *system == self.systems[*at])
+        };
+        columns.sort_by_key(|at| asked(at).unwrap_or(usize::MAX));
+        columns
+    }
+
+    /// The number of a check; makes it, and its row and column, if it is new.
+    fn check(&mut self, check: &str, system: &System, name: &str) -> usize {
+        if let Some(&at) = self.check_of.get(check) {
+            return at;
+        }
+        let system = self.system(system);
+        let taken = |row: &usize| {
+            self.rows[*row]
+                .cells
+                .iter()
+                .any(|(known, _)| *known == system)
+        };
+        let row = match self.row_of.get(name) {
+            Some(row) if system.is_some() && !taken(row) => *row,
+            None if system.is_some() => self.new_row(name),
+            // Another attribute has the cell, or none is known: it gets a row under its full name.
+            _ => self.new_row(check),
+        };
+        let at = self.checks.len();
+        self.checks.push(Check {
+            row,
+            drv_path: None,
+            stage: Stage::Waiting,
+            note: Box::default(),
+            is_running: false,
+            dependencies_running: 0,
+        });
+        self.check_of.insert(check.into(), at);
+        self.rows[row].cells.push((system, at));
+        self.classify(row);
+        at
+    }
+
+    fn new_row(&mut self, name: &str) -> usize {
+        if let Some(row) = self.row_of.get(name) {
+            return *row;
+        }
+        let at = self.rows.len();
+        let name: Arc<str> = name.into();
+        self.rows.push(Row {
+            name: Arc::clone(&name),
+            cells: Vec::new(),
+            class: Class::Neutral,
+        });
+        self.rows_by_class[Class::Neutral as usize] += 1;
+        let shown = if name.is_empty() {
+            &self.attribute
+        } else {
+            &*name
+        };
+        let shown: String = shown.chars().take(NOTE_CHARS_MAX).collect();
+        self.name_columns = self.name_columns.max(columns(&shown));
+        self.row_of.insert(name, at);
+        at
+    }
+
+    fn system(&mut self, system: &System) -> Option<usize> {
+        if system.as_str().is_empty() {
+            return None;
+        }
+        let known = self.systems.iter().position(|known| known == system);
+        if known.is_none() && self.systems.len() < SYSTEMS_MAX {
+            self.systems.push(system.clone());
+            return Some(self.systems.len() - 1);
+        }
+        known
+    }
+
+    fn change(&mut self, check: usize, change: impl FnOnce(&mut Check)) {
+        change(&mut self.checks[check]);
+        self.classify(self.checks[check].row);
+    }
+
+    fn classify(&mut self, row: usize) {
+        let row = &mut self.rows[row];
+        let classes = row
+            .cells
+            .iter()
+            .map(|(_, check)| self.checks[*check].class());
+        let class = classes.min().unwrap_or(Class::Neutral);
+        self.rows_by_class[row.class as usize] -= 1;
+        self.rows_by_class[class as usize] += 1;
+        row.class = class;
+    }
+
+    /// A step runs no more: nothing waits for it.
+    fn release(&mut self, drv_path: &StorePath) {
+        for at in self.held.remove(drv_path).unwrap_or_default() {
+            self.change(at, |check| {
+                if check.drv_path.as_ref() == Some(drv_path) {
+                    check.is_running = false;
+                } else {
+                    check.dependencies_running = check.dependencies_running.saturating_sub(1);
+                }
+            });
+        }
+    }
+
+    fn reserve(&mut self, now: Duration) {
+        let running = self.running.len();
+        if running >= self.reserved || now.saturating_sub(self.reserved_since) > RESERVED_FOR {
+            self.reserved = running;
+            self.reserved_since = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! The steps that run now, as events tell of them.
+//!
+//! Kept for the live block and for the heartbeat of the plain lines. Bounded: a few short texts per running step,
+//! whatever a build writes.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::sanitize::{fit, log_line};
+use crate::{
+    event::{Event, EventKind},
+    nix::StorePath,
+};
+
+/// How much of a text is kept; no terminal shows more of it.
+const TEXT_COLUMNS_MAX: usize = 240;
+
+/// A step that runs. All texts are harmless.
+#[derive(Debug)]
+pub(super) struct RunningStep {
+    order: u64,
+    /// The derivation's name.
+    pub name: String,
+    /// The first check that needs it; empty if none is known.
+    pub check: String,
+    /// How many other checks need it.
+    pub more_checks: usize,
+    /// The machine it runs on; empty: this one.
+    pub machine: String,
+    /// Whether it is downloaded and not built.
+    pub substitute: bool,
+    /// When it began, from the start of the run.
+    pub started: Duration,
+    /// How long it took before, where known.
+    pub expected: Option<Duration>,
+    /// The phase it is in; empty if it has named none.
+    pub phase: String,
+    /// What outside of the run it waits for; empty if nothing.
+    pub waits_for: String,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// What its log said last.
+    pub last_line: String,
+}
+
+impl RunningStep {
+    /// What it is at: the phase, the download, what it waits for.
+    pub(super) fn stage(&self) -> String {
+        let stage = if !self.waits_for.is_empty() {
+            format!("waits: {}", self.waits_for)
+        } else if !self.phase.is_empty() {
+            self.phase.clone()
+        } else if self.substitute {
+            "downloading".to_owned()
+        } else {
+            "building".to_owned()
+        };
+        if self.attempt > 1 {
+            format!("{stage}, attempt {}", self.attempt)
+        } else {
+            stage
+        }
+    }
+}
+
+/// All steps that run.
+#[derive(Debug, Default)]
+pub(super) struct RunningSteps {
+    steps: HashMap<StorePath, RunningStep>,
+    started: u64,
+}
+
+impl RunningSteps {
+    /// Takes note of an event.
+    pub(super) fn observe(&mut self, event: &Event) {
+        let kept = |text: &str| fit(text, TEXT_COLUMNS_MAX, "");
+        match &event.kind {
+            EventKind::StepStarted {
+                drv_path,
+                name,
+                system: _,
+                machine,
+                substitute,
+                expected,
+                checks,
+            } => {
+                let attempt = self.steps.get(drv_path).map_or(1, |step| step.attempt);
+                let step = RunningStep {
+                    order: self.started,
+                    name: kept(name),
+                    check: kept(checks.first().map_or("", String::as_str)),
+                    more_checks: checks.len().saturating_sub(1),
+                    machine: kept(machine),
+                    substitute: *substitute,
+                    started: event.elapsed,
+                    expected: *expected,
+                    phase: String::new(),
+                    waits_for: String::new(),
+                    attempt,
+                    last_line: String::new(),
+                };
+                self.started += 1;
+                self.steps.insert(drv_path.clone(), step);
+            }
+            EventKind::StepPhase { drv_path, phase } => self.change(drv_path, |step| {
+                step.phase = kept(phase);
+                step.waits_for.clear();
+            }),
+            EventKind::StepWaiting { drv_path, reason } => {
+                self.change(drv_path, |step| step.waits_for = kept(reason));
+            }
+            EventKind::StepLogged { drv_path, lines } => self.change(drv_path, |step| {
+                step.waits_for.clear();
+                let last = lines
+                    .iter()
+                    .rev()
+                    .map(|line| log_line(line, false, TEXT_COLUMNS_MAX, ""));
+                if let Some(line) = last.into_iter().find(|line| !line.trim().is_empty()) {
+                    line.trim().clone_into(&mut step.last_line);
+                }
+            }),
+            EventKind::StepRetrying {
+                drv_path,
+                attempt,
+                reason: _,
+            } => self.change(drv_path, |step| {
+                step.attempt = *attempt;
+                step.phase.clear();
+                step.waits_for.clear();
+            }),
+            EventKind::StepFinished { drv_path, .. } => _ = self.steps.remove(drv_path),
+            EventKind::RunStarted { .. }
+            | EventKind::CheckFound { .. }
+            | EventKind::EvaluationFailed { .. }
+            | EventKind::EvaluationWarning { .. }
+            | EventKind::EvaluationFinished { .. }
+            | EventKind::PlanChanged { .. }
+            | EventKind::CheckFinished { .. }
+            | EventKind::Warned { .. }
+            | EventKind::RunCancelled { .. }
+            | EventKind::Ticked { .. }
+            | EventKind::RunFinished { .. } => {}
+        }
+    }
+
+    fn change(&mut self, drv_path: &StorePath, change: impl FnOnce(&mut RunningStep)) {
+        if let Some(step) = self.steps.get_mut(drv_path) {
+            change(step);
+        }
+    }
+
+    /// The step of a derivation, if it runs.
+    pub(super) fn of(&self, drv_path: &StorePath) -> Option<&RunningStep> {
+        self.steps.get(drv_path)
+    }
+
+    /// How many run.
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The steps that run: builds first, and the oldest first among them.
+    pub(super) fn in_order(&self) -> Vec<&RunningStep> {
+        let mut steps: Vec<_> = self.steps.values().collect();
+        steps.sort_unstable_by_key(|step| (step.substitute, step.order));
+        steps
+    }
+}

@@ -1,0 +1,55 @@
+//! Commands that a reader can copy into a shell.
+
+use std::fmt::Write as _;
+
+use super::{ReportOptions, sanitize::harmless};
+use crate::nix::StorePath;
+
+/// A word of a POSIX shell, quoted where it has to be. What cannot be shown is written in `$'…'`, which bash, zsh and
+/// most others know.
+pub(super) fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if harmless(word) == word {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut out = String::from("$'");
+    for c in word.chars() {
+        let shown = c.to_string();
+        match c {
+            '\'' | '\\' => out.extend(['\\', c]),
+            _ if harmless(&shown) == shown => out.push(c),
+            _ if c.is_ascii() => _ = write!(out, "\\x{:02x}", u32::from(c)),
+            _ => _ = write!(out, "\\U{:08x}", u32::from(c)),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// Builds one derivation with its log shown. `^*` stands for all outputs from Nix 2.13 on; before, the bare path does.
+pub(super) fn build_derivation(drv_path: &StorePath, nix_version: (u32, u32)) -> String {
+    let outputs = if nix_version < (2, 13) { "" } else { "^*" };
+    format!("nix build {} -L", quote(&format!("{drv_path}{outputs}")))
+}
+
+/// Shows the whole log of a derivation.
+pub(super) fn show_log(drv_path: &StorePath) -> String {
+    format!("nix log {}", quote(drv_path.as_str()))
+}
+
+/// Runs one check again. `check` is the attribute path below the attribute asked for, as events have it.
+pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
+    let dot = if check.is_empty() || options.attribute.is_empty() {
+        ""
+    } else {
+        "."
+    };
+    let wanted = format!("{}#{}{dot}{check}", options.flake, options.attribute);
+    format!("nixci check {}", quote(&wanted))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use std::process::Command;
+
+use super::{build_derivation, quote, run_check, show_log};
+use crate::{nix::StorePath, report::options::tests::options};
+
+#[test]
+fn words_are_quoted_only_where_they_have_to_be() {
+    for (word, quoted) in [
+        ("x86_64-linux.fmt", "x86_64-linux.fmt"),
+        ("", "''"),
+        ("a b", "'a b'"),
+        (".#checks", "'.#checks'"),
+        ("it's", r"'it'\''s'"),
+        ("$(rm)", "'$(rm)'"),
+        ("ü", "'ü'"),
+        ("a\u{1b}'\\b", r"$'a\x1b\'\\b'"),
+        ("\u{202e}x", r"$'\U0000202ex'"),
+    ] {
+        assert_eq!(quote(word), quoted);
+    }
+}
+
+#[test]
+fn a_shell_reads_the_word_that_was_meant() {
+    for word in [
+        "",
+        "a b",
+        "it's",
+        "$HOME `x` \"y\" \\",
+        "\u{1b}[31m'\n\t",
+        "日本\u{202e}",
+        "!x",
+    ] {
+        let script = format!("printf %s {}", quote(word));
+        let output = Command::new("bash")
+            .env("LC_ALL", "C.UTF-8")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), word, "{script}");
+    }
+}
+
+#[test]
+fn a_derivation_is_named_as_its_nix_takes_it() {
+    let drv = StorePath::parse("/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a?b.drv").unwrap();
+    let path = "/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a?b.drv";
+    assert_eq!(
+        build_derivation(&drv, (2, 8)),
+        format!("nix build '{path}' -L")
+    );
+    assert_eq!(
+        build_derivation(&drv, (2, 12)),
+        format!("nix build '{path}' -L")
+    );
+    assert_eq!(
+        build_derivation(&drv, (2, 13)),
+        format!("nix build '{path}^*' -L")
+    );
+    assert_eq!(
+        build_derivation(&drv, (3, 0)),
+        format!("nix build '{path}^*' -L")
+    );
+    assert_eq!(show_log(&drv), format!("nix log '{path}'"));
+}
+
+#[test]
+fn a_check_is_named_from_the_flake_on() {
+    let mut options = options();
+    assert_eq!(
+        run_check(&options, "x86_64-linux.fmt"),
+        "nixci check '.#checks.x86_64-linux.fmt'"
+    );
+    assert_eq!(
+        run_check(&options, r#"x86_64-linux."it's""#),
+        r#"nixci check '.#checks.x86_64-linux."it'\''s"'"#
+    );
+    options.attribute = "packages.x86_64-linux.default".into();
+    assert_eq!(
+        run_check(&options, ""),
+        "nixci check '.#packages.x86_64-linux.default'"
+    );
+    options.attribute = String::new();
+    assert_eq!(run_check(&options, "a.b"), "nixci check '.#a.b'");
+}

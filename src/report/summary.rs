@@ -1,0 +1,322 @@
+//! What the end of a run has to tell, collected while it goes on.
+//!
+//! Keeps each failure once with what it broke, whatever the number of checks; how it is written is in
+//! [`text`]. Bounded: a few checks by name for each cause, the last lines of a log, and a limit on all of it together.
+
+mod last_line;
+mod text;
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    time::Duration,
+};
+
+pub(super) use text::{Ending, Extent};
+
+use crate::{
+    event::{Event, EventKind, Outcome},
+    nix::{StorePath, System},
+};
+
+/// How many checks are named for one cause.
+const CHECKS_NAMED: usize = 5;
+/// How many different warnings, reasons and evaluation errors are kept, each.
+const CAUSES_MAX: usize = 10_000;
+/// How long such a text may be, in characters.
+const TEXT_CHARS_MAX: usize = 100_000;
+/// How many bytes of logs and errors are kept in all.
+const TEXT_BYTES_MAX: usize = 16 << 20;
+
+/// The checks that share a cause.
+#[derive(Debug, Default)]
+struct Checks {
+    /// The first of them.
+    named: Vec<String>,
+    /// How many there are.
+    total: usize,
+}
+
+impl Checks {
+    fn add(&mut self, check: &str) {
+        self.total += 1;
+        self.name(check);
+    }
+
+    fn name(&mut self, check: &str) {
+        if self.named.len() < CHECKS_NAMED && !self.named.iter().any(|known| known == check) {
+            self.named.push(check.to_owned());
+        }
+    }
+}
+
+/// A derivation that could not be obtained.
+#[derive(Debug)]
+struct Failure {
+    drv_path: StorePath,
+    name: String,
+    outcome: Outcome,
+    duration: Duration,
+    machine: String,
+    phase: Option<String>,
+    error: String,
+    log_tail: Vec<String>,
+    log_lines_before: u64,
+    breaks: Checks,
+    /// How many checks have ended by it so far.
+    ended: usize,
+}
+
+/// Why checks could not be evaluated.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct EvaluationError {
+    error: String,
+    file: Option<String>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+/// Causes in the order in which they came up, each with its checks.
+#[derive(Debug)]
+struct Causes<K> {
+    index: HashMap<K, usize>,
+    checks: Vec<Checks>,
+}
+
+impl<K> Default for Causes<K> {
+    fn default() -> Self {
+        Self {
+            index: HashMap::new(),
+            checks: Vec::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash> Causes<K> {
+    /// Adds a check, or an occurrence without one. Whether the cause is new.
+    fn add(&mut self, cause: K, check: Option<&str>) -> bool {
+        let next = self.checks.len();
+        if next == CAUSES_MAX && !self.index.contains_key(&cause) {
+            return false;
+        }
+        let at = *self.index.entry(cause).or_insert(next);
+        if at == next {
+            self.checks.push(Checks::default());
+        }
+        match check {
+            Some(check) => self.checks[at].add(check),
+            None => self.checks[at].total += 1,
+        }
+        at == next
+    }
+
+    fn in_order(&self) -> Vec<(&K, &Checks)> {
+        let mut causes: Vec<_> = self.index.iter().collect();
+        causes.sort_unstable_by_key(|(_, at)| **at);
+        causes
+            .into_iter()
+            .map(|(cause, at)| (cause, &self.checks[*at]))
+            .collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.checks.is_empty()
+    }
+}
+
+/// What the end has to tell.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    systems: Vec<System>,
+    systems_available: Vec<System>,
+    failures: Vec<Failure>,
+    failure_of: HashMap<StorePath, usize>,
+    evaluation_errors: Causes<EvaluationError>,
+    /// Checks that failed by no derivation of theirs: what happened instead.
+    mishaps: Causes<(Outcome, String)>,
+    unsupported: Causes<String>,
+    warnings: Causes<String>,
+    /// The checks whose evaluation failed, as far as told.
+    unevaluated: HashSet<String>,
+    cancelled: Option<String>,
+    log_lines: usize,
+    kept_bytes: usize,
+}
+
+impl Summary {
+    /// Starts a summary that shows so many lines of each failed build's log.
+    pub(super) fn new(log_lines: usize) -> Self {
+        Self {
+            log_lines,
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of an event. Whether it says what no event before did.
+    pub(super) fn observe(&mut self, event: &Event) -> bool {
+        match &event.kind {
+            EventKind::RunStarted { systems, .. } => self.systems.clone_from(systems),
+            EventKind::EvaluationFailed {
+                check,
+                error,
+                file,
+                line,
+                column,
+            } => {
+                let error = EvaluationError {
+                    error: self.bounded(error),
+                    file: file.clone(),
+                    line: *line,
+                    column: *column,
+                };
+                if let Some(check) = check {
+                    self.unevaluated.insert(check.clone());
+                }
+                let bytes = error.error.len();
+                let is_new = self.evaluation_errors.add(error, check.as_deref());
+                return self.charge(is_new, bytes);
+            }
+            EventKind::EvaluationWarning { check, message } => {
+                let message = self.bounded(message.trim());
+                let bytes = message.len();
+                let is_new = self.warnings.add(message, check.as_deref());
+                return self.charge(is_new, bytes);
+            }
+            EventKind::EvaluationFinished {
+                systems_available, ..
+            } => {
+                self.systems_available.clone_from(systems_available);
+            }
+            EventKind::StepFinished {
+                outcome: Outcome::Failed | Outcome::TimedOut | Outcome::InfrastructureFailed,
+                ..
+            } => self.add_failure(event),
+            EventKind::CheckFinished { .. } => return self.add_check(event),
+            EventKind::RunCancelled { reason } => {
+                self.cancelled.get_or_insert_with(|| reason.clone());
+            }
+            EventKind::CheckFound { .. }
+            | EventKind::PlanChanged { .. }
+            | EventKind::StepStarted { .. }
+            | EventKind::StepPhase { .. }
+            | EventKind::StepWaiting { .. }
+            | EventKind::StepLogged { .. }
+            | EventKind::StepRetrying { .. }
+            | EventKind::StepFinished { .. }
+            | EventKind::Warned { .. }
+            | EventKind::Ticked { .. }
+            | EventKind::RunFinished { .. } => {}
+        }
+        true
+    }
+
+    fn add_failure(&mut self, event: &Event) {
+        let EventKind::StepFinished {
+            drv_path,
+            name,
+            outcome,
+            duration,
+            machine,
+            error,
+            log_tail,
+            log_lines_before,
+            phase,
+            checks,
+            ..
+        } = &event.kind
+        else {
+            return;
+        };
+        if self.failure_of.contains_key(drv_path) {
+            return;
+        }
+        let wanted = if self.is_full() { 0 } else { self.log_lines };
+        let left_out = log_tail.len().saturating_sub(wanted);
+        let mut breaks = Checks::default();
+        checks
+            .iter()
+            .take(CHECKS_NAMED)
+            .for_each(|check| breaks.name(check));
+        breaks.total = checks.len();
+        let failure = Failure {
+            drv_path: drv_path.clone(),
+            name: name.clone(),
+            outcome: *outcome,
+            duration: *duration,
+            machine: machine.clone(),
+            phase: phase.clone(),
+            error: self.bounded(error),
+            log_tail: log_tail[left_out..]
+                .iter()
+                .map(|line| self.bounded(line))
+                .collect(),
+            log_lines_before: log_lines_before.saturating_add(left_out as u64),
+            breaks,
+            ended: 0,
+        };
+        let log_bytes: usize = failure.log_tail.iter().map(String::len).sum();
+        self.charge(true, failure.error.len() + log_bytes);
+        self.failure_of
+            .insert(drv_path.clone(), self.failures.len());
+        self.failures.push(failure);
+    }
+
+    fn add_check(&mut self, event: &Event) -> bool {
+        let EventKind::CheckFinished {
+            check,
+            drv_path,
+            outcome,
+            cause,
+            reason,
+            ..
+        } = &event.kind
+        else {
+            return true;
+        };
+        let reason = reason.as_deref().unwrap_or_default().trim();
+        if *outcome == Outcome::Unsupported {
+            let reason = self.bounded(reason);
+            let bytes = reason.len();
+            let is_new = self.unsupported.add(reason, Some(check));
+            self.charge(is_new, bytes);
+        }
+        if !outcome.is_failed() || self.unevaluated.contains(check) {
+            return false;
+        }
+        let drv_path = cause.as_ref().or(drv_path.as_ref());
+        let failure = drv_path.and_then(|drv_path| self.failure_of.get(drv_path));
+        let Some(failure) = failure.and_then(|at| self.failures.get_mut(*at)) else {
+            let why = match cause {
+                Some(cause) if reason.is_empty() => format!("{cause} failed"),
+                _ => self.bounded(reason),
+            };
+            let bytes = why.len();
+            let is_new = self.mishaps.add((*outcome, why), Some(check));
+            return self.charge(is_new, bytes);
+        };
+        failure.breaks.name(check);
+        failure.ended += 1;
+        // The step named the checks known then; while the evaluation goes on there may come more.
+        failure.breaks.total = failure.breaks.total.max(failure.ended);
+        false
+    }
+
+    /// A text from outside within the bounds of what is kept.
+    fn bounded(&self, text: &str) -> String {
+        let wanted = if self.is_full() { 0 } else { TEXT_CHARS_MAX };
+        text.chars().take(wanted).collect()
+    }
+
+    /// Counts in what is kept if it is new; says whether it is.
+    fn charge(&mut self, is_new: bool, bytes: usize) -> bool {
+        self.kept_bytes += if is_new { bytes } else { 0 };
+        is_new
+    }
+
+    fn is_full(&self) -> bool {
+        self.kept_bytes >= TEXT_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests;

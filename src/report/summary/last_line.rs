@@ -1,0 +1,121 @@
+//! The last line of a run: how many checks ended how, or why there is nothing to count.
+
+use super::{Ending, Summary};
+use crate::{
+    event::{Counts, Outcome, RunOutcome},
+    report::{
+        ReportOptions,
+        format::{count, duration},
+        sanitize::harmless,
+        styles::{Styles, paint},
+        words::{first_line, list_of_systems, spoken},
+    },
+};
+
+/// Writes the line.
+pub(super) fn last_line(
+    summary: &Summary,
+    ending: Ending<'_>,
+    options: &ReportOptions,
+    styles: &Styles,
+) -> String {
+    let counts = ending.counts;
+    let glyphs = styles.glyphs;
+    let mut parts = Vec::new();
+    if counts.total() == 0 {
+        let (outcome, text) = match ending.outcome {
+            RunOutcome::Passed | RunOutcome::Failed => {
+                (Outcome::Skipped, no_checks(summary, options))
+            }
+            RunOutcome::Cancelled => (Outcome::Cancelled, stopped(summary)),
+            RunOutcome::Errored => (
+                Outcome::InfrastructureFailed,
+                "nothing was checked".to_owned(),
+            ),
+        };
+        let (glyph, style) = styles.outcome(outcome);
+        parts.push(paint(style, format_args!("{glyph} {text}")));
+    } else if ending.outcome == RunOutcome::Cancelled {
+        parts.push(paint(&styles.notice, stopped(summary)));
+    }
+    if counts.passed() > 0 {
+        let kinds = kinds(counts, Outcome::is_passed, Outcome::Built);
+        let text = format!("{} {} passed{kinds}", glyphs.pass, count(counts.passed()));
+        parts.push(paint(&styles.pass, text));
+    }
+    if counts.failed() > 0 {
+        let kinds = kinds(counts, Outcome::is_failed, Outcome::Failed);
+        let text = format!("{} {} failed{kinds}", glyphs.fail, count(counts.failed()));
+        parts.push(paint(&styles.fail, text));
+    }
+    let others: Vec<_> = counts
+        .iter()
+        .filter(|(outcome, _)| !outcome.is_passed() && !outcome.is_failed())
+        .map(|(outcome, n)| format!("{} {}", count(n), spoken(outcome)))
+        .collect();
+    if !others.is_empty() {
+        let text = format!("{} {}", glyphs.neutral, others.join(", "));
+        parts.push(paint(&styles.notice, text));
+    }
+    parts.push(format!("in {}", duration(ending.duration)));
+    parts.join("  ")
+}
+
+fn no_checks(summary: &Summary, options: &ReportOptions) -> String {
+    let (none, some) = match options.attribute.as_str() {
+        "checks" => ("No checks".to_owned(), "the flake has checks"),
+        attribute => (
+            format!("Nothing to check in `{}`", harmless(attribute)),
+            "it has something",
+        ),
+    };
+    let none = format!("{none} for {}", list_of_systems(&summary.systems));
+    if summary.systems_available.is_empty() {
+        return none;
+    }
+    format!(
+        "{none}; {some} for {}",
+        list_of_systems(&summary.systems_available)
+    )
+}
+
+fn stopped(summary: &Summary) -> String {
+    match &summary.cancelled {
+        Some(reason) => format!("stopped ({})", first_line(reason)),
+        None => "stopped".to_owned(),
+    }
+}
+
+/// The kinds of outcomes behind a number, in brackets; nothing if all are of the usual one.
+fn kinds(counts: &Counts, wanted: fn(Outcome) -> bool, usual: Outcome) -> String {
+    let kinds: Vec<_> = counts
+        .iter()
+        .filter(|(outcome, _)| wanted(*outcome))
+        .collect();
+    if kinds.iter().all(|(outcome, _)| *outcome == usual) {
+        return String::new();
+    }
+    let kinds: Vec<_> = kinds
+        .into_iter()
+        .map(|(outcome, n)| {
+            let kind = match outcome {
+                Outcome::Failed => "by themselves",
+                Outcome::DependencyFailed => "by a dependency",
+                Outcome::EvaluationFailed => "in evaluation",
+                Outcome::InfrastructureFailed => "by the infrastructure",
+                Outcome::TimedOut
+                | Outcome::Built
+                | Outcome::Substituted
+                | Outcome::Cached
+                | Outcome::Unsupported
+                | Outcome::Skipped
+                | Outcome::Cancelled => spoken(outcome),
+            };
+            format!("{} {kind}", count(n))
+        })
+        .collect();
+    format!(" ({})", kinds.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

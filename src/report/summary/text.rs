@@ -1,0 +1,317 @@
+//! Writes a [`Summary`] as lines, the same on a terminal and without one.
+//!
+//! No line begins with a text from outside, so that a CI reads none of them as a command.
+
+use std::time::Duration;
+
+use super::{Causes, Checks, EvaluationError, Failure, Summary, last_line::last_line};
+use crate::{
+    event::{Counts, Outcome, RunOutcome},
+    report::{
+        ReportOptions,
+        format::{count, counted, duration},
+        sanitize::{harmless, log_line},
+        shell,
+        styles::{Styles, paint},
+        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken},
+    },
+};
+
+/// How many different warnings and reasons are listed; the rest is counted.
+const LISTED_MAX: usize = 10;
+/// How wide the widest label is.
+const LABEL_COLUMNS: usize = 8;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::report) struct Ending<'a> {
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// How many checks ended how.
+    pub counts: &'a Counts,
+    /// How long it took.
+    pub duration: Duration,
+    /// Why nothing more could be done.
+    pub error: Option<&'a str>,
+}
+
+/// How much of a summary is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::report) enum Extent {
+    /// All of it.
+    Full,
+    /// The failures and the last line.
+    Failures,
+    /// The failures, a line each, and the last line.
+    Headings,
+}
+
+/// Lines that are being written.
+struct Text<'a> {
+    lines: Vec<String>,
+    options: &'a ReportOptions,
+    styles: &'a Styles,
+    extent: Extent,
+}
+
+impl Summary {
+    /// Writes the summary.
+    pub(in crate::report) fn lines(
+        &self,
+        ending: Ending<'_>,
+        extent: Extent,
+        options: &ReportOptions,
+        styles: &Styles,
+    ) -> Vec<String> {
+        let mut text = Text {
+            lines: Vec::new(),
+            options,
+            styles,
+            extent,
+        };
+        if extent == Extent::Full {
+            text.warnings(&self.warnings);
+            text.unsupported(&self.unsupported);
+        }
+        for (error, checks) in self.evaluation_errors.in_order() {
+            text.evaluation_error(error, checks);
+        }
+        for failure in &self.failures {
+            text.failure(failure);
+        }
+        for ((outcome, why), checks) in self.mishaps.in_order() {
+            text.mishap(*outcome, why, checks);
+        }
+        let is_told = self
+            .evaluation_errors
+            .checks
+            .iter()
+            .any(|checks| checks.named.is_empty());
+        if let Some(error) = ending
+            .error
+            .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
+        {
+            text.error(error);
+        }
+        if extent != Extent::Headings && !text.lines.is_empty() {
+            text.lines.push(String::new());
+        }
+        text.lines.push(last_line(self, ending, options, styles));
+        text.lines
+    }
+}
+
+impl Text<'_> {
+    /// Begins a block with its heading.
+    fn heading(&mut self, outcome: Outcome, subject: &str, rest: &str) {
+        if self.extent != Extent::Headings {
+            self.lines.push(String::new());
+        }
+        let (glyph, style) = self.styles.outcome(outcome);
+        let subject = paint(style, format_args!("{glyph} {}", harmless(subject)));
+        self.lines.push(format!("{subject}{rest}"));
+    }
+
+    /// Adds a line with a label; without one it belongs to the line above.
+    fn labelled(&mut self, label: &str, rest: &str) {
+        if self.extent != Extent::Headings {
+            let rest = format!("{:1$} {rest}", "", LABEL_COLUMNS - label.len());
+            let label = paint(&self.styles.dim, label);
+            self.lines
+                .push(format!("    {label}{rest}").trim_end().to_owned());
+        }
+    }
+
+    /// Adds the lines of a text from outside, behind a bar.
+    fn quoted<'t>(&mut self, lines: impl IntoIterator<Item = &'t str>) {
+        if self.extent == Extent::Headings {
+            return;
+        }
+        let bar = paint(&self.styles.dim, self.styles.glyphs.quote);
+        for line in lines {
+            let line = log_line(
+                line,
+                self.styles.color,
+                LOG_COLUMNS_MAX,
+                self.styles.glyphs.ellipsis,
+            );
+            self.lines
+                .push(format!("    {bar} {line}").trim_end().to_owned());
+        }
+    }
+
+    fn warnings(&mut self, warnings: &Causes<String>) {
+        if warnings.is_empty() {
+            return;
+        }
+        let heading = match warnings.checks.len() {
+            1 => "the evaluation warned".to_owned(),
+            n => format!("the evaluation gave {}", counted(n, "different warning")),
+        };
+        self.heading(Outcome::Skipped, &heading, "");
+        for (message, checks) in warnings.in_order().into_iter().take(LISTED_MAX) {
+            let times = if checks.total > 1 {
+                format!("{} times", count(checks.total))
+            } else {
+                String::new()
+            };
+            let place = match checks.named.as_slice() {
+                [] => times,
+                _ if times.is_empty() => format!("at {}", self.list(checks)),
+                [first, ..] => format!("{times}, first at {}", check_name(first)),
+            };
+            self.quoted(message.lines());
+            if !place.is_empty() {
+                self.labelled("", &place);
+            }
+        }
+        self.more(warnings.checks.len());
+    }
+
+    fn unsupported(&mut self, unsupported: &Causes<String>) {
+        for (reason, checks) in unsupported.in_order().into_iter().take(LISTED_MAX) {
+            let reason = if reason.is_empty() {
+                "no builder for it"
+            } else {
+                reason
+            };
+            let rest = format!(": {}", self.list(checks));
+            self.heading(
+                Outcome::Unsupported,
+                &format!("unsupported, {reason}"),
+                &rest,
+            );
+        }
+        self.more(unsupported.checks.len());
+    }
+
+    fn more(&mut self, total: usize) {
+        if total > LISTED_MAX {
+            self.labelled("", &format!("and {} more", count(total - LISTED_MAX)));
+        }
+    }
+
+    fn evaluation_error(&mut self, error: &EvaluationError, checks: &Checks) {
+        let subject = match checks.named.as_slice() {
+            [] => "the flake".to_owned(),
+            [only] if checks.total == 1 => check_name(only),
+            _ => counted(checks.total, "check"),
+        };
+        self.heading(Outcome::EvaluationFailed, &subject, " failed to evaluate");
+        if checks.total > 1 && !checks.named.is_empty() {
+            self.labelled("breaks", &self.list(checks));
+        }
+        if let Some(place) = place(error.file.as_deref(), error.line, error.column) {
+            self.labelled("at", &place);
+        }
+        self.quoted(error.error.trim().lines());
+        if let Some(check) = checks.named.first() {
+            self.labelled("rerun", &shell::run_check(self.options, check));
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure) {
+        let rest = format!(
+            " {} {}{}{}",
+            failed_after(failure.outcome),
+            duration(failure.duration),
+            in_phase(failure.phase.as_deref()),
+            on_machine(&failure.machine)
+        );
+        self.heading(failure.outcome, &failure.name, &rest);
+        if failure.breaks.total > 0 {
+            self.labelled("breaks", &self.list(&failure.breaks));
+        }
+        self.quoted(without_log(&failure.error, !failure.log_tail.is_empty()));
+        if !failure.log_tail.is_empty() {
+            let shown = failure.log_tail.len();
+            let all = failure.log_lines_before.saturating_add(shown as u64);
+            let which = if failure.log_lines_before == 0 {
+                String::new()
+            } else {
+                format!("the last {} of {} lines", count(shown), count(all))
+            };
+            self.labelled("log", &which);
+            self.quoted(failure.log_tail.iter().map(String::as_str));
+        }
+        let derivation = &failure.drv_path;
+        self.labelled(
+            "rerun",
+            &shell::build_derivation(derivation, self.options.nix_version),
+        );
+        if let Some(check) = failure.breaks.named.first() {
+            self.labelled("", &shell::run_check(self.options, check));
+        }
+        if failure.log_lines_before > 0 {
+            self.labelled("full log", &shell::show_log(derivation));
+        }
+    }
+
+    fn mishap(&mut self, outcome: Outcome, why: &str, checks: &Checks) {
+        let subject = match checks.named.as_slice() {
+            [only] if checks.total == 1 => check_name(only),
+            _ => counted(checks.total, "check"),
+        };
+        self.heading(outcome, &subject, &format!(": {}", spoken(outcome)));
+        if checks.total > 1 {
+            self.labelled("breaks", &self.list(checks));
+        }
+        self.quoted(why.lines());
+        if let Some(check) = checks.named.first() {
+            self.labelled("rerun", &shell::run_check(self.options, check));
+        }
+    }
+
+    fn error(&mut self, error: &str) {
+        let mut lines = error.trim().lines();
+        let first = lines.next().unwrap_or("the run could not be carried out");
+        self.heading(
+            Outcome::InfrastructureFailed,
+            "error",
+            &format!(": {}", harmless(first)),
+        );
+        self.quoted(lines);
+    }
+
+    /// The checks of a cause by name, and how many more there are.
+    fn list(&self, checks: &Checks) -> String {
+        let named: Vec<_> = checks.named.iter().map(|check| check_name(check)).collect();
+        let list = named.join(", ");
+        match checks.total.saturating_sub(named.len()) {
+            0 => list,
+            more => paint(
+                &self.styles.dim,
+                format_args!("{list} and {} more", count(more)),
+            ),
+        }
+    }
+}
+
+/// What a failed step did, up to how long it took.
+fn failed_after(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::TimedOut => "timed out after",
+        Outcome::InfrastructureFailed => "was lost, through no fault of its own, after",
+        Outcome::Failed
+        | Outcome::Built
+        | Outcome::Substituted
+        | Outcome::Cached
+        | Outcome::DependencyFailed
+        | Outcome::EvaluationFailed
+        | Outcome::Unsupported
+        | Outcome::Skipped
+        | Outcome::Cancelled => "failed after",
+    }
+}
+
+/// The lines of a daemon's error without the log that newer ones put behind it, if the log is shown anyway.
+fn without_log(error: &str, has_log: bool) -> Vec<&str> {
+    let begins_log = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        line.starts_with("last ") && line.contains(" log line")
+    };
+    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .take_while(|line| !(has_log && begins_log(line)))
+        .collect()
+}

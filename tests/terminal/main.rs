@@ -1,0 +1,36 @@
+//! `nixci check` in a real terminal: the built program on a pseudo-terminal, with a real Nix, looked at as a person
+//! would.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod choices;
+mod emulator;
+mod gate;
+mod hostile;
+mod matrix;
+mod resize;
+mod stopping;
+mod terminal;
+
+use std::process::Command;
+
+use support::Project;
+use terminal::Terminal;
+
+/// Prepares a check that evaluates in order, so that two runs look the same.
+fn check(project: &Project<'_>, arguments: &[&str]) -> Command {
+    let order = ["check", "--evaluator", "builtin", "--eval-workers", "1"];
+    project.nixci_command(&[&order, arguments].concat())
+}
+
+/// Runs it to its end in a terminal that is high enough for everything.
+fn run(command: Command, columns: u16) -> Terminal {
+    let mut terminal = Terminal::start(command, 50, columns);
+    terminal.finish();
+    terminal
+}
