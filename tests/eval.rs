@@ -5,6 +5,8 @@
 mod attributes;
 #[path = "eval/harness.rs"]
 mod harness;
+#[path = "eval/nix_eval_jobs.rs"]
+mod nix_eval_jobs;
 #[path = "eval/parity.rs"]
 mod parity;
 #[path = "support/mod.rs"]

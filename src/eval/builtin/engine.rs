@@ -3,11 +3,7 @@
 //! The effects of the built-in evaluator; what to do next is decided by the schedule, what an answer means by the
 //! findings. Ends with all its children gone.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
@@ -29,7 +25,7 @@ use crate::{
         EvalError, EvalRequest, EvalSummary, LockedSource,
         budget::{self, Budget},
         delivery::Delivery,
-        failure::local_trees,
+        nix_eval_jobs::{JobEvent, Jobs},
     },
     nix::AttrPath,
 };
@@ -45,13 +41,14 @@ const WARM_UP_AFTER: Duration = Duration::from_millis(100);
 const REPORTS_MAX: usize = 64;
 
 /// A running evaluation.
-pub(super) struct Engine<'e, 'd> {
+pub(in crate::eval) struct Engine<'e, 'd> {
     request: &'e EvalRequest,
     findings: Findings<'e, 'd>,
     schedule: Schedule,
     budget: Budget,
     root: Option<Root>,
     locked: Option<LockedSource>,
+    jobs: Option<Jobs>,
     workers: BTreeMap<WorkerId, Running>,
     /// Workers that end as soon as so many checks are held.
     leaving: Vec<(Worker, u64)>,
@@ -68,26 +65,29 @@ struct Running {
 }
 
 impl<'e, 'd> Engine<'e, 'd> {
-    /// Prepares the evaluation of all that is asked for but not `known`.
-    pub(super) fn new(
+    /// Prepares the evaluation of all that is asked for, as far as `jobs` does not evaluate it.
+    pub(in crate::eval) fn new(
         request: &'e EvalRequest,
         delivery: &'e mut Delivery<'d>,
-        known: HashSet<AttrPath>,
+        jobs: Option<Jobs>,
     ) -> Result<Self, EvalError> {
         let home = tempfile::Builder::new().prefix("nixci-eval-").tempdir();
         let home = home.map_err(|error| {
             EvalError::Infrastructure(format!("cannot make a temporary folder: {error}"))
         })?;
-        let mut schedule = Schedule::new(request.workers);
+        // Beside nix-eval-jobs one is enough to find out names.
+        let workers = if jobs.is_some() { 1 } else { request.workers };
+        let mut schedule = Schedule::new(workers);
         schedule.push(Task::evaluate(AttrPath::default()));
         let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
         Ok(Self {
             request,
-            findings: Findings::new(request, delivery, known),
+            findings: Findings::new(request, delivery, jobs.is_some()),
             schedule,
             budget: Budget::new(request.memory_budget_bytes),
             root: None,
             locked: None,
+            jobs,
             workers: BTreeMap::new(),
             leaving: Vec::new(),
             tasks: JoinSet::new(),
@@ -98,7 +98,10 @@ impl<'e, 'd> Engine<'e, 'd> {
     }
 
     /// Evaluates to the end, or until it is cancelled or nobody receives what is found.
-    pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<EvalSummary, EvalError> {
+    pub(in crate::eval) async fn run(
+        mut self,
+        cancel: CancellationToken,
+    ) -> Result<EvalSummary, EvalError> {
         let abandoned = self.findings.delivery.abandoned();
         let result = tokio::select! {
             result = self.evaluate() => result,
@@ -110,6 +113,9 @@ impl<'e, 'd> Engine<'e, 'd> {
         // Reports that wait to be taken would keep the tasks from ending.
         self.reports.close();
         while self.tasks.join_next().await.is_some() {}
+        if let Some(jobs) = self.jobs.take() {
+            jobs.stop().await;
+        }
         result.map(|()| EvalSummary {
             systems_available: self.findings.systems(),
             locked: self.locked,
@@ -127,7 +133,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             for effect in self.schedule.effects() {
                 self.perform(effect)?;
             }
-            if self.schedule.is_finished() {
+            if self.schedule.is_finished() && self.jobs.is_none() {
                 let survey = self.findings.survey();
                 if survey.is_empty() {
                     return self.findings.delivery.finish().await;
@@ -148,6 +154,9 @@ impl<'e, 'd> Engine<'e, 'd> {
                         warm_up_at = None;
                     }
                     self.take(worker, report)?;
+                }
+                event = next_event(&mut self.jobs), if self.root.is_some() && !delivery.is_full() => {
+                    self.take_job(event);
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
                 _ = memory.tick() => self.watch_memory()?,
@@ -181,9 +190,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 && options.override_inputs.is_empty()
                 && options.reference_lock_file.is_none(),
         });
-        let trees = &mut self.findings.context.trees;
-        *trees = local_trees(&self.request.installable.flake);
-        trees.push(flake.path.clone());
+        self.findings.context.trees.push(flake.path.clone());
         for running in self.workers.values() {
             let asked = &self.request.installable.attribute;
             running.worker.open(&root.expression, asked);
@@ -249,7 +256,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let task = self.schedule.looked(id);
                 self.weigh(id);
                 if let Some(task) = task {
-                    self.done(task, answer)?;
+                    self.done(task, answer.as_deref().map_err(String::as_str))?;
                 }
             }
             Report::Ended(ended) => {
@@ -269,7 +276,25 @@ impl<'e, 'd> Engine<'e, 'd> {
         Ok(())
     }
 
-    fn done(&mut self, task: Task, answer: Result<Vec<u8>, String>) -> Result<(), EvalError> {
+    fn take_job(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Job(job) => {
+                let has_select = self.jobs.as_ref().is_some_and(|jobs| jobs.has_select);
+                self.findings.take_job(job, has_select);
+            }
+            JobEvent::Warning(text) => self.findings.delivery.warning(None, text),
+            JobEvent::Ended(why) => {
+                self.jobs = None;
+                if let Some(why) = why {
+                    self.findings.delivery.warning(None, why);
+                }
+                self.limit_workers();
+                self.schedule.extend(self.findings.stop_deferring());
+            }
+        }
+    }
+
+    fn done(&mut self, task: Task, answer: Result<&[u8], &str>) -> Result<(), EvalError> {
         let more = self.findings.take(task, answer)?;
         self.schedule.extend(more);
         Ok(())
@@ -290,7 +315,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             Some(_) | None => last_words,
         };
-        self.done(task, Err(why))
+        self.done(task, Err(&why))
     }
 
     /// Sees how large a worker is between two attributes.
@@ -304,13 +329,21 @@ impl<'e, 'd> Engine<'e, 'd> {
         if !running.has_answered {
             running.has_answered = true;
             self.budget.loaded(bytes);
-            let max = self.budget.workers(self.request.workers);
-            self.schedule.limit_workers(max);
+            self.limit_workers();
         }
         if self.budget.is_worn_out(bytes, self.schedule.workers_max()) {
             self.schedule.dismiss(id);
             self.stop(id);
         }
+    }
+
+    fn limit_workers(&mut self) {
+        let wanted = if self.jobs.is_some() {
+            1
+        } else {
+            self.request.workers
+        };
+        self.schedule.limit_workers(self.budget.workers(wanted));
     }
 
     fn watch_memory(&mut self) -> Result<(), EvalError> {
@@ -329,7 +362,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let why = format!(
                     "its evaluation needs more than {budget} MiB, even alone: raise the budget with `--eval-memory`"
                 );
-                self.done(task, Err(why))
+                self.done(task, Err(&why))
             }
             Some(task) => {
                 self.schedule.retry_alone(task);
@@ -337,6 +370,13 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             None => Ok(()),
         }
+    }
+}
+
+async fn next_event(jobs: &mut Option<Jobs>) -> JobEvent {
+    match jobs {
+        Some(jobs) => jobs.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -60,6 +60,21 @@ enum Phase {
     Leaving,
 }
 
+/// How far an evaluation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The flake is being locked, and a worker starts meanwhile.
+    Locking,
+    /// That takes long.
+    Paused,
+    /// The first answer is not there yet.
+    First,
+    /// That takes long.
+    WarmingUp,
+    /// There are answers.
+    Going,
+}
+
 #[derive(Clone, Debug)]
 struct State {
     phase: Phase,
@@ -72,10 +87,7 @@ pub(super) struct Schedule {
     workers_max: usize,
     workers: BTreeMap<WorkerId, State>,
     started: WorkerId,
-    is_open: bool,
-    is_paused: bool,
-    is_warming_up: bool,
-    has_answer: bool,
+    stage: Stage,
     /// How many workers fewer there are for now, and how many answers there were since that was changed.
     evictions: usize,
     answers: usize,
@@ -112,10 +124,7 @@ impl Schedule {
             workers_max: workers_max.max(1),
             workers: BTreeMap::new(),
             started: 0,
-            is_open: false,
-            is_paused: false,
-            is_warming_up: false,
-            has_answer: false,
+            stage: Stage::Locking,
             evictions: 0,
             answers: 0,
             queue: VecDeque::new(),
@@ -127,13 +136,12 @@ impl Schedule {
 
     /// Workers can look at the flake from now on.
     pub(super) fn open(&mut self) {
-        self.is_open = true;
-        self.is_paused = false;
+        self.stage = Stage::First;
     }
 
     /// There is nothing to look at for some time: the workers are stopped until [`Self::open`].
     pub(super) fn pause(&mut self) {
-        self.is_paused = true;
+        self.stage = Stage::Paused;
     }
 
     /// Adds something to do.
@@ -154,9 +162,9 @@ impl Schedule {
         });
     }
 
-    /// Lowers how many workers there may be.
+    /// Sets how many workers there may be.
     pub(super) fn limit_workers(&mut self, max: usize) {
-        self.workers_max = self.workers_max.min(max).max(1);
+        self.workers_max = max.max(1);
     }
 
     /// How many workers there may be now.
@@ -166,7 +174,9 @@ impl Schedule {
 
     /// The first answer takes long: other workers had better load the flake meanwhile.
     pub(super) fn warm_up(&mut self) {
-        self.is_warming_up = true;
+        if self.stage == Stage::First {
+            self.stage = Stage::WarmingUp;
+        }
     }
 
     /// A worker reads requests.
@@ -188,8 +198,7 @@ impl Schedule {
         self.losses = 0;
         match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Looking(task) => {
-                self.is_warming_up = false;
-                self.has_answer = true;
+                self.stage = Stage::Going;
                 self.answers += 1;
                 if self.answers >= ANSWERS_PER_EVICTION {
                     self.answers = 0;
@@ -256,7 +265,7 @@ impl Schedule {
     /// Returns what is to be done now.
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.is_paused {
+        if self.stage == Stage::Paused {
             self.stop_all_but(None, &mut effects);
             return effects;
         }
@@ -268,7 +277,7 @@ impl Schedule {
             return effects;
         }
         let mut excess = self.alive(|_| true).saturating_sub(self.workers_max());
-        if self.is_open {
+        if !matches!(self.stage, Stage::Locking) {
             for (&worker, state) in &mut self.workers {
                 if state.phase != Phase::Idle {
                     continue;
@@ -285,7 +294,7 @@ impl Schedule {
                         phase: Phase::Looking(task),
                         is_fresh: false,
                     };
-                } else if self.is_warming_up && state.is_fresh {
+                } else if self.stage == Stage::WarmingUp && state.is_fresh {
                     effects.push(Effect::Look(worker, AttrPath::default()));
                     *state = State {
                         phase: Phase::WarmingUp,
@@ -296,12 +305,13 @@ impl Schedule {
         }
         let alive = self.alive(|_| true);
         let on_the_way = self.alive(|phase| matches!(phase, Phase::Starting | Phase::WarmingUp));
-        let wanted = match () {
-            () if self.is_warming_up => usize::MAX,
-            // Locking the flake goes on beside the first; the second has a task as soon as the first has an answer.
-            () if !self.is_open => 1,
-            () if !self.has_answer => 2,
-            () => (alive + self.queue.len()).saturating_sub(on_the_way),
+        let wanted = match self.stage {
+            Stage::Paused => 0,
+            Stage::Locking => 1,
+            // The second has a task as soon as the first has an answer.
+            Stage::First => 2,
+            Stage::WarmingUp => usize::MAX,
+            Stage::Going => (alive + self.queue.len()).saturating_sub(on_the_way),
         };
         for _ in alive..wanted.min(self.workers_max()) {
             self.start(&mut effects);

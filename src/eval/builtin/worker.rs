@@ -71,9 +71,9 @@ impl Worker {
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), EvalError> {
         let mut command = Command::new(&request.nix);
         command
+            .args(purity(request))
             .args(super::common_arguments(request))
             .args(["repl", "--show-trace"])
-            .args(purity(request))
             // The line editor has a history and looks at the terminal.
             .env("XDG_DATA_HOME", home)
             .env("INPUTRC", "/dev/null")
