@@ -271,11 +271,17 @@ async fn read_built_output<R: AsyncRead + Unpin>(
             format!("`{}` names no output", id.escape_debug()),
         ));
     };
-    let path = serde_json::from_str::<Realisation>(&json)
+    let base_name = serde_json::from_str::<Realisation>(&json)
         .map_err(|error| reader.nonsense("builtOutputs value", error.to_string()))?
         .out_path;
-    let path = StorePath::parse(&format!("{store_dir}/{path}"))
+    let path = StorePath::parse(&format!("{store_dir}/{base_name}"))
         .map_err(|error| reader.nonsense("builtOutputs value", error.to_string()))?;
+    if path.base_name() != base_name {
+        return Err(reader.nonsense(
+            "builtOutputs value",
+            format!("`{path}` is not in the store"),
+        ));
+    }
     Ok((name.to_owned(), path))
 }
 

@@ -3,7 +3,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
+    fs,
     future::Future,
+    path::Path,
     pin::pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -13,8 +15,8 @@ use nixci::{
     nix::StorePath,
     store::{
         Activity, ActivityId, ActivityKind, ActivityResult, BuildResult, BuildStatus, DerivedPath,
-        KeyedBuildResult, LogMessage, Outputs, PathInfo, ProtocolVersion, Verbosity, frame::Frame,
-        wire::WireReader,
+        KeyedBuildResult, LogMessage, Outputs, PathInfo, ProtocolVersion, StoreError, Verbosity,
+        frame::Frame, wire::WireReader,
     },
 };
 use proptest::{collection::btree_map, collection::btree_set, prelude::*};
@@ -176,7 +178,7 @@ fn message() -> impl Strategy<Value = (Wire, LogMessage)> {
 fn check<T: Debug + PartialEq>(
     wire: &Wire,
     expected: &T,
-    read: &impl AsyncFn(&mut WireReader<&[u8]>) -> Result<T, nixci::store::StoreError>,
+    read: &impl AsyncFn(&mut WireReader<&[u8]>) -> Result<T, StoreError>,
 ) {
     let mut whole = reader(wire);
     assert_eq!(&now(read(&mut whole)).unwrap(), expected);
@@ -241,4 +243,30 @@ fn maps_of_names_to_paths() {
     check(&wire, &expected, &async |reader| {
         reader.optional_paths_by_name("outputs").await
     });
+}
+
+/// Reads what real daemons sent: recorded bytes, behind one that says what they are and in which version.
+#[test]
+fn recorded_bytes_are_read_to_the_last() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/wire");
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        let version = ProtocolVersion::new(34 + bytes[0] / 4);
+        let mut reader = WireReader::new(&bytes[1..], "a test");
+        let read = now(async {
+            match bytes[0] % 4 {
+                0 => while let Frame::Message(_) = Frame::read(&mut reader).await? {},
+                1 => drop(PathInfo::read(&mut reader).await?),
+                2 => drop(BuildResult::read(&mut reader, version, "/nix/store").await?),
+                _ => drop(KeyedBuildResult::read(&mut reader, version).await?),
+            }
+            Ok::<(), StoreError>(())
+        });
+        read.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(!reader.has_buffered(), "{}", path.display());
+        files += 1;
+    }
+    assert_eq!(files, 24);
 }

@@ -137,6 +137,11 @@ async fn outputs_that_make_no_sense_are_errors() {
             r#"{"outPath":"../../etc/passwd"}"#,
             "builtOutputs value",
         ),
+        (
+            "sha256:00!out",
+            r#"{"outPath":"below/g1w7hy3qg1w7hy3qg1w7hy3qg1w7hy3q-foo"}"#,
+            "builtOutputs value",
+        ),
         ("sha256:00!out", r#"{"outPath":7}"#, "builtOutputs value"),
     ] {
         let error = read(written(id, json).bytes(), 37).await.unwrap_err();
