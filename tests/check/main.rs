@@ -1,4 +1,9 @@
 //! `nixci check` and `nixci eval` as a user runs them: the built program, a real Nix, real builds in its sandbox.
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,8 @@
 //! Runs an evaluator on a flake in a private store and gathers what it sends.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
