@@ -1,5 +1,9 @@
 //! The evaluators against real Nix, every installed version of it: what `nix eval` gives, what errors say, and what
 //! becomes of workers that die.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
 
 #[path = "eval/attributes.rs"]
 mod attributes;

@@ -1,7 +1,12 @@
 //! The evaluator that runs nix-eval-jobs, with a stand-in for that program: it evaluates by `nix eval` and writes the
 //! lines that nix-eval-jobs writes, or goes wrong in the ways in which that goes wrong.
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use nixci::eval::{EvalError, NixEvalJobs};
 
@@ -27,7 +32,7 @@ const LINES: &str = r#"root: let
 in builtins.concatStringsSep "\n" (walk [ ] ((SELECT) root))"#;
 
 /// Writes a stand-in that evaluates what it is asked to, does `after`, and ends.
-fn stand_in(store: &TestStore, nix: &PathBuf, after: &str) -> PathBuf {
+fn stand_in(store: &TestStore, nix: &Path, after: &str) -> PathBuf {
     let lines = LINES.replace("SELECT", "@SELECT@");
     fs::write(store.folder().join("lines.nix"), lines).unwrap();
     let script = format!(

@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     findings::Findings,
@@ -36,7 +36,7 @@ const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
 /// keeps a lock on it, for which another Nix that has to change the store's database waits for ever.
 const LOCKING_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the first answer may take before other workers load the flake too.
-const WARM_UP_AFTER: Duration = Duration::from_millis(100);
+const WARM_UP_AFTER: Duration = Duration::from_millis(250);
 /// How many reports of workers may wait.
 const REPORTS_MAX: usize = 64;
 
@@ -123,11 +123,10 @@ impl<'e, 'd> Engine<'e, 'd> {
     }
 
     async fn evaluate(&mut self) -> Result<(), EvalError> {
-        let mut locking = Box::pin(LockedFlake::read(self.request));
+        let (mut locked, _stop) = self.lock();
         let mut memory = tokio::time::interval(MEMORY_INTERVAL);
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let is_locking = self.root.is_none();
-        let mut pause_at = is_locking.then(|| Instant::now() + LOCKING_PATIENCE);
+        let mut pause_at = Some(Instant::now() + LOCKING_PATIENCE);
         let mut warm_up_at = None;
         loop {
             for effect in self.schedule.effects() {
@@ -144,8 +143,9 @@ impl<'e, 'd> Engine<'e, 'd> {
             let delivery = &mut *self.findings.delivery;
             self.leaving.retain(|(_, held)| !delivery.has_held(*held));
             tokio::select! {
-                flake = &mut locking, if self.root.is_none() => {
-                    self.open(&flake?)?;
+                flake = &mut locked, if self.root.is_none() => {
+                    // It is sent, whatever happens, unless its task has panicked.
+                    self.open(&flake.unwrap_or(Err(EvalError::Cancelled))?)?;
                     pause_at = None;
                     warm_up_at = Some(Instant::now() + WARM_UP_AFTER);
                 }
@@ -170,6 +170,18 @@ impl<'e, 'd> Engine<'e, 'd> {
                 }
             }
         }
+    }
+
+    /// Has the flake locked, as long as the guard lives.
+    fn lock(&mut self) -> (oneshot::Receiver<Result<LockedFlake, EvalError>>, DropGuard) {
+        let (locked_tx, locked_rx) = oneshot::channel();
+        let (request, stop) = (self.request.clone(), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        self.tasks.spawn(async move {
+            // Nobody receives it when the evaluation is over.
+            let _ = locked_tx.send(LockedFlake::read(&request, &stop).await);
+        });
+        (locked_rx, guard)
     }
 
     /// The flake is locked: workers can look at it now.

@@ -245,6 +245,10 @@ impl Schedule {
         };
         match phase {
             Phase::Leaving => return Loss::Nothing,
+            // If something is wrong with this Nix, locking the flake tells it better.
+            Phase::Starting | Phase::Idle if self.stage == Stage::Locking => {
+                self.stage = Stage::Paused;
+            }
             Phase::Starting => self.failed_starts += 1,
             Phase::Idle | Phase::WarmingUp | Phase::Looking(_) => self.losses += 1,
         }

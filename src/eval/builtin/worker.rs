@@ -71,9 +71,10 @@ impl Worker {
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), EvalError> {
         let mut command = Command::new(&request.nix);
         command
+            .args(["repl", "--show-trace"])
+            // Not before `repl`, where not every version heeds it; and what the user says comes later and counts.
             .args(purity(request))
             .args(super::common_arguments(request))
-            .args(["repl", "--show-trace"])
             // The line editor has a history and looks at the terminal.
             .env("XDG_DATA_HOME", home)
             .env("INPUTRC", "/dev/null")
