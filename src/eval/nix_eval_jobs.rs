@@ -145,6 +145,7 @@ impl Evaluator for NixEvalJobs {
                 &self.program,
                 &self.arguments(request, &gc_roots),
                 self.has_select(),
+                request.memory_budget_bytes,
             )?;
             Engine::new(request, &mut delivery, Some(jobs))?
                 .run(cancel)

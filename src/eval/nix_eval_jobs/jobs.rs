@@ -2,16 +2,22 @@
 //!
 //! Streams its findings; decides nothing about them. Dropping it ends the process with all its workers.
 
-use std::{ffi::OsString, path::Path, process::Stdio};
+use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
-use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::{
+    process::{ChildStderr, ChildStdout, Command},
+    time::{Interval, MissedTickBehavior},
+};
 
 use super::line::Job;
 use crate::eval::{
-    EvalError,
+    EvalError, budget,
     process::{Lines, Process},
     sections::{Section, SectionKind, Sections},
 };
+
+/// How often its memory is looked at.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Something that nix-eval-jobs does.
 #[derive(Debug)]
@@ -31,6 +37,9 @@ pub(in crate::eval) struct Jobs {
     stderr: Option<Lines<ChildStderr>>,
     sections: Sections,
     error: Option<String>,
+    /// The memory that it may have with all its workers. It looks at it itself, but only between two attributes.
+    memory_budget_bytes: u64,
+    memory: Interval,
     /// Whether it leaves out what is not wanted, so that nested attributes need no second look.
     pub(in crate::eval) has_select: bool,
 }
@@ -41,6 +50,7 @@ impl Jobs {
         program: &Path,
         arguments: &[OsString],
         has_select: bool,
+        memory_budget_bytes: u64,
     ) -> Result<Self, EvalError> {
         let mut process = Process::spawn(
             Command::new(program)
@@ -49,6 +59,8 @@ impl Jobs {
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped()),
         )?;
+        let mut memory = tokio::time::interval(MEMORY_INTERVAL);
+        memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (stdout, stderr) = (Lines::new(process.stdout()), process.stderr());
         Ok(Self {
             process,
@@ -56,6 +68,8 @@ impl Jobs {
             stderr: Some(stderr),
             sections: Sections::default(),
             error: None,
+            memory_budget_bytes,
+            memory,
             has_select,
         })
     }
@@ -64,6 +78,10 @@ impl Jobs {
     pub(in crate::eval) async fn next(&mut self) -> JobEvent {
         loop {
             let section = tokio::select! {
+                _ = self.memory.tick() => {
+                    self.keep_to_budget();
+                    continue;
+                }
                 line = next_line(&mut self.stdout), if self.stdout.is_some() => {
                     let Some(line) = line else {
                         self.stdout = None;
@@ -115,6 +133,19 @@ impl Jobs {
                 })
                 | None => {}
             }
+        }
+    }
+
+    /// Kills it if it has more memory than all workers together may have. The built-in evaluator then goes on, and has
+    /// a way with what needs so much.
+    fn keep_to_budget(&mut self) {
+        let is_over = |pid| budget::group_resident_bytes(pid) > self.memory_budget_bytes;
+        if self.process.id().is_some_and(is_over) {
+            self.process.kill();
+            self.error = Some(format!(
+                "it needed more than the {} MiB of `--eval-memory`",
+                self.memory_budget_bytes >> 20
+            ));
         }
     }
 

@@ -80,7 +80,7 @@ fn what_it_cannot_do_is_known() {
 
 /// Starts a shell script in place of nix-eval-jobs.
 fn script(script: &str) -> Jobs {
-    Jobs::start(Path::new("/bin/sh"), &["-c".into(), script.into()], true).unwrap()
+    jobs_within(script, u64::MAX)
 }
 
 async fn events(mut jobs: Jobs) -> (Vec<String>, Vec<String>, Option<String>) {
@@ -201,4 +201,23 @@ async fn stopping_ends_its_workers_too() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("its worker lives on");
+}
+
+/// A shell that stands for nix-eval-jobs and may have so much memory.
+fn jobs_within(script: &str, memory_budget_bytes: u64) -> Jobs {
+    let arguments = ["-c".into(), script.into()];
+    Jobs::start(Path::new("/bin/sh"), &arguments, true, memory_budget_bytes).unwrap()
+}
+
+#[tokio::test]
+async fn one_that_needs_more_memory_than_it_may_is_ended() {
+    let eats = "x=0123456789abcdef; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21; do x=$x$x; done";
+    let mut jobs = jobs_within(&format!("{eats}; sleep 60"), 20 << 20);
+    let JobEvent::Ended(Some(why)) = jobs.next().await else {
+        panic!("it goes on");
+    };
+    assert!(
+        why.contains("more than the 20 MiB of `--eval-memory`"),
+        "{why}"
+    );
 }
