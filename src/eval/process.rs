@@ -3,12 +3,14 @@
 //! Apart from the evaluators so that the rule "no child outlives its evaluation" is kept in one place. Knows nothing of
 //! what the lines mean.
 
-use std::{ffi::OsStr, io, process::ExitStatus};
+use std::{ffi::OsStr, io, process::ExitStatus, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    runtime::Handle,
+    time::timeout,
 };
 
 use super::EvalError;
@@ -16,10 +18,15 @@ use super::EvalError;
 /// The longest line that is kept whole, in bytes; of a longer one the rest is dropped.
 pub(super) const LINE_MAX: usize = 64 << 20;
 
-/// A child process that leads its own process group. Dropping this kills the whole group.
+/// How long a process may take to end its own children, builders among them, when it is asked to end.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A child process that leads its own process group. Dropping this ends it, as [`Self::end`] does.
 pub(super) struct Process {
-    child: Child,
+    child: Option<Child>,
     name: String,
+    /// Whether it was dropped already, and this ends it in the background.
+    is_ending: bool,
 }
 
 impl Process {
@@ -27,45 +34,59 @@ impl Process {
     pub(super) fn spawn(command: &mut Command) -> Result<Self, EvalError> {
         let name = program_name(command.as_std().get_program());
         match command.process_group(0).kill_on_drop(true).spawn() {
-            Ok(child) => Ok(Self { child, name }),
+            Ok(child) => Ok(Self {
+                child: Some(child),
+                name,
+                is_ending: false,
+            }),
             Err(error) => Err(EvalError::Infrastructure(format!(
                 "cannot run `{name}`: {error}"
             ))),
         }
     }
 
+    fn child(&mut self) -> &mut Child {
+        self.child.as_mut().expect("only dropping takes it")
+    }
+
     /// The process's id, as long as it has not been waited for.
     pub(super) fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.child.as_ref()?.id()
     }
 
     /// Takes the pipe to its standard input. Panics if there is none or it was taken before.
     pub(super) fn stdin(&mut self) -> ChildStdin {
-        self.child.stdin.take().expect("stdin is a pipe")
+        self.child().stdin.take().expect("stdin is a pipe")
     }
 
     /// Takes its standard output. Panics if that is no pipe or was taken before.
     pub(super) fn stdout(&mut self) -> ChildStdout {
-        self.child.stdout.take().expect("stdout is a pipe")
+        self.child().stdout.take().expect("stdout is a pipe")
     }
 
     /// Takes its standard error as lines. Panics if that is no pipe or was taken before.
     pub(super) fn stderr(&mut self) -> Lines<ChildStderr> {
-        Lines::new(self.child.stderr.take().expect("stderr is a pipe"))
+        Lines::new(self.child().stderr.take().expect("stderr is a pipe"))
     }
 
-    /// Kills the whole group.
+    /// Kills the whole group. A builder that it has started itself, without a daemon, lives on.
     pub(super) fn kill(&self) {
-        // Not once it has been waited for: its number may belong to somebody else by then.
-        if let Some(pid) = self.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
-            // It fails only if nothing is left of the group.
-            let _ = kill_process_group(pid, Signal::KILL);
+        signal_group(self.id(), Signal::KILL);
+    }
+
+    /// Ends it, with all that it has started, and returns how it ended.
+    pub(super) async fn end(&mut self) -> Result<ExitStatus, EvalError> {
+        signal_group(self.id(), Signal::TERM);
+        if let Ok(ended) = timeout(GRACE, self.wait()).await {
+            return ended;
         }
+        self.kill();
+        self.wait().await
     }
 
     /// Waits until it has ended.
     pub(super) async fn wait(&mut self) -> Result<ExitStatus, EvalError> {
-        let waited = self.child.wait().await;
+        let waited = self.child().wait().await;
         waited.map_err(|error| {
             EvalError::Infrastructure(format!("cannot wait for `{}`: {error}", self.name))
         })
@@ -74,7 +95,33 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        let Some(child) = self.child.take().filter(|child| child.id().is_some()) else {
+            return;
+        };
+        let mut process = Self {
+            child: Some(child),
+            name: std::mem::take(&mut self.name),
+            is_ending: true,
+        };
+        match Handle::try_current() {
+            Ok(runtime) if !self.is_ending => drop(runtime.spawn(async move {
+                // There is nobody to tell.
+                let _ = process.end().await;
+            })),
+            // Without a runtime, or with one that is being shut down, there is no time for grace.
+            Ok(_) | Err(_) => {
+                process.kill();
+                process.child = None;
+            }
+        }
+    }
+}
+
+fn signal_group(leader: Option<u32>, signal: Signal) {
+    // Not once it has been waited for: its number may belong to somebody else by then.
+    if let Some(pid) = leader.and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
+        // It fails only if nothing is left of the group.
+        let _ = kill_process_group(pid, signal);
     }
 }
 

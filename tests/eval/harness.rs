@@ -11,6 +11,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Mutex,
+    time::Duration,
 };
 
 use nixci::{
@@ -79,8 +80,17 @@ impl<'s> Evaluation<'s> {
         self.run_with(&BuiltinEvaluator)
     }
 
+    /// Runs the built-in evaluator, and gives what it had built this long to go away.
+    pub(crate) fn run_leaving(&self, patience: Duration) -> Found {
+        self.run_until_idle(&BuiltinEvaluator, patience)
+    }
+
     /// Runs an evaluator, and checks what holds for every evaluation.
     pub(crate) fn run_with(&self, evaluator: &dyn Evaluator) -> Found {
+        self.run_until_idle(evaluator, Duration::ZERO)
+    }
+
+    fn run_until_idle(&self, evaluator: &dyn Evaluator, patience: Duration) -> Found {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -111,7 +121,7 @@ impl<'s> Evaluation<'s> {
                 check.drv_path
             );
         }
-        let left = self.store.wait_until_idle(std::time::Duration::ZERO);
+        let left = self.store.wait_until_idle(patience);
         assert!(
             left.is_empty(),
             "processes outlived the evaluation: {left:#?}"

@@ -198,6 +198,36 @@ fn a_cancelled_evaluation_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_the_evaluation_builds_ends_with_it() {
+    for with_daemon in [false, true] {
+        each_nix(|nix, _| {
+            let store = nix.store();
+            let store = if with_daemon {
+                store.with_daemon()
+            } else {
+                store
+            };
+            let project = Project::new(&store)
+                .expression("builds", "import (build \"x\" \"nap 1000\" { })")
+                .committed();
+            let evaluation = evaluation(&store, &project);
+            let cancel = evaluation.cancel.clone();
+            let found = thread::scope(|scope| {
+                scope.spawn(|| {
+                    let deadline = Instant::now() + Duration::from_secs(20);
+                    while store.builders().is_empty() && Instant::now() < deadline {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                    cancel.cancel();
+                });
+                evaluation.run_leaving(Duration::from_secs(2))
+            });
+            assert!(matches!(found.error(), EvalError::Cancelled), "{nix}");
+        });
+    }
+}
+
+#[test]
 fn an_evaluation_that_is_dropped_or_that_nobody_listens_to_ends() {
     each_nix(|nix, store| {
         let project = Project::new(store)

@@ -151,9 +151,8 @@ impl Jobs {
 
     /// Ends it.
     pub(in crate::eval) async fn stop(mut self) {
-        self.process.kill();
-        // It has been killed: there is nothing to do if waiting fails.
-        let _ = self.process.wait().await;
+        // It has been killed at last: there is nothing to do if waiting fails.
+        let _ = self.process.end().await;
     }
 }
 

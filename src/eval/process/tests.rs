@@ -1,5 +1,6 @@
 use std::{process::Stdio, time::Duration};
 
+use rustix::process::Pid;
 use tokio::process::Command;
 
 use super::{LINE_MAX, Lines, Process};
@@ -32,30 +33,72 @@ async fn a_line_without_end_is_cut() {
     assert_eq!(lines[1], b"next");
 }
 
-#[tokio::test]
-async fn dropping_a_process_kills_its_whole_group() {
+/// Starts a shell with a child, and returns it with the child's process id.
+async fn with_grandchild(script: &str) -> (Process, Pid) {
     let mut process = Process::spawn(
         Command::new("/bin/sh")
-            .args(["-c", "sleep 1000 & echo $!; wait"])
+            .args(["-c", script])
             .stdout(Stdio::piped()),
     )
     .unwrap();
     let line = Lines::new(process.stdout()).next().await.unwrap();
     let grandchild: i32 = String::from_utf8(line).unwrap().parse().unwrap();
-    let grandchild = rustix::process::Pid::from_raw(grandchild).unwrap();
+    let grandchild = Pid::from_raw(grandchild).unwrap();
     assert!(is_running(grandchild));
-    drop(process);
+    (process, grandchild)
+}
+
+fn assert_ends(grandchild: Pid) {
     for _ in 0..500 {
         if !is_running(grandchild) {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        std::thread::sleep(Duration::from_millis(10));
     }
     panic!("the grandchild lives on");
 }
 
+const PLAIN: &str = "sleep 1000 & echo $!; wait";
+const STUBBORN: &str = "trap '' TERM; sleep 1000 & echo $!; while :; do sleep 1; done";
+
+#[tokio::test]
+async fn ending_a_process_ends_its_whole_group() {
+    for script in [PLAIN, STUBBORN] {
+        let (mut process, grandchild) = with_grandchild(script).await;
+        assert!(!process.end().await.unwrap().success());
+        assert_eq!(process.id(), None);
+        assert_ends(grandchild);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn dropping_a_process_ends_its_whole_group() {
+    for script in [PLAIN, STUBBORN] {
+        let (process, grandchild) = with_grandchild(script).await;
+        drop(process);
+        assert_ends(grandchild);
+    }
+}
+
+#[test]
+fn a_runtime_that_ends_takes_its_processes_with_it() {
+    for script in [PLAIN, STUBBORN] {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (process, grandchild) = runtime.block_on(with_grandchild(script));
+        let (dropped, other) = runtime.block_on(with_grandchild(script));
+        {
+            let _entered = runtime.enter();
+            drop(dropped);
+        }
+        drop(runtime);
+        drop(process);
+        assert_ends(grandchild);
+        assert_ends(other);
+    }
+}
+
 /// A process that nobody waits for (there is no init in a container) stays as a zombie, which does not run.
-fn is_running(pid: rustix::process::Pid) -> bool {
+fn is_running(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     match stat {
         Ok(stat) => !stat.contains(") Z "),
