@@ -1,7 +1,7 @@
 //! The primitives of the wire: numbers, strings and lists, as both sides write them.
 //!
 //! Everything is a 64-bit little-endian number or a string of bytes with its length in front, padded with zeros to a
-//! multiple of eight. [`WireReader`] bounds every length and names the field in every error; [`Request`] collects a
+//! multiple of eight. [`WireReader`] bounds every length and names the field in every error; `Request` collects a
 //! whole request, so that it goes out in one write. Neither knows what a message means.
 
 mod read;
