@@ -11,7 +11,7 @@ use super::{
     local_flake::LocalFlake,
 };
 use crate::{
-    config::{NixHost, cache_dir, flake_config, free_memory_bytes},
+    config::{NixHost, cache_dir, flake_config, free_memory_bytes, program_on_path},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
     },
@@ -96,7 +96,8 @@ impl Setup {
             EvaluatorArg::NixEvalJobs => EvaluatorKind::NixEvalJobs,
             EvaluatorArg::Builtin => EvaluatorKind::Builtin,
         };
-        let evaluator = choose_evaluator(kind, &request)
+        let nix_eval_jobs = program_on_path("nix-eval-jobs");
+        let evaluator = choose_evaluator(kind, nix_eval_jobs, request.nix_version)
             .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
         let local = LocalFlake::find(&args.installable.flake);
         let is_pure = !args.impure && host.settings.value("pure-eval") != "false";

@@ -18,22 +18,23 @@ pub fn flake_config(
     let Some(metadata) = ask(host, options, &["flake", "metadata", "--json", flake]) else {
         return Vec::new();
     };
-    // The folder of the flake below its source, where it is not the top.
-    let dir = metadata["locked"]["dir"].as_str().unwrap_or_default();
     let Some(path) = metadata["path"].as_str() else {
         return Vec::new();
     };
-    // The path is text in a Nix string: what could end it is escaped.
-    let file = format!("{path}/{dir}/flake.nix")
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace("${", "\\${");
-    let expression = format!("(import (builtins.toPath \"{file}\")).nixConfig or {{ }}");
-    let settings = ask(
-        host,
-        options,
-        &["eval", "--json", "--impure", "--expr", &expression],
+    let locked = &metadata["locked"];
+    // The folder of the flake below its source, where it is not the top.
+    let file = match locked["dir"].as_str() {
+        Some(dir) => format!("/{dir}/flake.nix"),
+        None => "/flake.nix".to_owned(),
+    };
+    // Pure, as everything of the flake: the tree is named by its hash.
+    let expression = format!(
+        "(import (builtins.path {{ path = {}; name = \"source\"; sha256 = {}; }} + {})).nixConfig or {{ }}",
+        nix_string(path),
+        nix_string(locked["narHash"].as_str().unwrap_or_default()),
+        nix_string(&file)
     );
+    let settings = ask(host, options, &["eval", "--json", "--expr", &expression]);
     let Some(Value::Object(settings)) = settings else {
         return Vec::new();
     };
@@ -41,6 +42,15 @@ pub fn flake_config(
         .into_iter()
         .filter_map(|(name, value)| Some((name, setting(&value)?)))
         .collect()
+}
+
+/// A text as the Nix language has it.
+fn nix_string(text: &str) -> String {
+    let text = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('$', "\\$");
+    format!("\"{text}\"")
 }
 
 /// A value as `nix.conf` has it.

@@ -84,5 +84,42 @@ pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib << 10)
 }
 
+/// Returns the resident memory of all processes of a group in bytes.
+///
+/// Source: the fields `pgrp` and `rss` of `proc_pid_stat(5)`.
+#[cfg(target_os = "linux")]
+pub(super) fn group_resident_bytes(group: u32) -> u64 {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| group_of(*pid) == Some(group))
+        .filter_map(resident_bytes)
+        .sum()
+}
+
+#[cfg(target_os = "linux")]
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name, which may hold anything: state, parent, group.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(2)?.parse().ok()
+}
+
+/// Returns the resident memory of all processes of a group in bytes.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn group_resident_bytes(group: u32) -> u64 {
+    let group = group.to_string();
+    let output = std::process::Command::new("ps")
+        .args(["-A", "-o", "pgid=,rss="])
+        .output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    text.unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.trim().split_once(' '))
+        .filter(|(pgid, _)| *pgid == group)
+        .filter_map(|(_, kib)| kib.trim().parse::<u64>().ok())
+        .sum::<u64>()
+        << 10
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@
 mod answer;
 mod engine;
 mod findings;
-mod flake_config;
 mod locked_flake;
 mod nix_output;
 mod root;
@@ -18,12 +17,15 @@ mod text;
 mod transcript;
 mod worker;
 
-use std::{collections::HashSet, ffi::OsString};
+use std::ffi::OsString;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::engine::Engine;
+pub(super) use self::{
+    engine::Engine,
+    text::{list, one_line, string},
+};
 use super::{
     BoxFuture, EvalError, EvalRequest, EvalSummary, Evaluated, Evaluator, RootKeeper,
     delivery::Delivery,
@@ -47,22 +49,20 @@ impl Evaluator for BuiltinEvaluator {
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>> {
         Box::pin(async move {
             let mut delivery = Delivery::new(roots, found);
-            Engine::new(request, &mut delivery, HashSet::new())?
-                .run(cancel)
-                .await
+            Engine::new(request, &mut delivery, None)?.run(cancel).await
         })
     }
 }
 
-/// The arguments that every `nix` of an evaluation gets first; `config` is what the flake itself asks for.
-fn common_arguments(request: &EvalRequest, config: &[(String, String)]) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec![
-        "--extra-experimental-features".into(),
-        "nix-command flakes".into(),
-    ];
-    // What comes last counts, and in Nix that is the flake.
-    for (name, value) in request.options.nix_options.iter().chain(config) {
-        arguments.extend(["--option".into(), name.into(), value.into()]);
-    }
-    arguments
+/// The arguments that every `nix` of an evaluation gets first.
+pub(super) fn common_arguments(request: &EvalRequest) -> Vec<OsString> {
+    // What comes last counts, and without these two features nothing works.
+    let features = [("extra-experimental-features", "nix-command flakes")];
+    let options = &request.options.nix_options;
+    options
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain(features)
+        .flat_map(|(name, value)| ["--option", name, value].map(OsString::from))
+        .collect()
 }

@@ -148,9 +148,9 @@ impl Place {
             column,
             excerpt,
         } = self;
-        text.push_str(&format!("\n{indent}at {file}:{line}:{column}:"));
+        text.extend(["\n", indent, &format!("at {file}:{line}:{column}:")]);
         for line in excerpt {
-            text.push_str(&format!("\n{indent}{line}"));
+            text.extend(["\n", indent, line]);
         }
     }
 }
@@ -168,7 +168,7 @@ fn short(message: &Item, frames: &[Item], place: Option<&Place>) -> String {
     }
     match (place, frames.first()) {
         (Some(place), _) => place.show("", &mut text),
-        (None, Some(frame)) => text.push_str(&format!("\n… {}", frame.text.join("\n  "))),
+        (None, Some(frame)) => text.extend(["\n… ", &frame.text.join("\n  ")]),
         (None, None) => {}
     }
     text
@@ -181,7 +181,7 @@ fn whole(message: &Item, frames: &[Item]) -> String {
         place.show("", &mut text);
     }
     for frame in frames {
-        text.push_str(&format!("\n\n… {}", frame.text.join("\n  ")));
+        text.extend(["\n\n… ", &frame.text.join("\n  ")]);
         if let Some(place) = &frame.place {
             place.show("  ", &mut text);
         }

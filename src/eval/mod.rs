@@ -7,8 +7,10 @@
 mod budget;
 mod builtin;
 mod cache;
+mod choose;
 mod delivery;
 mod failure;
+mod nix_eval_jobs;
 mod process;
 mod sections;
 mod selection;
@@ -17,6 +19,8 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 
 pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
+pub use choose::{EvaluatorKind, choose_evaluator};
+pub use nix_eval_jobs::{NixEvalJobs, fuzz_line};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +61,7 @@ pub struct EvalOptions {
     pub override_inputs: Vec<(String, String)>,
     /// `--reference-lock-file FILE`.
     pub reference_lock_file: Option<PathBuf>,
-    /// `--accept-flake-config`.
+    /// `--accept-flake-config`; what the flake wishes for is in `nix_options` then.
     pub accept_flake_config: bool,
     /// `--show-trace`.
     pub show_trace: bool,
@@ -202,23 +206,4 @@ pub trait Evaluator: Send + Sync {
         found: mpsc::Sender<Evaluated>,
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>>;
-}
-
-/// Which evaluator is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvaluatorKind {
-    /// Whichever fits.
-    Auto,
-    /// nix-eval-jobs.
-    NixEvalJobs,
-    /// The built-in one.
-    Builtin,
-}
-
-/// Chooses who evaluates.
-pub fn choose_evaluator(
-    _kind: EvaluatorKind,
-    _request: &EvalRequest,
-) -> Result<Box<dyn Evaluator>, EvalError> {
-    Ok(Box::new(BuiltinEvaluator))
 }

@@ -28,6 +28,12 @@ impl Selection {
         path.split_system().1.is_some() || !looks_like_system(name) || self.wants_system(name)
     }
 
+    /// Whether an attribute is wanted, as far as the names of its path tell.
+    pub(super) fn wants_path(&self, path: &AttrPath) -> bool {
+        let system = path.split_system().1;
+        system.is_none_or(|system| self.wants_system(system))
+    }
+
     /// Whether a derivation is wanted. Where no name of the path is a system, the derivation's own counts, unless it
     /// was asked for itself.
     pub(super) fn wants_derivation(&self, path: &AttrPath, system: &System) -> bool {

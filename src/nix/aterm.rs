@@ -2,7 +2,7 @@
 //!
 //! Source: the chapter "Derivation ATerm format" of the Nix manual, and files that Nix wrote. Apart from [`Derivation`],
 //! which is what a file means. Pure and bounded: parsing takes time and memory in proportion to the input, and nesting
-//! (there is some in the experimental format for dynamic derivations) is bounded.
+//! (there is some in the experimental format for dynamic derivations) ends at `DEPTH_MAX`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -21,5 +21,5 @@ pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
 pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};
-pub use system::{System, SystemError, looks_like_system};
+pub use system::{System, SystemError, looks_like_system, system_pattern};
 pub use version::NixVersion;

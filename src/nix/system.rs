@@ -35,60 +35,66 @@ impl System {
     }
 }
 
+/// The CPUs that Nixpkgs knows: `cpuTypes` in its `lib/systems/parse.nix`.
+const CPUS: &[&str] = &[
+    "aarch64",
+    "aarch64_be",
+    "alpha",
+    "arc",
+    "arm",
+    "armv5tel",
+    "armv6l",
+    "armv6m",
+    "armv7a",
+    "armv7l",
+    "avr",
+    "i386",
+    "i486",
+    "i586",
+    "i686",
+    "javascript",
+    "loongarch64",
+    "m68k",
+    "microblaze",
+    "microblazeel",
+    "mips",
+    "mips64",
+    "mips64el",
+    "mipsel",
+    "mmix",
+    "msp430",
+    "or1k",
+    "powerpc",
+    "powerpc64",
+    "powerpc64le",
+    "powerpcle",
+    "riscv32",
+    "riscv64",
+    "rx",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "vc4",
+    "wasm32",
+    "wasm64",
+    "x86_64",
+];
+/// The kernels that Nixpkgs knows: `kernels` in the same file.
+const KERNELS: &[&str] = &[
+    "cygwin", "darwin", "freebsd", "genode", "ghcjs", "ios", "linux", "mmixware", "netbsd", "none",
+    "openbsd", "redox", "solaris", "uefi", "wasi", "windows",
+];
+
 /// Whether an attribute of this name stands for a system: a CPU and a kernel that Nixpkgs knows.
-///
-/// Sources: the `cpuTypes` and `kernels` of Nixpkgs' `lib/systems/parse.nix`.
 pub fn looks_like_system(name: &str) -> bool {
-    const CPUS: &[&str] = &[
-        "aarch64",
-        "aarch64_be",
-        "alpha",
-        "arc",
-        "arm",
-        "armv5tel",
-        "armv6l",
-        "armv6m",
-        "armv7a",
-        "armv7l",
-        "avr",
-        "i386",
-        "i486",
-        "i586",
-        "i686",
-        "javascript",
-        "loongarch64",
-        "m68k",
-        "microblaze",
-        "microblazeel",
-        "mips",
-        "mips64",
-        "mips64el",
-        "mipsel",
-        "mmix",
-        "msp430",
-        "or1k",
-        "powerpc",
-        "powerpc64",
-        "powerpc64le",
-        "powerpcle",
-        "riscv32",
-        "riscv64",
-        "rx",
-        "s390",
-        "s390x",
-        "sparc",
-        "sparc64",
-        "vc4",
-        "wasm32",
-        "wasm64",
-        "x86_64",
-    ];
-    const KERNELS: &[&str] = &[
-        "cygwin", "darwin", "freebsd", "genode", "ghcjs", "ios", "linux", "mmixware", "netbsd",
-        "none", "openbsd", "redox", "solaris", "uefi", "wasi", "windows",
-    ];
     name.split_once('-')
         .is_some_and(|(cpu, kernel)| CPUS.contains(&cpu) && KERNELS.contains(&kernel))
+}
+
+/// Returns a regular expression, as `builtins.match` takes it, for the names that [`looks_like_system`] knows.
+pub fn system_pattern() -> String {
+    format!("({})-({})", CPUS.join("|"), KERNELS.join("|"))
 }
 
 impl fmt::Display for System {

@@ -122,12 +122,15 @@ impl Evaluation {
             .collect();
         // Held first and looked at second: what is valid then stays so.
         let count = drv_paths.len();
-        self.store.hold(drv_paths.clone()).await.is_ok()
+        let is_to_be_had = self.store.hold(drv_paths.clone()).await.is_ok()
             && self
                 .store
                 .valid_paths(drv_paths)
                 .await
-                .is_ok_and(|valid| valid.len() == count)
+                .is_ok_and(|valid| valid.len() == count);
+        // The plan asks about the same outputs next; for ten thousand that is a third of a second.
+        self.store.remember_valid(valid);
+        is_to_be_had
     }
 }
 

@@ -1,9 +1,9 @@
 //! Answers the planner's questions by a store connection.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -29,6 +29,8 @@ pub struct PooledStore {
     /// Whether store paths can be read as files.
     is_local: bool,
     roots: Mutex<Roots>,
+    /// Paths that were found valid a moment ago, for the one who asks again.
+    found_valid: std::sync::Mutex<HashSet<StorePath>>,
 }
 
 #[derive(Default)]
@@ -44,7 +46,19 @@ impl PooledStore {
             pool,
             is_local,
             roots: Mutex::default(),
+            found_valid: std::sync::Mutex::default(),
         }
+    }
+
+    /// Answers for these valid paths at once, the next time they are asked about.
+    pub(super) fn remember_valid(&self, paths: HashSet<StorePath>) {
+        *self.found_valid() = paths;
+    }
+
+    fn found_valid(&self) -> std::sync::MutexGuard<'_, HashSet<StorePath>> {
+        self.found_valid
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connects, unless that was done before; the connection is kept for what is to be held.
@@ -154,17 +168,23 @@ impl StoreView for PooledStore {
         paths: Vec<StorePath>,
     ) -> BoxFuture<'_, Result<HashSet<StorePath>, PlanError>> {
         Box::pin(async move {
-            if paths.is_empty() {
-                return Ok(HashSet::new());
+            let (mut valid, unknown): (HashSet<_>, BTreeSet<_>) = {
+                let mut found = self.found_valid();
+                let (known, unknown): (Vec<_>, Vec<_>) =
+                    paths.into_iter().partition(|path| found.remove(path));
+                (known.into_iter().collect(), unknown.into_iter().collect())
+            };
+            if !unknown.is_empty() {
+                let paths = &unknown;
+                let answer = self
+                    .ask(|mut connection| async move {
+                        connection.query_valid_paths(paths, false).await
+                    })
+                    .await
+                    .map_err(plan_error)?;
+                valid.extend(answer);
             }
-            let paths = &paths.into_iter().collect();
-            let valid =
-                self.ask(|mut connection| async move {
-                    connection.query_valid_paths(paths, false).await
-                })
-                .await
-                .map_err(plan_error)?;
-            Ok(valid.into_iter().collect())
+            Ok(valid)
         })
     }
 

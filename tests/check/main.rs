@@ -1,4 +1,12 @@
 //! `nixci check` and `nixci eval` as a user runs them: the built program, a real Nix, real builds in its sandbox.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cloned_ref_to_slice_refs,
+    clippy::format_collect,
+    clippy::items_after_statements,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -179,3 +179,25 @@ fn with_max_jobs_0_nothing_is_built_here_unless_jobs_are_asked_for() {
         );
     }
 }
+
+#[test]
+fn the_settings_a_flake_wishes_for_reach_its_evaluation_if_accepted() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let project = Project::new(&store).expression(
+            "imports",
+            r#"import (build "generated" "echo '{ build }: build' > $out" { }) { build = build "a" "echo > $out" { }; }"#,
+        );
+        let text = std::fs::read_to_string(project.dir().join("flake.nix")).unwrap();
+        let wishing = text.replacen('{', "{ nixConfig.allow-import-from-derivation = false;", 1);
+        let project = project.flake(&wishing).committed();
+        let accepted = project.nixci(&["eval", "--accept-flake-config"]);
+        assert_eq!(accepted.code, Some(1), "Nix {nix}: {accepted}");
+        assert!(
+            accepted.stdout.contains("allow-import-from-derivation"),
+            "Nix {nix}: {accepted}"
+        );
+        let plain = project.nixci(&["eval"]);
+        assert_eq!(plain.code, Some(0), "Nix {nix}: {plain}");
+    }
+}

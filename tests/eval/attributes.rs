@@ -1,7 +1,5 @@
 //! What is found below an attribute: checks of all shapes, failures that say what they are, warnings, systems.
 
-use std::fmt::Write as _;
-
 use nixci::{
     eval::{EvalError, EvalFailure},
     nix::{AttrPath, System},
@@ -461,29 +459,5 @@ fn what_makes_the_whole_evaluation_fail_is_said() {
             "{}",
             whole(&url(broken.dir()))
         );
-    });
-}
-
-#[test]
-fn the_flakes_own_settings_are_applied_if_they_are_accepted() {
-    each_nix(|nix, store| {
-        let mut text = format!(
-            "{{ nixConfig = {{ extra-experimental-features = [ \"ca-derivations\" ]; max-jobs = 1; }};\n  outputs = _: {{ checks.{SYSTEM}.a = "
-        );
-        write!(
-            text,
-            "derivation {{ name = \"a\"; system = \"{SYSTEM}\"; builder = \"/bin/sh\"; __contentAddressed = true; \
-             outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\"; }}; }}; }}"
-        )
-        .unwrap();
-        let project = Project::new(store).flake(&text).committed();
-        let mut evaluation = Evaluation::new(store, &format!("{}#checks", url(project.dir())));
-        let refused = evaluation.run();
-        assert!(
-            failure(&refused, "a").message.contains("ca-derivations"),
-            "{nix}"
-        );
-        evaluation.request.options.accept_flake_config = true;
-        assert_eq!(evaluation.run().drv_paths().len(), 1, "{nix}");
     });
 }

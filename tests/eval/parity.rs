@@ -182,7 +182,7 @@ fn a_shallow_clone_and_submodules() {
 }
 
 /// Three projects, the last with inputs of all kinds.
-fn with_inputs<'s>(store: &'s TestStore, lock: bool) -> (Project<'s>, Project<'s>, Project<'s>) {
+fn with_inputs(store: &TestStore, lock: bool) -> (Project<'_>, Project<'_>, Project<'_>) {
     let leaf = project(store, "leaf", "");
     leaf.write("dir/flake.nix", &flake("", "in a folder"));
     leaf.write("dir/file", "");

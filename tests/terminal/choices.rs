@@ -185,7 +185,9 @@ fn an_attribute_that_is_a_derivation_has_its_last_name() {
     let outputs = |body: &str| {
         format!(
             r#"{{ outputs = {{ self }}: {{ packages.x86_64-linux = {{
-              default = derivation {{ name = "tool"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-euc" "echo it runs; {body}" ]; }};
+              default = derivation {{
+                name = "tool"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-euc" "echo it runs; {body}" ];
+              }};
               broken = throw "not today\nnor tomorrow";
             }}; }}; }}"#
         )
@@ -221,7 +223,14 @@ fn an_attribute_that_is_a_derivation_has_its_last_name() {
             .any(|line| line.ends_with(" nixci check '.#packages.x86_64-linux.default'")),
         "{shown}"
     );
-    assert!(lines.iter().any(|line| line.starts_with("      FAILED tool after ") && line.contains("s: builder")), "{shown}");
+    let failed = lines
+        .iter()
+        .find(|line| line.starts_with("      FAILED tool after "));
+    // No ` for` a check without a name.
+    assert!(
+        failed.is_some_and(|line| line.contains("s: builder")),
+        "{shown}"
+    );
 
     let broken = ".#packages.x86_64-linux.broken";
     let terminal = run(check(&project, &[broken, "--format", "plain"]), 200);

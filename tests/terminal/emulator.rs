@@ -74,7 +74,7 @@ impl Emulator {
             .any(|(row, _)| self.screen().row_wrapped(row))
     }
 
-    /// What was done to the terminal besides writing, in words; nothing, as it should be. `bytes` may still hold colours.
+    /// What was done to the terminal besides writing, colouring and moving the cursor, in words.
     pub(crate) fn tampering(&self) -> Vec<String> {
         let screen = self.screen();
         let mut found = self.parser.callbacks().0.clone();

@@ -39,17 +39,15 @@ fn attacking_log() -> String {
     script.push_str("printf 'a\\000b\\377\\376c\\n'\n");
     let _ = writeln!(script, "printf 'e{}\\n'", "\u{301}".repeat(300));
     let _ = writeln!(script, "printf '{}\\n'", "日本語".repeat(200));
-    script.push_str("x=xxxxxxxxxxxxxxxx; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; printf '%s\\n' $x$x$x$x$x$x$x$x$x$x\n");
+    let _ = writeln!(script, "echo {}", "x".repeat(10_000));
     let phase = serde_json::json!({ "action": "setPhase", "phase": ATTACKS.concat() });
-    let _ = writeln!(script, "cat >&2 <<'END'\n@nix {phase}\nEND");
+    let _ = writeln!(script, "printf '%s\\n' '@nix {phase}' >&2");
     script
 }
 
 fn project(store: &TestStore) -> Project<'_> {
     let wait = gate::wait(store, "end");
-    let log = attacking_log()
-        .replace("cat >&2 <<'END'\n", "printf '%s\\n' '")
-        .replace("\nEND", "' >&2");
+    let log = attacking_log();
     let mut project = Project::new(store)
         .check("loud", &format!("{log}echo that was all; {wait}exit 1"))
         .check("victim", &format!("{wait}echo > $out"));

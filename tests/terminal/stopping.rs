@@ -70,7 +70,7 @@ fn a_second_ctrl_c_at_any_moment_leaves_the_terminal_in_order() {
             typed.elapsed()
         );
         assert_eq!(store.wait_until_idle(Duration::from_secs(2)), []);
-        // Either nothing of the block stays, or all that the first one leaves. What was typed after that is the shell's.
+        // Either nothing of the block stays, or all that the first one leaves. What is typed after it is the shell's.
         let mut transcript = terminal.emulator().transcript();
         transcript.retain(|line| line != "^C");
         let is_whole = transcript.len() == 6 && transcript[5].starts_with("stopped (SIGINT)  ✔ 1");

@@ -3,23 +3,18 @@
 //! The effects of the built-in evaluator; what to do next is decided by the schedule, what an answer means by the
 //! findings. Ends with all its children gone.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, MissedTickBehavior},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     findings::Findings,
-    flake_config,
     locked_flake::{LockedFlake, Locks},
     root::Root,
     schedule::{Effect, Loss, Schedule, Task},
@@ -30,7 +25,7 @@ use crate::{
         EvalError, EvalRequest, EvalSummary, LockedSource,
         budget::{self, Budget},
         delivery::Delivery,
-        failure::local_trees,
+        nix_eval_jobs::{JobEvent, Jobs},
     },
     nix::AttrPath,
 };
@@ -41,20 +36,19 @@ const MEMORY_INTERVAL: Duration = Duration::from_millis(200);
 /// keeps a lock on it, for which another Nix that has to change the store's database waits for ever.
 const LOCKING_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the first answer may take before other workers load the flake too.
-const WARM_UP_AFTER: Duration = Duration::from_millis(100);
+const WARM_UP_AFTER: Duration = Duration::from_millis(250);
 /// How many reports of workers may wait.
 const REPORTS_MAX: usize = 64;
 
 /// A running evaluation.
-pub(super) struct Engine<'e, 'd> {
+pub(in crate::eval) struct Engine<'e, 'd> {
     request: &'e EvalRequest,
     findings: Findings<'e, 'd>,
     schedule: Schedule,
     budget: Budget,
-    /// The settings that the flake asks for, if they are accepted.
-    config: Vec<(String, String)>,
     root: Option<Root>,
     locked: Option<LockedSource>,
+    jobs: Option<Jobs>,
     workers: BTreeMap<WorkerId, Running>,
     /// Workers that end as soon as so many checks are held.
     leaving: Vec<(Worker, u64)>,
@@ -71,27 +65,29 @@ struct Running {
 }
 
 impl<'e, 'd> Engine<'e, 'd> {
-    /// Prepares the evaluation of all that is asked for but not `known`.
-    pub(super) fn new(
+    /// Prepares the evaluation of all that is asked for, as far as `jobs` does not evaluate it.
+    pub(in crate::eval) fn new(
         request: &'e EvalRequest,
         delivery: &'e mut Delivery<'d>,
-        known: HashSet<AttrPath>,
+        jobs: Option<Jobs>,
     ) -> Result<Self, EvalError> {
         let home = tempfile::Builder::new().prefix("nixci-eval-").tempdir();
         let home = home.map_err(|error| {
             EvalError::Infrastructure(format!("cannot make a temporary folder: {error}"))
         })?;
-        let mut schedule = Schedule::new(request.workers);
+        // Beside nix-eval-jobs one is enough to find out names.
+        let workers = if jobs.is_some() { 1 } else { request.workers };
+        let mut schedule = Schedule::new(workers);
         schedule.push(Task::evaluate(AttrPath::default()));
         let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
         Ok(Self {
             request,
-            findings: Findings::new(request, delivery, known),
+            findings: Findings::new(request, delivery, jobs.is_some()),
             schedule,
             budget: Budget::new(request.memory_budget_bytes),
-            config: Vec::new(),
             root: None,
             locked: None,
+            jobs,
             workers: BTreeMap::new(),
             leaving: Vec::new(),
             tasks: JoinSet::new(),
@@ -102,7 +98,10 @@ impl<'e, 'd> Engine<'e, 'd> {
     }
 
     /// Evaluates to the end, or until it is cancelled or nobody receives what is found.
-    pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<EvalSummary, EvalError> {
+    pub(in crate::eval) async fn run(
+        mut self,
+        cancel: CancellationToken,
+    ) -> Result<EvalSummary, EvalError> {
         let abandoned = self.findings.delivery.abandoned();
         let result = tokio::select! {
             result = self.evaluate() => result,
@@ -114,6 +113,9 @@ impl<'e, 'd> Engine<'e, 'd> {
         // Reports that wait to be taken would keep the tasks from ending.
         self.reports.close();
         while self.tasks.join_next().await.is_some() {}
+        if let Some(jobs) = self.jobs.take() {
+            jobs.stop().await;
+        }
         result.map(|()| EvalSummary {
             systems_available: self.findings.systems(),
             locked: self.locked,
@@ -121,23 +123,16 @@ impl<'e, 'd> Engine<'e, 'd> {
     }
 
     async fn evaluate(&mut self) -> Result<(), EvalError> {
-        let mut locking = Box::pin(LockedFlake::read(self.request));
-        if self.request.options.accept_flake_config {
-            // Workers need it when they start.
-            let flake = locking.as_mut().await?;
-            self.config = flake_config::read(self.request, &flake).await?;
-            self.open(&flake)?;
-        }
+        let (mut locked, _stop) = self.lock();
         let mut memory = tokio::time::interval(MEMORY_INTERVAL);
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let is_locking = self.root.is_none();
-        let mut pause_at = is_locking.then(|| Instant::now() + LOCKING_PATIENCE);
+        let mut pause_at = Some(Instant::now() + LOCKING_PATIENCE);
         let mut warm_up_at = None;
         loop {
             for effect in self.schedule.effects() {
                 self.perform(effect)?;
             }
-            if self.schedule.is_finished() {
+            if self.schedule.is_finished() && self.jobs.is_none() {
                 let survey = self.findings.survey();
                 if survey.is_empty() {
                     return self.findings.delivery.finish().await;
@@ -148,8 +143,9 @@ impl<'e, 'd> Engine<'e, 'd> {
             let delivery = &mut *self.findings.delivery;
             self.leaving.retain(|(_, held)| !delivery.has_held(*held));
             tokio::select! {
-                flake = &mut locking, if self.root.is_none() => {
-                    self.open(&flake?)?;
+                flake = &mut locked, if self.root.is_none() => {
+                    // It is sent, whatever happens, unless its task has panicked.
+                    self.open(&flake.unwrap_or(Err(EvalError::Cancelled))?)?;
                     pause_at = None;
                     warm_up_at = Some(Instant::now() + WARM_UP_AFTER);
                 }
@@ -158,6 +154,9 @@ impl<'e, 'd> Engine<'e, 'd> {
                         warm_up_at = None;
                     }
                     self.take(worker, report)?;
+                }
+                event = next_event(&mut self.jobs), if self.root.is_some() && !delivery.is_full() => {
+                    self.take_job(event);
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
                 _ = memory.tick() => self.watch_memory()?,
@@ -171,6 +170,18 @@ impl<'e, 'd> Engine<'e, 'd> {
                 }
             }
         }
+    }
+
+    /// Has the flake locked, as long as the guard lives.
+    fn lock(&mut self) -> (oneshot::Receiver<Result<LockedFlake, EvalError>>, DropGuard) {
+        let (locked_tx, locked_rx) = oneshot::channel();
+        let (request, stop) = (self.request.clone(), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        self.tasks.spawn(async move {
+            // Nobody receives it when the evaluation is over.
+            let _ = locked_tx.send(LockedFlake::read(&request, &stop).await);
+        });
+        (locked_rx, guard)
     }
 
     /// The flake is locked: workers can look at it now.
@@ -191,9 +202,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 && options.override_inputs.is_empty()
                 && options.reference_lock_file.is_none(),
         });
-        let trees = &mut self.findings.context.trees;
-        *trees = local_trees(&self.request.installable.flake);
-        trees.push(flake.path.clone());
+        self.findings.context.trees.push(flake.path.clone());
         for running in self.workers.values() {
             let asked = &self.request.installable.attribute;
             running.worker.open(&root.expression, asked);
@@ -214,8 +223,7 @@ impl<'e, 'd> Engine<'e, 'd> {
         match effect {
             Effect::Start(id) => {
                 let reports = self.reports_tx.clone();
-                let (worker, work) =
-                    Worker::start(self.request, &self.config, self.home.path(), id, reports)?;
+                let (worker, work) = Worker::start(self.request, self.home.path(), id, reports)?;
                 if let Some(root) = &self.root {
                     let asked = &self.request.installable.attribute;
                     worker.open(&root.expression, asked);
@@ -260,7 +268,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let task = self.schedule.looked(id);
                 self.weigh(id);
                 if let Some(task) = task {
-                    self.done(task, answer)?;
+                    self.done(task, answer.as_deref().map_err(String::as_str))?;
                 }
             }
             Report::Ended(ended) => {
@@ -280,7 +288,25 @@ impl<'e, 'd> Engine<'e, 'd> {
         Ok(())
     }
 
-    fn done(&mut self, task: Task, answer: Result<Vec<u8>, String>) -> Result<(), EvalError> {
+    fn take_job(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Job(job) => {
+                let has_select = self.jobs.as_ref().is_some_and(|jobs| jobs.has_select);
+                self.findings.take_job(job, has_select);
+            }
+            JobEvent::Warning(text) => self.findings.delivery.warning(None, text),
+            JobEvent::Ended(why) => {
+                self.jobs = None;
+                if let Some(why) = why {
+                    self.findings.delivery.warning(None, why);
+                }
+                self.limit_workers();
+                self.schedule.extend(self.findings.stop_deferring());
+            }
+        }
+    }
+
+    fn done(&mut self, task: Task, answer: Result<&[u8], &str>) -> Result<(), EvalError> {
         let more = self.findings.take(task, answer)?;
         self.schedule.extend(more);
         Ok(())
@@ -301,7 +327,7 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             Some(_) | None => last_words,
         };
-        self.done(task, Err(why))
+        self.done(task, Err(&why))
     }
 
     /// Sees how large a worker is between two attributes.
@@ -315,13 +341,21 @@ impl<'e, 'd> Engine<'e, 'd> {
         if !running.has_answered {
             running.has_answered = true;
             self.budget.loaded(bytes);
-            let max = self.budget.workers(self.request.workers);
-            self.schedule.limit_workers(max);
+            self.limit_workers();
         }
         if self.budget.is_worn_out(bytes, self.schedule.workers_max()) {
             self.schedule.dismiss(id);
             self.stop(id);
         }
+    }
+
+    fn limit_workers(&mut self) {
+        let wanted = if self.jobs.is_some() {
+            1
+        } else {
+            self.request.workers
+        };
+        self.schedule.limit_workers(self.budget.workers(wanted));
     }
 
     fn watch_memory(&mut self) -> Result<(), EvalError> {
@@ -332,7 +366,7 @@ impl<'e, 'd> Engine<'e, 'd> {
         let Some(victim) = self.budget.victim(&sizes) else {
             return Ok(());
         };
-        let task = self.schedule.dismiss(victim);
+        let task = self.schedule.evict(victim);
         self.stop(victim);
         match task {
             Some(task) if task.is_alone => {
@@ -340,7 +374,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let why = format!(
                     "its evaluation needs more than {budget} MiB, even alone: raise the budget with `--eval-memory`"
                 );
-                self.done(task, Err(why))
+                self.done(task, Err(&why))
             }
             Some(task) => {
                 self.schedule.retry_alone(task);
@@ -348,6 +382,13 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             None => Ok(()),
         }
+    }
+}
+
+async fn next_event(jobs: &mut Option<Jobs>) -> JobEvent {
+    match jobs {
+        Some(jobs) => jobs.next().await,
+        None => std::future::pending().await,
     }
 }
 

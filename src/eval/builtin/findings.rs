@@ -12,7 +12,8 @@ use crate::{
     eval::{
         ATTRIBUTES_MAX, EvalError, EvalFailure, EvalRequest, EvaluatedCheck,
         delivery::Delivery,
-        failure::FailureContext,
+        failure::{FailureContext, local_trees},
+        nix_eval_jobs::{self, Job, Outcome},
         selection::{self, Selection},
     },
     nix::{AttrPath, System, looks_like_system},
@@ -29,8 +30,11 @@ pub(super) struct Findings<'e, 'd> {
     pub(super) context: FailureContext,
     asked: &'e AttrPath,
     selection: Selection,
-    /// Attributes that somebody else has evaluated already.
+    /// Whether nix-eval-jobs is at work, so that only names are to be found out meanwhile.
+    is_deferring: bool,
+    /// Attributes that nix-eval-jobs has evaluated, and such that it may evaluate yet.
     known: HashSet<AttrPath>,
+    deferred: BTreeSet<AttrPath>,
     /// How many attributes are evaluated, and how many are known.
     evaluated: usize,
     attributes: usize,
@@ -44,17 +48,19 @@ impl<'e, 'd> Findings<'e, 'd> {
     pub(super) fn new(
         request: &'e EvalRequest,
         delivery: &'e mut Delivery<'d>,
-        known: HashSet<AttrPath>,
+        is_deferring: bool,
     ) -> Self {
         Self {
             delivery,
             context: FailureContext {
-                trees: Vec::new(),
+                trees: local_trees(&request.installable.flake),
                 show_trace: request.options.show_trace,
             },
             asked: &request.installable.attribute,
             selection: Selection::new(request),
-            known,
+            is_deferring,
+            known: HashSet::new(),
+            deferred: BTreeSet::new(),
             evaluated: 0,
             attributes: 1,
             systems: BTreeSet::new(),
@@ -66,9 +72,9 @@ impl<'e, 'd> Findings<'e, 'd> {
     pub(super) fn take(
         &mut self,
         task: Task,
-        answer: Result<Vec<u8>, String>,
+        answer: Result<&[u8], &str>,
     ) -> Result<Vec<Task>, EvalError> {
-        let parsed = match &answer {
+        let parsed = match answer {
             Ok(json) => serde_json::from_slice::<Answer>(json).map_err(|error| {
                 EvalFailure::new(format!("cannot understand what Nix says about it: {error}"))
             }),
@@ -110,6 +116,48 @@ impl<'e, 'd> Findings<'e, 'd> {
         };
         self.delivery.progress(self.evaluated, self.attributes);
         Ok(tasks)
+    }
+
+    /// Takes what nix-eval-jobs has found; `is_final` if it need not be looked at again for being in a set.
+    pub(super) fn take_job(&mut self, job: Job, has_select: bool) {
+        let Job {
+            path,
+            outcome,
+            warnings,
+        } = job;
+        for warning in warnings {
+            self.delivery.warning(Some(path.clone()), warning);
+        }
+        if path.is_empty()
+            || !self.selection.wants_path(&path)
+            || (!has_select && nix_eval_jobs::is_nested(&path))
+        {
+            return;
+        }
+        match outcome {
+            Outcome::NotLookedUp => return,
+            Outcome::Check(check) => {
+                self.add_system(&path, Some(&check.system));
+                if self.selection.wants_derivation(&path, &check.system) {
+                    self.delivery.check(check);
+                }
+            }
+            Outcome::Failed(error) => {
+                let failure = self.context.failure(&error);
+                self.delivery.failed(path.clone(), failure);
+            }
+        }
+        self.attributes += usize::from(!self.deferred.remove(&path));
+        self.evaluated += 1;
+        self.known.insert(path);
+        self.delivery.progress(self.evaluated, self.attributes);
+    }
+
+    /// nix-eval-jobs has ended: returns what it has not evaluated.
+    pub(super) fn stop_deferring(&mut self) -> Vec<Task> {
+        self.is_deferring = false;
+        let deferred = std::mem::take(&mut self.deferred);
+        deferred.into_iter().map(Task::evaluate).collect()
     }
 
     /// Takes a warning that came up during a task.
@@ -186,14 +234,18 @@ impl<'e, 'd> Findings<'e, 'd> {
                 continue;
             }
             if self.selection.wants_attribute(path, &name) {
-                tasks.push(Task::evaluate(child));
+                self.attributes += 1;
+                if self.is_deferring && selection::may_refuse(&child) {
+                    self.deferred.insert(child);
+                } else {
+                    tasks.push(Task::evaluate(child));
+                }
             } else if looks_like_system(&name) && self.unwanted.len() < SYSTEMS_MAX {
                 self.unwanted
                     .entry(System::of_derivation(&name))
                     .or_insert(child);
             }
         }
-        self.attributes += tasks.len();
         if count > ATTRIBUTES_MAX || self.attributes > ATTRIBUTES_MAX {
             return Err(EvalError::Flake(EvalFailure::new(format!(
                 "there are more than {ATTRIBUTES_MAX} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
@@ -205,7 +257,7 @@ impl<'e, 'd> Findings<'e, 'd> {
     /// Returns what to look at when all is evaluated: other systems, if the wanted ones have nothing.
     pub(super) fn survey(&mut self) -> Vec<Task> {
         let unwanted = std::mem::take(&mut self.unwanted);
-        if self.delivery.results > 0 || !self.known.is_empty() {
+        if self.delivery.results > 0 {
             // To find out would cost an evaluation for each, and nobody needs to know.
             self.systems.extend(unwanted.into_keys());
             return Vec::new();

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::nix_output::NixOutput;
 use crate::eval::{
@@ -46,15 +47,18 @@ pub(super) struct Locks {
 }
 
 impl LockedFlake {
-    /// Asks Nix. Dropping the future ends the process.
-    pub(super) async fn read(request: &EvalRequest) -> Result<Self, EvalError> {
+    /// Asks Nix, unless `stop` is cancelled before it answers.
+    pub(super) async fn read(
+        request: &EvalRequest,
+        stop: &CancellationToken,
+    ) -> Result<Self, EvalError> {
         if request.installable.flake.starts_with('-') {
             return Err(EvalError::Flake(EvalFailure::new(format!(
                 "`{0}` begins like an option: write `./{0}` if it is a folder",
                 request.installable.flake
             ))));
         }
-        let output = NixOutput::of(request, &arguments(request)).await?;
+        let output = NixOutput::of(request, &arguments(request), stop).await?;
         if !output.status.success() {
             return Err(refused(request, output));
         }

@@ -11,6 +11,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::Command,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::eval::{
     EvalError, EvalRequest,
@@ -36,24 +37,38 @@ pub(super) struct NixOutput {
 }
 
 impl NixOutput {
-    /// Runs `nix` with these arguments behind those that all have. Dropping the future ends the process.
+    /// Runs `nix` with these arguments behind those that all have, until it ends or `stop` is cancelled. It is gone when
+    /// this returns.
     pub(super) async fn of(
         request: &EvalRequest,
         arguments: &[OsString],
+        stop: &CancellationToken,
     ) -> Result<Self, EvalError> {
-        let output = Self::once(request, arguments).await?;
+        let output = Self::once(request, arguments, stop).await?;
         // Two that meet a store nobody has used before may both try to prepare it.
-        let is_race = |error: &String| error.contains(": File exists");
+        let is_race = |error: &String| {
+            [
+                ": File exists",
+                "/db/schema' is corrupt",
+                "/db.sqlite' is busy",
+            ]
+            .iter()
+            .any(|sign| error.contains(sign))
+        };
         if !output.status.success() && output.error.as_ref().is_some_and(is_race) {
-            return Self::once(request, arguments).await;
+            return Self::once(request, arguments, stop).await;
         }
         Ok(output)
     }
 
-    async fn once(request: &EvalRequest, arguments: &[OsString]) -> Result<Self, EvalError> {
+    async fn once(
+        request: &EvalRequest,
+        arguments: &[OsString],
+        stop: &CancellationToken,
+    ) -> Result<Self, EvalError> {
         let mut process = Process::spawn(
             Command::new(&request.nix)
-                .args(super::common_arguments(request, &[]))
+                .args(super::common_arguments(request))
                 .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -82,7 +97,12 @@ impl NixOutput {
                 }
             }
         };
-        let ((), stdout) = tokio::join!(said, read_all(pipe));
+        let read = stop.run_until_cancelled(async { tokio::join!(said, read_all(pipe)) });
+        let Some(((), stdout)) = read.await else {
+            process.kill();
+            process.wait().await?;
+            return Err(EvalError::Cancelled);
+        };
         let status = process.wait().await?;
         Ok(Self {
             stdout,

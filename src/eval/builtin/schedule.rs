@@ -14,6 +14,9 @@ const FAILED_STARTS_MAX: usize = 3;
 /// How many workers may be lost in a row without an answer in between.
 const LOSSES_MAX: usize = 50;
 
+/// After how many answers there may be one worker more again.
+const ANSWERS_PER_EVICTION: usize = 10;
+
 /// Something to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Task {
@@ -57,6 +60,21 @@ enum Phase {
     Leaving,
 }
 
+/// How far an evaluation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The flake is being locked, and a worker starts meanwhile.
+    Locking,
+    /// That takes long.
+    Paused,
+    /// The first answer is not there yet.
+    First,
+    /// That takes long.
+    WarmingUp,
+    /// There are answers.
+    Going,
+}
+
 #[derive(Clone, Debug)]
 struct State {
     phase: Phase,
@@ -69,10 +87,10 @@ pub(super) struct Schedule {
     workers_max: usize,
     workers: BTreeMap<WorkerId, State>,
     started: WorkerId,
-    is_open: bool,
-    is_paused: bool,
-    is_warming_up: bool,
-    has_answer: bool,
+    stage: Stage,
+    /// How many workers fewer there are for now, and how many answers there were since that was changed.
+    evictions: usize,
+    answers: usize,
     queue: VecDeque<Task>,
     alone: VecDeque<Task>,
     failed_starts: usize,
@@ -106,10 +124,9 @@ impl Schedule {
             workers_max: workers_max.max(1),
             workers: BTreeMap::new(),
             started: 0,
-            is_open: false,
-            is_paused: false,
-            is_warming_up: false,
-            has_answer: false,
+            stage: Stage::Locking,
+            evictions: 0,
+            answers: 0,
             queue: VecDeque::new(),
             alone: VecDeque::new(),
             failed_starts: 0,
@@ -119,13 +136,12 @@ impl Schedule {
 
     /// Workers can look at the flake from now on.
     pub(super) fn open(&mut self) {
-        self.is_open = true;
-        self.is_paused = false;
+        self.stage = Stage::First;
     }
 
     /// There is nothing to look at for some time: the workers are stopped until [`Self::open`].
     pub(super) fn pause(&mut self) {
-        self.is_paused = true;
+        self.stage = Stage::Paused;
     }
 
     /// Adds something to do.
@@ -146,19 +162,21 @@ impl Schedule {
         });
     }
 
-    /// Lowers how many workers there may be.
+    /// Sets how many workers there may be.
     pub(super) fn limit_workers(&mut self, max: usize) {
-        self.workers_max = self.workers_max.min(max).max(1);
+        self.workers_max = max.max(1);
     }
 
-    /// How many workers there may be.
+    /// How many workers there may be now.
     pub(super) fn workers_max(&self) -> usize {
-        self.workers_max
+        self.workers_max.saturating_sub(self.evictions).max(1)
     }
 
     /// The first answer takes long: other workers had better load the flake meanwhile.
     pub(super) fn warm_up(&mut self) {
-        self.is_warming_up = true;
+        if self.stage == Stage::First {
+            self.stage = Stage::WarmingUp;
+        }
     }
 
     /// A worker reads requests.
@@ -180,8 +198,12 @@ impl Schedule {
         self.losses = 0;
         match std::mem::replace(&mut state.phase, Phase::Idle) {
             Phase::Looking(task) => {
-                self.is_warming_up = false;
-                self.has_answer = true;
+                self.stage = Stage::Going;
+                self.answers += 1;
+                if self.answers >= ANSWERS_PER_EVICTION {
+                    self.answers = 0;
+                    self.evictions = self.evictions.saturating_sub(1);
+                }
                 Some(task)
             }
             Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
@@ -194,6 +216,17 @@ impl Schedule {
             Phase::Looking(task) => Some(task),
             Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
         }
+    }
+
+    /// A worker must go since there is no room for all; returns what it was looking at. There will be fewer workers for
+    /// some time. The caller stops it.
+    pub(super) fn evict(&mut self, worker: WorkerId) -> Option<Task> {
+        let task = self.dismiss(worker);
+        if task.is_some() {
+            self.evictions = (self.evictions + 1).min(self.workers_max - 1);
+            self.answers = 0;
+        }
+        task
     }
 
     /// A worker must go; returns what it was looking at. The caller stops it.
@@ -212,6 +245,10 @@ impl Schedule {
         };
         match phase {
             Phase::Leaving => return Loss::Nothing,
+            // If something is wrong with this Nix, locking the flake tells it better.
+            Phase::Starting | Phase::Idle if self.stage == Stage::Locking => {
+                self.stage = Stage::Paused;
+            }
             Phase::Starting => self.failed_starts += 1,
             Phase::Idle | Phase::WarmingUp | Phase::Looking(_) => self.losses += 1,
         }
@@ -232,7 +269,7 @@ impl Schedule {
     /// Returns what is to be done now.
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.is_paused {
+        if self.stage == Stage::Paused {
             self.stop_all_but(None, &mut effects);
             return effects;
         }
@@ -243,9 +280,16 @@ impl Schedule {
             self.try_alone(&mut effects);
             return effects;
         }
-        if self.is_open {
+        let mut excess = self.alive(|_| true).saturating_sub(self.workers_max());
+        if !matches!(self.stage, Stage::Locking) {
             for (&worker, state) in &mut self.workers {
                 if state.phase != Phase::Idle {
+                    continue;
+                }
+                if excess > 0 {
+                    excess -= 1;
+                    state.phase = Phase::Leaving;
+                    effects.push(Effect::Stop(worker));
                     continue;
                 }
                 if let Some(task) = self.queue.pop_front() {
@@ -254,7 +298,7 @@ impl Schedule {
                         phase: Phase::Looking(task),
                         is_fresh: false,
                     };
-                } else if self.is_warming_up && state.is_fresh {
+                } else if self.stage == Stage::WarmingUp && state.is_fresh {
                     effects.push(Effect::Look(worker, AttrPath::default()));
                     *state = State {
                         phase: Phase::WarmingUp,
@@ -265,14 +309,15 @@ impl Schedule {
         }
         let alive = self.alive(|_| true);
         let on_the_way = self.alive(|phase| matches!(phase, Phase::Starting | Phase::WarmingUp));
-        let wanted = match () {
-            () if self.is_warming_up => self.workers_max,
-            // Locking the flake goes on beside the first; the second has a task as soon as the first has an answer.
-            () if !self.is_open => 1,
-            () if !self.has_answer => 2,
-            () => (alive + self.queue.len()).saturating_sub(on_the_way),
+        let wanted = match self.stage {
+            Stage::Paused => 0,
+            Stage::Locking => 1,
+            // The second has a task as soon as the first has an answer.
+            Stage::First => 2,
+            Stage::WarmingUp => usize::MAX,
+            Stage::Going => (alive + self.queue.len()).saturating_sub(on_the_way),
         };
-        for _ in alive..wanted.min(self.workers_max) {
+        for _ in alive..wanted.min(self.workers_max()) {
             self.start(&mut effects);
         }
         effects

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 /// Makes one line of a Nix file: without lines that are comments, line breaks and indentation.
-pub(super) fn one_line(file: &str) -> String {
+pub(in crate::eval) fn one_line(file: &str) -> String {
     let lines = file.lines().map(str::trim);
     lines
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -14,7 +14,7 @@ pub(super) fn one_line(file: &str) -> String {
 }
 
 /// Writes a Nix expression for a string.
-pub(super) fn string(text: &str) -> String {
+pub(in crate::eval) fn string(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         literal(text)
     } else {
@@ -32,7 +32,7 @@ pub(super) fn json(value: &serde_json::Value) -> String {
 }
 
 /// Writes a Nix expression for a list of strings.
-pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+pub(in crate::eval) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let mut list = String::from("[");
     for text in texts {
         list.push(' ');

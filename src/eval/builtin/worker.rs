@@ -61,20 +61,20 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker, and returns with it what does its work: a future that ends when the worker is gone. `config` are
-    /// the flake's own settings. It keeps its files in `home` and sends its reports with its `id`.
+    /// Starts a worker, and returns with it what does its work: a future that ends when the worker is gone. It
+    /// keeps its files in `home` and sends its reports with its `id`.
     pub(super) fn start(
         request: &EvalRequest,
-        config: &[(String, String)],
         home: &Path,
         id: WorkerId,
         reports: mpsc::Sender<(WorkerId, Report)>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), EvalError> {
         let mut command = Command::new(&request.nix);
         command
-            .args(super::common_arguments(request, config))
             .args(["repl", "--show-trace"])
+            // Not before `repl`, where not every version heeds it; and what the user says comes later and counts.
             .args(purity(request))
+            .args(super::common_arguments(request))
             // The line editor has a history and looks at the terminal.
             .env("XDG_DATA_HOME", home)
             .env("INPUTRC", "/dev/null")

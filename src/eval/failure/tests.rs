@@ -53,7 +53,7 @@ const MISSING_2_8: &str = r#"error: attribute 'nope' missing
              |  ^"#;
 
 /// Nix 2.34 on a mistake that is found in an input, with the frames of the flake around it.
-const IN_AN_INPUT: &str = r#"error:
+const IN_AN_INPUT: &str = r"error:
        … while evaluating the attribute 'checks'
          at /nix/store/1f8rbv9m4vf8m0qklk07dwfs414h2kr2-source/flake.nix:7:3:
             6|   {
@@ -75,7 +75,7 @@ const IN_AN_INPUT: &str = r#"error:
             1| {
             2|   f = x: x.y;
              |          ^
-            3| }"#;
+            3| }";
 
 fn context(hash: &str) -> FailureContext {
     FailureContext {
@@ -157,7 +157,7 @@ fn the_whole_trace_has_every_frame_but_our_own() {
     };
     assert_eq!(
         with_trace(IN_AN_INPUT),
-        r#"expected a set but found an integer: 1
+        r"expected a set but found an integer: 1
 at /nix/store/00000000000000000000000000000000-source/lib.nix:2:10:
 1| {
 2|   f = x: x.y;
@@ -178,7 +178,7 @@ at /nix/store/00000000000000000000000000000000-source/lib.nix:2:10:
   6|   {
   7|   checks = lib.f 1;
    |   ^
-  8|   }"#
+  8|   }"
     );
     assert!(!with_trace(THROW_2_34).contains("string"));
     assert!(with_trace(THROW_2_34).contains("… while evaluating the attribute"));

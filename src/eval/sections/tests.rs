@@ -77,7 +77,7 @@ fn long_texts_keep_their_beginning_and_their_end() {
     for (header, max) in [("trace: ", MESSAGE_MAX), ("error: ", ERROR_MAX)] {
         let mut text = format!("{header}first\n");
         for i in 0..max / 4 {
-            text.push_str(&format!("line {i}\n"));
+            text.extend(["line ", &i.to_string(), "\n"]);
         }
         text.push_str("last");
         let section = sections(&text).remove(0);

@@ -6,10 +6,10 @@ fn answer(json: &str) -> Answer {
 }
 
 fn derivation(json: &str) -> DerivationAnswer {
-    match answer(json) {
-        Answer::Derivation(derivation) => derivation,
-        other => panic!("{other:?}"),
-    }
+    let Answer::Derivation(derivation) = answer(json) else {
+        panic!("no derivation: {json}")
+    };
+    derivation
 }
 
 const DRV: &str = "/nix/store/qyxcm6jl3gdw98f5s0hds14v2inqyqsm-ok.drv";

@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -7,7 +5,7 @@ use super::{Findings, Task};
 use crate::{
     eval::{
         ATTRIBUTES_MAX, BoxFuture, EvalError, EvalOptions, EvalRequest, Evaluated, RootKeeper,
-        delivery::Delivery,
+        delivery::Delivery, nix_eval_jobs::Job,
     },
     nix::{AttrPath, Installable, StorePath, System},
 };
@@ -34,12 +32,26 @@ fn request(installable: &str) -> EvalRequest {
     }
 }
 
-fn set(names: &[&str]) -> Result<Vec<u8>, String> {
+/// What is to be looked at next, what was sent, and the systems.
+type Outcome = (Vec<String>, Vec<String>, Vec<String>);
+
+/// An answer, or an error text.
+type Given = Result<Vec<u8>, String>;
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "answers stand beside errors in tables"
+)]
+fn set(names: &[&str]) -> Given {
     let answer = json!({ "kind": "set", "count": names.len(), "names": names, "recurse": true });
     Ok(answer.to_string().into_bytes())
 }
 
-fn derivation(system: &str) -> Result<Vec<u8>, String> {
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "answers stand beside errors in tables"
+)]
+fn derivation(system: &str) -> Given {
     let drv_path = "/nix/store/qyxcm6jl3gdw98f5s0hds14v2inqyqsm-ok.drv";
     let answer = json!({ "kind": "derivation", "drvPath": drv_path, "name": "ok", "system": system, "outputs": {} });
     Ok(answer.to_string().into_bytes())
@@ -49,23 +61,24 @@ fn path(path: &str) -> AttrPath {
     AttrPath::parse(path).unwrap()
 }
 
+fn take(findings: &mut Findings<'_, '_>, at: &str, given: &Given) -> Result<Vec<Task>, EvalError> {
+    let answer = given.as_deref().map_err(String::as_str);
+    findings.take(Task::evaluate(path(at)), answer)
+}
+
 /// Gives answers for paths, and returns what is to be looked at next and what was sent.
 struct Answers<'a> {
     request: &'a EvalRequest,
-    known: HashSet<AttrPath>,
 }
 
 impl Answers<'_> {
-    fn give(
-        &self,
-        answers: Vec<(&str, Result<Vec<u8>, String>)>,
-    ) -> Result<(Vec<String>, Vec<String>, Vec<String>), EvalError> {
+    fn give(&self, answers: Vec<(&str, Given)>) -> Result<Outcome, EvalError> {
         let (found_tx, mut found_rx) = mpsc::channel(1000);
         let mut delivery = Delivery::new(&Roots, found_tx);
-        let mut findings = Findings::new(self.request, &mut delivery, self.known.clone());
+        let mut findings = Findings::new(self.request, &mut delivery, false);
         let mut next = Vec::new();
         for (at, answer) in answers {
-            next.extend(findings.take(Task::evaluate(path(at)), answer)?);
+            next.extend(take(&mut findings, at, &answer)?);
         }
         let survey = findings.survey();
         let systems = findings.systems();
@@ -78,7 +91,7 @@ impl Answers<'_> {
             match evaluated {
                 Evaluated::Check(check) => sent.push(check.path.to_string()),
                 Evaluated::Failed { path, error } => {
-                    sent.push(format!("{path}: {}", error.message))
+                    sent.push(format!("{path}: {}", error.message));
                 }
                 Evaluated::Warning { .. } | Evaluated::Progress { .. } => {}
             }
@@ -93,17 +106,9 @@ impl Answers<'_> {
     }
 }
 
-fn give(
-    installable: &str,
-    answers: Vec<(&str, Result<Vec<u8>, String>)>,
-) -> (Vec<String>, Vec<String>, Vec<String>) {
+fn give(installable: &str, answers: Vec<(&str, Given)>) -> Outcome {
     let request = request(installable);
-    Answers {
-        request: &request,
-        known: HashSet::new(),
-    }
-    .give(answers)
-    .unwrap()
+    Answers { request: &request }.give(answers).unwrap()
 }
 
 #[test]
@@ -171,16 +176,82 @@ fn what_refuses_is_left_alone_and_what_is_too_deep_fails() {
 }
 
 #[test]
-fn what_somebody_else_has_evaluated_is_not_looked_at() {
+fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
     let request = request(".#checks");
-    let answers = Answers {
-        request: &request,
-        known: HashSet::from([path("x86_64-linux.a")]),
+    let (found_tx, mut found_rx) = mpsc::channel(1000);
+    let mut delivery = Delivery::new(&Roots, found_tx);
+    let mut findings = Findings::new(&request, &mut delivery, true);
+    let job = |path: &str, error: &str| {
+        let path = AttrPath::parse(path).unwrap();
+        let line = json!({ "attrPath": path, "error": error, "warnings": ["warning: old"] });
+        Job::parse(line.to_string().as_bytes()).unwrap()
     };
-    let (next, _, _) = answers
-        .give(vec![("x86_64-linux", set(&["a", "b"]))])
+    let paths = |tasks: Vec<Task>| -> Vec<String> {
+        tasks.iter().map(|task| task.path.to_string()).collect()
+    };
+    findings.take_job(job("x86_64-linux.before", "error: 1"), true);
+    let root = take(&mut findings, "", &set(&["x86_64-linux", "aarch64-linux"]));
+    assert_eq!(
+        paths(root.unwrap()),
+        ["x86_64-linux"],
+        "names of systems are found out at once"
+    );
+    let names = ["after", "before", "group", "null", "quoted"];
+    let system = take(&mut findings, "x86_64-linux", &set(&names));
+    assert!(
+        system.unwrap().is_empty(),
+        "what is below waits for nix-eval-jobs"
+    );
+    findings.take_job(job("x86_64-linux.after", "error: 2"), true);
+    findings.take_job(job("x86_64-linux.group.x", "error: 3"), true);
+    // One that is not wanted, one that could not be looked up, and one that an old version may not look at.
+    findings.take_job(job("aarch64-linux.x", "error: unwanted"), true);
+    let lookup = "error: attribute 'quoted' in selection path 'x86_64-linux.quoted' not found";
+    findings.take_job(job("x86_64-linux.quoted", lookup), true);
+    findings.take_job(job("x86_64-linux.group.y", "error: nested"), false);
+    let rest = findings.stop_deferring();
+    assert_eq!(
+        paths(rest),
+        [
+            "x86_64-linux.group",
+            "x86_64-linux.null",
+            "x86_64-linux.quoted"
+        ]
+    );
+    let group = take(&mut findings, "x86_64-linux.group", &set(&["x", "y"]));
+    assert_eq!(paths(group.unwrap()), ["x86_64-linux.group.y"]);
+    for (at, answer) in [
+        ("null", derivation("x86_64-linux")),
+        ("quoted", derivation("x86_64-linux")),
+    ] {
+        let at = format!("x86_64-linux.{at}");
+        assert!(take(&mut findings, &at, &answer).unwrap().is_empty());
+    }
+    take(
+        &mut findings,
+        "x86_64-linux.group.y",
+        &Err("error: 4".to_owned()),
+    )
+    .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
         .unwrap();
-    assert_eq!(next, ["x86_64-linux.b"]);
+    runtime.block_on(delivery.finish()).unwrap();
+    let (mut failed, mut warned, mut last) = (Vec::new(), 0, (0, 1));
+    while let Ok(evaluated) = found_rx.try_recv() {
+        match evaluated {
+            Evaluated::Failed { error, .. } => failed.push(error.message),
+            Evaluated::Warning { .. } => warned += 1,
+            Evaluated::Progress {
+                evaluated,
+                attributes,
+            } => last = (evaluated, attributes),
+            Evaluated::Check(_) => {}
+        }
+    }
+    assert_eq!(failed, ["1", "2", "3", "4"]);
+    assert_eq!(warned, 1);
+    assert_eq!(last.0, last.1, "all that is known is evaluated");
 }
 
 #[test]
@@ -227,10 +298,7 @@ fn errors_and_nonsense_cost_one_attribute() {
 #[test]
 fn if_what_was_asked_for_fails_all_has_failed() {
     let request = request(".#checks.a");
-    let answers = Answers {
-        request: &request,
-        known: HashSet::new(),
-    };
+    let answers = Answers { request: &request };
     let error = |answer| answers.give(vec![("", answer)]).unwrap_err();
     assert!(
         matches!(error(Err("error: x".to_owned())), EvalError::Flake(failure) if failure.message == "x")
@@ -250,10 +318,7 @@ fn if_what_was_asked_for_fails_all_has_failed() {
 #[test]
 fn there_may_not_be_too_many_attributes() {
     let request = request(".#checks");
-    let answers = Answers {
-        request: &request,
-        known: HashSet::new(),
-    };
+    let answers = Answers { request: &request };
     let names: Vec<String> = (0..ATTRIBUTES_MAX).map(|i| i.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let error = answers

@@ -119,10 +119,10 @@ fn a_file_of_the_flake_itself_is_known_before_the_flake_is() {
             searched: None,
             status: ExitStatus::from_raw(256),
         };
-        match refused(&request(), output) {
-            EvalError::Flake(failure) => failure.file.unwrap(),
-            other => panic!("{other}"),
-        }
+        let EvalError::Flake(failure) = refused(&request(), output) else {
+            panic!("the flake is refused")
+        };
+        failure.file.unwrap()
     };
     assert_eq!(place("syntax error"), "sub/flake.nix");
     assert_eq!(
