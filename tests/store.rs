@@ -13,6 +13,10 @@ mod build;
 mod fault;
 #[path = "store/fixture.rs"]
 mod fixture;
+#[path = "store/log.rs"]
+mod log;
+#[path = "store/memory.rs"]
+mod memory;
 #[path = "store/pool.rs"]
 mod pool;
 #[path = "store/proxy.rs"]

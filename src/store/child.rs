@@ -28,6 +28,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tokio_util::task::TaskTracker;
 
 use super::frame::clean_message;
 
@@ -51,11 +52,13 @@ pub(super) struct ChildOutput {
     watcher: Option<JoinHandle<String>>,
 }
 
-/// Starts a child in a process group of its own, so that a Ctrl-C in the terminal does not reach it.
+/// Starts a child in a process group of its own, so that a Ctrl-C in the terminal does not reach it. Its watcher, which
+/// ends when the child is gone, is one of `watchers`.
 pub(super) fn start(
     program: &Path,
     args: &[OsString],
     env: &[(OsString, OsString)],
+    watchers: &TaskTracker,
 ) -> io::Result<(ChildOutput, ChildStdin)> {
     let mut child = Command::new(program)
         .args(args)
@@ -71,7 +74,7 @@ pub(super) fn start(
         return Err(io::Error::other("the child has no pipes"));
     };
     let (hang_up, is_dropped) = oneshot::channel();
-    let watcher = tokio::spawn(watch(child, stderr, is_dropped));
+    let watcher = watchers.spawn(watch(child, stderr, is_dropped));
     let output = ChildOutput {
         stdout,
         hang_up: Some(hang_up),

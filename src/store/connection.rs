@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio_util::task::TaskTracker;
 
 use super::{
     ClientSettings, LogMessage, ProtocolVersion, StoreAddress, StoreError, Trust,
@@ -52,8 +53,17 @@ impl Connection {
         address: &StoreAddress,
         settings: &ClientSettings,
     ) -> Result<Self, StoreError> {
-        let opened = timeout(OPEN_TIME_MAX, Self::open_at_leisure(address, settings)).await;
-        opened.unwrap_or_else(|_| {
+        Self::open_watched(address, settings, &TaskTracker::new()).await
+    }
+
+    /// Opens a connection; where that starts a child, the task that ends with the child is one of `watchers`.
+    pub(super) async fn open_watched(
+        address: &StoreAddress,
+        settings: &ClientSettings,
+        watchers: &TaskTracker,
+    ) -> Result<Self, StoreError> {
+        let opening = Self::open_at_leisure(address, settings, watchers);
+        timeout(OPEN_TIME_MAX, opening).await.unwrap_or_else(|_| {
             let source = io::Error::new(io::ErrorKind::TimedOut, "no answer within 30 seconds");
             Err(connect_error(address, source))
         })
@@ -62,8 +72,9 @@ impl Connection {
     async fn open_at_leisure(
         address: &StoreAddress,
         settings: &ClientSettings,
+        watchers: &TaskTracker,
     ) -> Result<Self, StoreError> {
-        let connected = transport::connect(address).await;
+        let connected = transport::connect(address, watchers).await;
         let (reader, mut writer) = connected.map_err(|source| connect_error(address, source))?;
         let mut reader = WireReader::new(reader, "the handshake");
         let greeting = handshake::shake(&mut reader, &mut writer, address, settings).await;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
 
 use super::{ClientSettings, Connection, StoreAddress, StoreError};
 
@@ -24,6 +25,8 @@ struct Shared {
     idle: Mutex<Vec<Connection>>,
     /// Whether opening one was tried before.
     was_tried: tokio::sync::Mutex<bool>,
+    /// Tasks that end when the children of connections are gone.
+    watchers: TaskTracker,
 }
 
 /// A connection lent out by a [`Pool`]. It goes back when it is dropped, unless a request on it ended with an error or
@@ -45,6 +48,7 @@ impl Pool {
                 settings,
                 idle: Mutex::default(),
                 was_tried: tokio::sync::Mutex::default(),
+                watchers: TaskTracker::new(),
             }),
             permits: Arc::new(Semaphore::new(max_open.clamp(1, Semaphore::MAX_PERMITS))),
         }
@@ -71,12 +75,12 @@ impl Pool {
         })
     }
 
-    /// Closes the connections that nobody uses.
-    pub async fn close_idle(&self) {
-        let idle = std::mem::take(&mut *self.shared.idle());
-        for connection in idle {
-            connection.close().await;
-        }
+    /// Closes the connections that nobody uses, and returns when no child is left, those of connections that were dropped
+    /// in the middle of a build included. Waits for connections that are still lent out.
+    pub async fn close(&self) {
+        self.shared.idle().clear();
+        self.shared.watchers.close();
+        self.shared.watchers.wait().await;
     }
 }
 
@@ -91,9 +95,9 @@ impl Shared {
         let mut was_tried = self.was_tried.lock().await;
         if *was_tried {
             drop(was_tried);
-            return Connection::open(&self.address, &self.settings).await;
+            return Connection::open_watched(&self.address, &self.settings, &self.watchers).await;
         }
-        let opened = Connection::open(&self.address, &self.settings).await;
+        let opened = Connection::open_watched(&self.address, &self.settings, &self.watchers).await;
         *was_tried = true;
         opened
     }

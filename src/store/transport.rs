@@ -18,6 +18,7 @@ use tokio::{
     },
     process::ChildStdin,
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     StoreAddress,
@@ -38,15 +39,18 @@ pub(super) enum WriteHalf {
     Child(ChildStdin),
 }
 
-/// Connects to the socket or starts the child.
-pub(super) async fn connect(address: &StoreAddress) -> io::Result<(ReadHalf, WriteHalf)> {
+/// Connects to the socket or starts the child, with its watcher among `watchers`.
+pub(super) async fn connect(
+    address: &StoreAddress,
+    watchers: &TaskTracker,
+) -> io::Result<(ReadHalf, WriteHalf)> {
     match address {
         StoreAddress::Socket(path) => {
             let (read, write) = UnixStream::connect(path).await?.into_split();
             Ok((ReadHalf::Socket(read), WriteHalf::Socket(write)))
         }
         StoreAddress::Command { program, args, env } => {
-            let (output, input) = child::start(program, args, env)?;
+            let (output, input) = child::start(program, args, env, watchers)?;
             Ok((ReadHalf::Child(output), WriteHalf::Child(input)))
         }
     }

@@ -1,9 +1,6 @@
 //! Daemons that do what no daemon should.
 
-use std::{
-    error::Error as _,
-    time::{Duration, Instant},
-};
+use std::{error::Error as _, time::Duration};
 
 use nixci::{
     nix::StorePath,
@@ -20,9 +17,9 @@ use crate::support::stand_in::{
     wire::Wire,
 };
 
-const DRV: &str = "/nix/store/6gdvyj6j7fbm4bkvqy7rrp36n7m5b9ha-a.drv";
+pub(crate) const DRV: &str = "/nix/store/6gdvyj6j7fbm4bkvqy7rrp36n7m5b9ha-a.drv";
 
-async fn open(stand_in: &StandIn) -> Result<Connection, StoreError> {
+pub(crate) async fn open(stand_in: &StandIn) -> Result<Connection, StoreError> {
     Connection::open(
         &StoreAddress::Socket(stand_in.socket()),
         &ClientSettings::default(),
@@ -31,7 +28,7 @@ async fn open(stand_in: &StandIn) -> Result<Connection, StoreError> {
 }
 
 /// Builds one derivation with a stand-in that does this for a build.
-async fn build_with(
+pub(crate) async fn build_with(
     acts: Vec<Act>,
 ) -> (
     Result<Vec<KeyedBuildResult>, StoreError>,
@@ -51,7 +48,7 @@ async fn build_with(
 }
 
 /// The end of a build that went well.
-fn good_end() -> Wire {
+pub(crate) fn good_end() -> Wire {
     let result = answer::keyed_build_result(&built(&format!("{DRV}!*")), ProtocolVersion::NEWEST);
     answer::last().u64(1).raw(result)
 }
@@ -357,103 +354,6 @@ async fn a_daemon_that_dribbles_is_understood() {
 async fn a_target_without_a_result_is_no_error() {
     let (results, ..) = build_with(vec![Act::Send(answer::last().u64(0))]).await;
     assert_eq!(results.unwrap(), []);
-}
-
-/// The most memory this process ever had, in bytes.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
-/// Runs a test of this program alone in a process of its own, where its memory can be measured.
-fn run_alone(test: &str) {
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_line_of_100_mb_costs_no_memory() {
-    run_alone("fault::a_line_of_100_mb");
-}
-
-#[tokio::test]
-#[ignore = "it measures the memory of its process; another test runs it"]
-async fn a_line_of_100_mb() {
-    const LENGTH: u64 = 100_000_000;
-    let before = peak_memory();
-    let acts = vec![
-        Act::Send(answer::start_build(1, DRV).raw(answer::log_line_header(1, LENGTH))),
-        Act::Flood(LENGTH),
-        Act::Send(good_end()),
-    ];
-    let started = Instant::now();
-    let (results, messages, (mut connection, _stand_in)) = build_with(acts).await;
-    assert_eq!(results.unwrap().len(), 1);
-    let [
-        _,
-        LogMessage::Result {
-            result: ActivityResult::LogLine(line),
-            ..
-        },
-    ] = &messages[..]
-    else {
-        panic!("{messages:?}")
-    };
-    assert!(line.ends_with(&format!("xx… [{} more bytes]", LENGTH - (64 << 10))));
-    connection.query_missing(&[]).await.unwrap();
-    let grown = peak_memory() - before;
-    assert!(grown < 4 << 20, "{grown} bytes");
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        started.elapsed()
-    );
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_million_lines_cost_no_memory() {
-    run_alone("fault::a_million_lines");
-}
-
-#[tokio::test]
-#[ignore = "it measures the memory of its process; another test runs it"]
-async fn a_million_lines() {
-    let line = answer::result(
-        1,
-        answer::LOG_LINE,
-        &[Value::Text("a line of a log, as builds write them")],
-    );
-    let thousand = Wire((0..1000).flat_map(|_| line.0.clone()).collect());
-    let mut acts = vec![Act::Send(thousand); 1000];
-    acts.push(Act::Send(good_end()));
-    let stand_in = StandIn::builder().building_with(acts).start();
-    let mut connection = open(&stand_in).await.unwrap();
-    let (before, mut lines) = (peak_memory(), 0);
-    let started = Instant::now();
-    connection
-        .build_paths_with_results(&[], BuildMode::Normal, &mut |_| lines += 1)
-        .await
-        .unwrap();
-    let elapsed = started.elapsed();
-    assert_eq!(lines, 1_000_000);
-    let grown = peak_memory() - before;
-    // The stand-in in this process copies the acts, which are 96 MB.
-    assert!(grown < (96 << 20) + (8 << 20), "{grown} bytes");
-    println!("{lines} lines in {elapsed:?}");
 }
 
 #[tokio::test]

@@ -197,7 +197,7 @@ async fn a_daemon_that_was_restarted_is_no_error() {
             .await
             .unwrap();
         assert_eq!(valid, paths, "{fixture}");
-        pool.close_idle().await;
+        pool.close().await;
     }
 }
 
@@ -225,7 +225,7 @@ async fn a_new_store_is_made_by_one_process_alone() {
         for opened in opening.join_all().await {
             opened.unwrap_or_else(|error| panic!("Nix {nix}: {error:?}"));
         }
-        pool.close_idle().await;
+        pool.close().await;
     }
 }
 

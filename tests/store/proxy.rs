@@ -57,7 +57,7 @@ async fn a_connection_that_breaks_during_a_build_is_lost_and_the_next_one_builds
                 ),
                 "{fixture}: {result:?}"
             );
-            pool.close_idle().await;
+            pool.close().await;
         }
     }
 }

@@ -1,6 +1,12 @@
 //! Questions to the store.
 
-use std::{collections::BTreeSet, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Stdio,
+};
 
 use nixci::{
     nix::{Derivation, StorePath},
@@ -153,7 +159,7 @@ async fn thousands_of_paths_are_asked_for_at_once() {
 async fn derivations_are_read_through_the_daemon() {
     for fixture in all() {
         let drv_path = fixture.instantiate_one(r#"drv "ok" "echo > $out" { name = "ok"; }"#);
-        let on_disk = std::fs::read(drv_path.as_str()).unwrap();
+        let on_disk = fs::read(drv_path.as_str()).unwrap();
         let mut connection = fixture.open().await;
         let read = connection.read_file(&drv_path, 1 << 20).await.unwrap();
         assert!(read == on_disk, "{fixture}");
@@ -186,6 +192,42 @@ async fn derivations_are_read_through_the_daemon() {
         assert!(
             connection.read_file(&drv_path, 1 << 20).await.is_ok(),
             "{fixture}"
+        );
+        connection.close().await;
+    }
+}
+
+#[tokio::test]
+async fn only_single_files_are_read_through_the_daemon() {
+    for fixture in all() {
+        let folder = fixture.store.folder().join("source");
+        fs::create_dir(&folder).unwrap();
+        let script = folder.join("script");
+        fs::write(&script, "#!/bin/sh").unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        let add = |path: &Path| {
+            let output = fixture
+                .store
+                .command("nix-store")
+                .arg("--add")
+                .arg(path)
+                .output()
+                .unwrap();
+            StorePath::parse(String::from_utf8_lossy(&output.stdout).trim()).unwrap()
+        };
+        let (folder, script) = (add(&folder), add(&script));
+        let mut connection = fixture.open().await;
+        assert_eq!(
+            connection.read_file(&script, 1 << 20).await.unwrap(),
+            b"#!/bin/sh",
+            "{fixture}"
+        );
+        let error = connection.read_file(&folder, 1 << 20).await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("`directory` instead of `regular`: that is no single file"),
+            "{fixture}: {error}"
         );
         connection.close().await;
     }
@@ -227,8 +269,8 @@ async fn offered(fixture: &Fixture) -> (StorePath, StorePath) {
     );
     // Only a cache that says so is asked for many paths at once.
     let info = fixture.store.folder().join("cache/nix-cache-info");
-    let text = std::fs::read_to_string(&info).unwrap();
-    std::fs::write(&info, text + "WantMassQuery: 1\n").unwrap();
+    let text = fs::read_to_string(&info).unwrap();
+    fs::write(&info, text + "WantMassQuery: 1\n").unwrap();
     let deleted = fixture
         .store
         .command("nix-store")
@@ -282,7 +324,7 @@ async fn what_a_substituter_offers_is_told_and_taken() {
                 "{fixture}: {results:?}"
             );
             assert_eq!(
-                std::fs::read_to_string(out.as_str()).unwrap(),
+                fs::read_to_string(out.as_str()).unwrap(),
                 "offered\n",
                 "{fixture}"
             );

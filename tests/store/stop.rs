@@ -8,7 +8,8 @@ use std::{
 use nixci::{
     nix::StorePath,
     store::{
-        ActivityResult, BuildMode, ClientSettings, Connection, DerivedPath, LogMessage, StoreError,
+        ActivityResult, BuildMode, ClientSettings, Connection, DerivedPath, LogMessage, Pool,
+        StoreError,
     },
 };
 use tokio::sync::oneshot;
@@ -112,6 +113,31 @@ async fn closing_waits_for_the_end_of_a_child_and_its_builders() {
         }
         let started = Instant::now();
         connection.close().await;
+        assert!(
+            started.elapsed() < Duration::from_millis(1500),
+            "{fixture}: {:?}",
+            started.elapsed()
+        );
+        assert_eq!(fixture.store.processes(), [], "{fixture}");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_is_closed_when_children_of_dropped_connections_are_gone_too() {
+    for nix in nix::all() {
+        let fixture = Fixture::new(&nix, Way::Stdio, &[]);
+        let drv_path = fixture.instantiate_one(ENDLESS);
+        let pool = Pool::new(fixture.address(), ClientSettings::default(), 2);
+        let mut connection = pool.acquire().await.unwrap();
+        drop(pool.acquire().await.unwrap());
+        let (build, begun) = building(&mut connection, &drv_path);
+        tokio::select! {
+            ended = build => panic!("{fixture}: {ended:?}"),
+            begun = begun => begun.unwrap(),
+        }
+        drop(connection);
+        let started = Instant::now();
+        pool.close().await;
         assert!(
             started.elapsed() < Duration::from_millis(1500),
             "{fixture}: {:?}",
