@@ -1,6 +1,7 @@
-//! Parses any bytes as a line of nix-eval-jobs. The attribute of what is parsed must survive being written again.
+//! Takes any bytes as what evaluators write: lines of nix-eval-jobs, warnings and traces, error texts of Nix.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use nixci::eval::fuzz_evaluation;
 
-fuzz_target!(|bytes: &[u8]| nixci::eval::fuzz_line(bytes));
+fuzz_target!(|bytes: &[u8]| fuzz_evaluation(bytes));

@@ -10,6 +10,7 @@ mod cache;
 mod choose;
 mod delivery;
 mod failure;
+mod fuzz;
 mod nix_eval_jobs;
 mod process;
 mod sections;
@@ -20,7 +21,9 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
 pub use choose::{EvaluatorKind, choose_evaluator};
-pub use nix_eval_jobs::{NixEvalJobs, fuzz_line};
+#[doc(hidden)]
+pub use fuzz::fuzz_evaluation;
+pub use nix_eval_jobs::NixEvalJobs;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

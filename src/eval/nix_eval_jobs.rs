@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use self::line::fuzz_line;
 pub(super) use self::{
     jobs::{JobEvent, Jobs},
     line::{Job, Outcome},

@@ -109,16 +109,5 @@ impl Job {
     }
 }
 
-/// Reads any bytes as a line, for the fuzzer.
-#[doc(hidden)]
-pub fn fuzz_line(line: &[u8]) {
-    if let Ok(job) = Job::parse(line) {
-        let again = serde_json::to_vec(&serde_json::json!({ "attrPath": job.path, "error": "x" }));
-        let again =
-            Job::parse(&again.expect("it is plain JSON")).expect("it has a path and an error");
-        assert_eq!(again.path, job.path);
-    }
-}
-
 #[cfg(test)]
 mod tests;

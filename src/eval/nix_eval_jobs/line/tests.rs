@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
-use super::{Job, LineError, Outcome, fuzz_line};
+use super::{Job, LineError, Outcome};
+use crate::eval::fuzz_evaluation;
 
 macro_rules! recorded {
     ($name:literal) => {
@@ -128,7 +129,7 @@ fn other_lines_are_refused() {
 proptest! {
     #[test]
     fn any_bytes_are_taken(line in any::<Vec<u8>>()) {
-        fuzz_line(&line);
+        fuzz_evaluation(&line);
     }
 
     #[test]
@@ -136,7 +137,7 @@ proptest! {
         let line = serde_json::json!({ "attr": "x", "attrPath": path, "error": error }).to_string();
         let job = Job::parse(line.as_bytes()).unwrap();
         prop_assert_eq!(job.path.names(), &path);
-        fuzz_line(line.as_bytes());
+        fuzz_evaluation(line.as_bytes());
     }
 
     #[test]
