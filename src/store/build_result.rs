@@ -324,7 +324,7 @@ impl Meaning {
 /// What daemons say when no machine has the right system or features.
 const UNSUPPORTED: [&str; 4] = [
     "but I am a '", // 2.8 to 2.26, which fail the whole operation.
-    "required system or feature not available", // Between 2.26 and 2.34.
+    "required system or feature not available", // From 2.30 on (nix#13278).
     "Reason: platform mismatch", // 2.34
     "Reason: missing system features", // 2.34
 ];
