@@ -33,6 +33,8 @@ impl Process {
     /// Starts a command as the leader of a new process group, so that a Ctrl-C meant for nixci does not reach it.
     pub(super) fn spawn(command: &mut Command) -> Result<Self, EvalError> {
         let name = program_name(command.as_std().get_program());
+        // With it, Nix writes a number before each line.
+        command.env_remove("IN_SYSTEMD");
         match command.process_group(0).kill_on_drop(true).spawn() {
             Ok(child) => Ok(Self {
                 child: Some(child),
