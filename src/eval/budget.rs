@@ -57,6 +57,9 @@ impl Budget {
     }
 }
 
+/// Whether measuring costs so little that it can be done between any two attributes.
+pub(super) const IS_CHEAP: bool = cfg!(target_os = "linux");
+
 /// Returns the resident memory of a process in bytes; `None` if it is gone.
 ///
 /// Source: `VmRSS` in `proc_pid_status(5)`.

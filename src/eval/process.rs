@@ -3,7 +3,7 @@
 //! Apart from the evaluators so that the rule "no child outlives its evaluation" is kept in one place. Knows nothing of
 //! what the lines mean.
 
-use std::{ffi::OsStr, io, process::ExitStatus, time::Duration};
+use std::{ffi::OsStr, fs, io, process::ExitStatus, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
@@ -33,6 +33,8 @@ impl Process {
     /// Starts a command as the leader of a new process group, so that a Ctrl-C meant for nixci does not reach it.
     pub(super) fn spawn(command: &mut Command) -> Result<Self, EvalError> {
         let name = program_name(command.as_std().get_program());
+        // With it, Nix writes a number before each line.
+        command.env_remove("IN_SYSTEMD");
         match command.process_group(0).kill_on_drop(true).spawn() {
             Ok(child) => Ok(Self {
                 child: Some(child),
@@ -69,13 +71,17 @@ impl Process {
         Lines::new(self.child().stderr.take().expect("stderr is a pipe"))
     }
 
-    /// Kills the whole group. A builder that it has started itself, without a daemon, lives on.
+    /// Kills the whole group. A builder that it has started itself, without a daemon, is not in it and lives on.
     pub(super) fn kill(&self) {
         signal_group(self.id(), Signal::KILL);
     }
 
     /// Ends it, with all that it has started, and returns how it ended.
     pub(super) async fn end(&mut self) -> Result<ExitStatus, EvalError> {
+        if !self.id().is_some_and(has_children) {
+            self.kill();
+            return self.wait().await;
+        }
         signal_group(self.id(), Signal::TERM);
         if let Ok(ended) = timeout(GRACE, self.wait()).await {
             return ended;
@@ -115,6 +121,22 @@ impl Drop for Process {
             }
         }
     }
+}
+
+/// Whether a process has children, as far as this can be known.
+///
+/// Source: `/proc/PID/task/TID/children` in `proc_tid_children(5)`.
+fn has_children(pid: u32) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        // There is no such folder outside of Linux.
+        return cfg!(not(target_os = "linux"));
+    };
+    let children = tasks
+        .flatten()
+        .map(|task| fs::read(task.path().join("children")));
+    children
+        .into_iter()
+        .any(|children| children.is_ok_and(|children| !children.is_empty()))
 }
 
 fn signal_group(leader: Option<u32>, signal: Signal) {

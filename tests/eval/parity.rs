@@ -305,7 +305,14 @@ fn inputs_that_are_overridden() {
 #[test]
 fn a_reference_lock_file() {
     each_nix(|nix, store| {
-        if nix.version < (2, 20, 0) {
+        if nix.version < (2, 15, 0) {
+            let mut evaluation = Evaluation::new(store, ".");
+            evaluation.request.options.reference_lock_file = Some("other.lock".into());
+            let error = evaluation.run().error().to_string();
+            assert!(
+                error.starts_with("`--reference-lock-file` needs Nix 2.15"),
+                "{error}"
+            );
             return;
         }
         let (leaf, _, top) = with_inputs(store, true);

@@ -156,7 +156,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                     self.take(worker, report)?;
                 }
                 event = next_event(&mut self.jobs), if self.root.is_some() && !delivery.is_full() => {
-                    self.take_job(event);
+                    self.take_job(event)?;
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
                 _ = memory.tick() => self.watch_memory()?,
@@ -288,11 +288,11 @@ impl<'e, 'd> Engine<'e, 'd> {
         Ok(())
     }
 
-    fn take_job(&mut self, event: JobEvent) {
+    fn take_job(&mut self, event: JobEvent) -> Result<(), EvalError> {
         match event {
             JobEvent::Job(job) => {
                 let has_select = self.jobs.as_ref().is_some_and(|jobs| jobs.has_select);
-                self.findings.take_job(job, has_select);
+                self.findings.take_job(job, has_select)?;
             }
             JobEvent::Warning(text) => self.findings.delivery.warning(None, text),
             JobEvent::Ended(why) => {
@@ -304,6 +304,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 self.schedule.extend(self.findings.stop_deferring());
             }
         }
+        Ok(())
     }
 
     fn done(&mut self, task: Task, answer: Result<&[u8], &str>) -> Result<(), EvalError> {
@@ -335,6 +336,9 @@ impl<'e, 'd> Engine<'e, 'd> {
         let Some(running) = self.workers.get_mut(&id) else {
             return;
         };
+        if running.has_answered && !budget::IS_CHEAP {
+            return;
+        }
         let Some(bytes) = running.worker.pid.and_then(budget::resident_bytes) else {
             return;
         };

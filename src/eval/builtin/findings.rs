@@ -93,10 +93,7 @@ impl<'e, 'd> Findings<'e, 'd> {
         let found = parsed.and_then(|answer| self.understand(&path, answer));
         let tasks = match found {
             Ok(Found::Check(check)) => {
-                self.add_system(&path, Some(&check.system));
-                if self.selection.wants_derivation(&path, &check.system) {
-                    self.delivery.check(check);
-                }
+                self.check(check);
                 Vec::new()
             }
             Ok(Found::Set(count, names)) => self.children(&path, count, names)?,
@@ -118,39 +115,39 @@ impl<'e, 'd> Findings<'e, 'd> {
         Ok(tasks)
     }
 
-    /// Takes what nix-eval-jobs has found; `is_final` if it need not be looked at again for being in a set.
-    pub(super) fn take_job(&mut self, job: Job, has_select: bool) {
+    /// Takes what nix-eval-jobs has found; `has_select`: only what is wanted was given to it.
+    pub(super) fn take_job(&mut self, job: Job, has_select: bool) -> Result<(), EvalError> {
         let Job {
             path,
             outcome,
             warnings,
         } = job;
+        let is_for_others = path.is_empty()
+            || outcome == Outcome::NotLookedUp
+            || (!has_select && nix_eval_jobs::is_nested(&path));
+        if is_for_others || !self.selection.wants_path(&path) || !self.known.insert(path.clone()) {
+            return Ok(());
+        }
+        self.attributes += usize::from(!self.deferred.remove(&path));
+        self.limit_attributes(0)?;
         for warning in warnings {
             self.delivery.warning(Some(path.clone()), warning);
         }
-        if path.is_empty()
-            || !self.selection.wants_path(&path)
-            || (!has_select && nix_eval_jobs::is_nested(&path))
-        {
-            return;
-        }
         match outcome {
-            Outcome::NotLookedUp => return,
-            Outcome::Check(check) => {
-                self.add_system(&path, Some(&check.system));
-                if self.selection.wants_derivation(&path, &check.system) {
-                    self.delivery.check(check);
-                }
-            }
-            Outcome::Failed(error) => {
-                let failure = self.context.failure(&error);
-                self.delivery.failed(path.clone(), failure);
-            }
+            Outcome::Check(check) => self.check(check),
+            Outcome::Failed(error) => self.delivery.failed(path, self.context.failure(&error)),
+            Outcome::NotLookedUp => {}
         }
-        self.attributes += usize::from(!self.deferred.remove(&path));
         self.evaluated += 1;
-        self.known.insert(path);
         self.delivery.progress(self.evaluated, self.attributes);
+        Ok(())
+    }
+
+    fn check(&mut self, check: EvaluatedCheck) {
+        self.add_system(&check.path, Some(&check.system));
+        if self.selection.wants_derivation(&check.path, &check.system) {
+            self.delivery.check(check);
+        }
     }
 
     /// nix-eval-jobs has ended: returns what it has not evaluated.
@@ -246,12 +243,18 @@ impl<'e, 'd> Findings<'e, 'd> {
                     .or_insert(child);
             }
         }
-        if count > ATTRIBUTES_MAX || self.attributes > ATTRIBUTES_MAX {
-            return Err(EvalError::Flake(EvalFailure::new(format!(
-                "there are more than {ATTRIBUTES_MAX} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
-            ))));
-        }
+        self.limit_attributes(count)?;
         Ok(tasks)
+    }
+
+    /// Refuses what would be too much; `count` is the size of a single set, whose names may have been cut off.
+    fn limit_attributes(&self, count: usize) -> Result<(), EvalError> {
+        if count.max(self.attributes) <= ATTRIBUTES_MAX {
+            return Ok(());
+        }
+        Err(EvalError::Flake(EvalFailure::new(format!(
+            "there are more than {ATTRIBUTES_MAX} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
+        ))))
     }
 
     /// Returns what to look at when all is evaluated: other systems, if the wanted ones have nothing.

@@ -15,6 +15,8 @@ use crate::eval::{
     failure::{FailureContext, local_trees},
 };
 
+/// The first version that has `--reference-lock-file`.
+const REFERENCE_LOCK_FILE: (u32, u32) = (2, 15);
 /// How Nix, of every version, says that the lock file of the tree is not the one it uses.
 const NOT_WRITING: &str = "not writing modified lock file of flake";
 
@@ -57,6 +59,12 @@ impl LockedFlake {
                 "`{0}` begins like an option: write `./{0}` if it is a folder",
                 request.installable.flake
             ))));
+        }
+        let (major, minor) = request.nix_version;
+        if request.options.reference_lock_file.is_some() && (major, minor) < REFERENCE_LOCK_FILE {
+            return Err(EvalError::Infrastructure(format!(
+                "`--reference-lock-file` needs Nix 2.15 or newer, but this is {major}.{minor}: upgrade Nix"
+            )));
         }
         let output = NixOutput::of(request, &arguments(request), stop).await?;
         if !output.status.success() {

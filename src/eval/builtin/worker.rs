@@ -104,7 +104,6 @@ impl Worker {
             transcript,
             requests,
             last_words: VecDeque::new(),
-            is_looking: false,
         };
         Ok((worker, conversation.run(stop)))
     }
@@ -176,17 +175,12 @@ struct Conversation {
     transcript: Transcript,
     requests: mpsc::UnboundedReceiver<String>,
     last_words: VecDeque<Vec<u8>>,
-    is_looking: bool,
 }
 
 impl Conversation {
     async fn run(mut self, stop: CancellationToken) {
         // Also while a report waits to be taken, so that a worker can be stopped at any time.
         stop.run_until_cancelled(self.talk()).await;
-        // What looks at nothing builds nothing either, and can be ended quicker.
-        if !self.is_looking {
-            self.process.kill();
-        }
         let signal = self
             .process
             .end()
@@ -219,7 +213,6 @@ impl Conversation {
                 },
                 Some(request) = self.requests.recv() => {
                     unsent.extend_from_slice(request.as_bytes());
-                    self.is_looking |= is_ready;
                     continue;
                 }
                 written = stdin.write(&unsent), if !unsent.is_empty() => {
@@ -244,7 +237,6 @@ impl Conversation {
                     Said::Warning(text) if is_ready => Report::Warning(text),
                     Said::Warning(_) => continue,
                     Said::Done(error) if is_ready => {
-                        self.is_looking = false;
                         Report::Looked(answer.take().ok_or_else(|| error.unwrap_or_default()))
                     }
                     Said::Done(_) => {

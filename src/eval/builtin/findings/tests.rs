@@ -189,7 +189,12 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
     let paths = |tasks: Vec<Task>| -> Vec<String> {
         tasks.iter().map(|task| task.path.to_string()).collect()
     };
-    findings.take_job(job("x86_64-linux.before", "error: 1"), true);
+    findings
+        .take_job(job("x86_64-linux.before", "error: 1"), true)
+        .unwrap();
+    findings
+        .take_job(job("x86_64-linux.before", "error: again"), true)
+        .unwrap();
     let root = take(&mut findings, "", &set(&["x86_64-linux", "aarch64-linux"]));
     assert_eq!(
         paths(root.unwrap()),
@@ -202,13 +207,23 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
         system.unwrap().is_empty(),
         "what is below waits for nix-eval-jobs"
     );
-    findings.take_job(job("x86_64-linux.after", "error: 2"), true);
-    findings.take_job(job("x86_64-linux.group.x", "error: 3"), true);
+    findings
+        .take_job(job("x86_64-linux.after", "error: 2"), true)
+        .unwrap();
+    findings
+        .take_job(job("x86_64-linux.group.x", "error: 3"), true)
+        .unwrap();
     // One that is not wanted, one that could not be looked up, and one that an old version may not look at.
-    findings.take_job(job("aarch64-linux.x", "error: unwanted"), true);
+    findings
+        .take_job(job("aarch64-linux.x", "error: unwanted"), true)
+        .unwrap();
     let lookup = "error: attribute 'quoted' in selection path 'x86_64-linux.quoted' not found";
-    findings.take_job(job("x86_64-linux.quoted", lookup), true);
-    findings.take_job(job("x86_64-linux.group.y", "error: nested"), false);
+    findings
+        .take_job(job("x86_64-linux.quoted", lookup), true)
+        .unwrap();
+    findings
+        .take_job(job("x86_64-linux.group.y", "error: nested"), false)
+        .unwrap();
     let rest = findings.stop_deferring();
     assert_eq!(
         paths(rest),
