@@ -9,8 +9,10 @@ mod eval;
 mod failure;
 mod generate;
 mod local_flake;
+mod output;
 mod setup;
 mod size;
+mod source_tree;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
