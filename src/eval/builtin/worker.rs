@@ -35,8 +35,10 @@ pub(super) enum Report {
     Ready,
     /// A warning or a trace came up.
     Warning(String),
-    /// It has looked: the answer as JSON, or an error text.
+    /// It has looked at the next path of a request: the answer as JSON, or an error text.
     Looked(Result<Vec<u8>, String>),
+    /// It is through with a request, or does not look at the rest after an error.
+    Rested,
     /// It has ended.
     Ended(Ended),
 }
@@ -114,13 +116,20 @@ impl Worker {
         let prefix = names(prefix);
         let nonce = &self.nonce;
         self.send(format!(
-            "r = {root}\np = {prefix}\nl = path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ path))) null\n"
+            "r = {root}\np = {prefix}\n\
+            l = builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ path))) null) null\n"
         ));
     }
 
-    /// Asks what is at this attribute path below the prefix.
-    pub(super) fn look(&self, path: &AttrPath) {
-        self.send(format!("l {}\nd 0\n", names(path)));
+    /// Asks what is at these attribute paths below the prefix, one after the other; there is at least one.
+    pub(super) fn look(&self, paths: &[AttrPath]) {
+        let mut request = String::from("l [");
+        for path in paths {
+            request.push(' ');
+            request.push_str(&names(path));
+        }
+        request.push_str(" ]\nd 0\n");
+        self.send(request);
     }
 
     fn send(&self, lines: String) {
@@ -203,7 +212,7 @@ impl Conversation {
     /// Passes on what is said until it ends.
     async fn talk(&mut self) {
         let (mut stdin, mut lines) = (self.process.stdin(), self.process.stderr());
-        let (mut unsent, mut answer) = (Vec::new(), None);
+        let mut unsent = Vec::new();
         let (mut is_ready, mut has_ended) = (false, false);
         loop {
             let line = tokio::select! {
@@ -229,23 +238,23 @@ impl Conversation {
                 () = tokio::time::sleep(PIPE_PATIENCE), if has_ended => return,
             };
             for said in self.transcript.push(&line).into_iter().flatten() {
-                let report = match said {
-                    Said::Answer(json) => {
-                        answer = Some(json);
-                        continue;
-                    }
-                    Said::Warning(text) if is_ready => Report::Warning(text),
+                let (report, next) = match said {
+                    Said::Answer(json) => (Report::Looked(Ok(json)), None),
+                    Said::Warning(text) if is_ready => (Report::Warning(text), None),
                     Said::Warning(_) => continue,
-                    Said::Done(error) if is_ready => {
-                        Report::Looked(answer.take().ok_or_else(|| error.unwrap_or_default()))
+                    Said::Done(Some(error)) if is_ready => {
+                        (Report::Looked(Err(error)), Some(Report::Rested))
                     }
+                    Said::Done(None) if is_ready => (Report::Rested, None),
                     Said::Done(_) => {
                         is_ready = true;
-                        Report::Ready
+                        (Report::Ready, None)
                     }
                 };
-                if self.reports.send((self.id, report)).await.is_err() {
-                    return;
+                for report in [Some(report), next].into_iter().flatten() {
+                    if self.reports.send((self.id, report)).await.is_err() {
+                        return;
+                    }
                 }
             }
             self.last_words.push_back(line);
