@@ -5,10 +5,15 @@
 //! attribute during which a worker was lost is tried once more alone, on a fresh worker and with no other beside it,
 //! when everything else is done.
 
+mod request;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
+
+pub(super) use request::Task;
+use request::{Request, next_request_size, request_length};
 
 use super::worker::WorkerId;
 use crate::nix::AttrPath;
@@ -20,21 +25,6 @@ const LOSSES_MAX: usize = 50;
 
 /// After how many answers there may be one worker more again.
 const ANSWERS_PER_EVICTION: usize = 10;
-/// How long a worker may take for one request, as far as that can be foretold.
-const REQUEST_AIM: Duration = Duration::from_millis(10);
-/// How many attributes a request has at most.
-const REQUEST_MAX: usize = 64;
-
-/// Something to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Task {
-    /// The attribute, below the one asked for.
-    pub(super) path: AttrPath,
-    /// Whether all that is wanted is to know if it is a set with something in it.
-    pub(super) is_survey: bool,
-    /// Whether this is its second and last try.
-    pub(super) is_alone: bool,
-}
 
 /// What the engine has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +56,6 @@ enum Phase {
     /// Loads the flake while another worker finds out what there is to do.
     WarmingUp,
     Leaving,
-}
-
-/// What a worker is looking at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Request {
-    /// What it has not answered yet, in order.
-    tasks: VecDeque<Task>,
-    /// Whether nothing was answered since [`Schedule::withdraw`] was last called.
-    is_slow: bool,
 }
 
 /// How far an evaluation is.
@@ -123,17 +104,6 @@ impl State {
     }
 }
 
-/// How many attributes a worker gets next whose last request had `size` and took this long.
-fn next_request_size(size: usize, took: Duration) -> usize {
-    if took <= REQUEST_AIM / 2 {
-        (size * 2).min(REQUEST_MAX)
-    } else if took > REQUEST_AIM * 2 {
-        (size / 2).max(1)
-    } else {
-        size
-    }
-}
-
 /// The plan of an evaluation.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -148,26 +118,6 @@ pub(super) struct Schedule {
     alone: VecDeque<Task>,
     failed_starts: usize,
     losses: usize,
-}
-
-impl Task {
-    /// Makes the first try at evaluating an attribute.
-    pub(super) fn evaluate(path: AttrPath) -> Self {
-        Self {
-            path,
-            is_survey: false,
-            is_alone: false,
-        }
-    }
-
-    /// Makes a question whether there is anything at an attribute.
-    pub(super) fn survey(path: AttrPath) -> Self {
-        Self {
-            path,
-            is_survey: true,
-            is_alone: false,
-        }
-    }
 }
 
 impl Schedule {
@@ -390,7 +340,7 @@ impl Schedule {
                     effects.push(Effect::Stop(worker));
                     continue;
                 }
-                let count = state.request_size.min(share).min(self.queue.len());
+                let count = request_length(&self.queue, state.request_size.min(share));
                 if count > 0 {
                     effects.push(state.look(worker, self.queue.drain(..count).collect()));
                 } else if self.stage == Stage::WarmingUp && state.is_fresh {

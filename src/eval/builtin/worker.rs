@@ -113,23 +113,17 @@ impl Worker {
     /// Tells it what to look at, once, before anything else: the flake's outputs, and the attribute below which all
     /// paths begin.
     pub(super) fn open(&self, root: &str, prefix: &AttrPath) {
-        let prefix = names(prefix);
+        let prefix = names(prefix.names());
         let nonce = &self.nonce;
         self.send(format!(
             "r = {root}\np = {prefix}\n\
-            l = builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ path))) null) null\n"
+            l = q: builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ q ++ path))) null) null\n"
         ));
     }
 
     /// Asks what is at these attribute paths below the prefix, one after the other; there is at least one.
     pub(super) fn look(&self, paths: &[AttrPath]) {
-        let mut request = String::from("l [");
-        for path in paths {
-            request.push(' ');
-            request.push_str(&names(path));
-        }
-        request.push_str(" ]\nd 0\n");
-        self.send(request);
+        self.send(request(paths));
     }
 
     fn send(&self, lines: String) {
@@ -138,8 +132,25 @@ impl Worker {
     }
 }
 
-fn names(path: &AttrPath) -> String {
-    text::list(path.names().iter().map(String::as_str))
+fn names(names: &[String]) -> String {
+    text::list(names.iter().map(String::as_str))
+}
+
+/// Asks for these paths. What they have in common is said once, since a worker takes its time for every byte.
+fn request(paths: &[AttrPath]) -> String {
+    let first = paths.first().map_or(&[][..], AttrPath::names);
+    let is_common = |count: &usize| {
+        let start = &first[..*count];
+        paths.iter().all(|path| path.names().starts_with(start))
+    };
+    let common = (0..=first.len()).rev().find(is_common).unwrap_or_default();
+    let mut request = format!("l {} [", names(&first[..common]));
+    for path in paths {
+        request.push(' ');
+        request.push_str(&names(&path.names()[common..]));
+    }
+    request.push_str(" ]\nd 0\n");
+    request
 }
 
 /// The options that make a worker evaluate purely, or impurely as it does by itself.

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
-    ANSWERS_PER_EVICTION, Duration, Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, REQUEST_AIM,
-    REQUEST_MAX, Schedule, Task,
+    ANSWERS_PER_EVICTION, Duration, Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, Schedule, Task,
+    request::{REQUEST_AIM, REQUEST_MAX},
 };
 use crate::{eval::builtin::worker::WorkerId, nix::AttrPath};
 
