@@ -52,6 +52,9 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l color -d 'When to 
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l junit -d 'Write the checks and their failures as JUnit XML to a file, `-` being standard output' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l json -d 'Write the events of the run to a file as they come, a JSON object a line, as `--format json` prints them' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l markdown -d 'Write the outcome, the failures and the slowest checks as Markdown to a file' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
@@ -62,6 +65,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-step-summary -d 'In a CI that shows summaries of steps: write none'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s q -l quiet -d 'Show less: failures and the end'

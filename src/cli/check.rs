@@ -12,14 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
-    print_error,
+    print_error, print_warning,
     setup::{JOBS_MAX, Setup, cores, runtime},
     source_tree::source_tree,
 };
 use crate::{
     event::Event,
     graph::Planner,
-    report::{Format, ReportOptions, Reporter, resolve},
+    report::{Format, Look, ReportOptions, Reporter, resolve},
     run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
 };
 
@@ -30,15 +30,21 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let look = look(args);
+    let files = args.output.open(look.format)?;
     let setup = Setup::new(&args.source, args.jobs)?;
     let mut reporter = Reporter::new(
-        report_options(args, &setup),
+        report_options(args, &setup, look),
         source_tree(setup.local.as_ref()),
+        files,
     );
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
     let _ = reporter.finish();
+    for error in reporter.take_file_errors() {
+        print_warning(&error);
+    }
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
@@ -117,7 +123,8 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     }
 }
 
-fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
+/// What was asked for, and what the surroundings allow.
+fn look(args: &CheckArgs) -> Look {
     let format = match args.format {
         FormatArg::Auto => None,
         FormatArg::Matrix => Some(Format::Matrix),
@@ -126,20 +133,26 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         FormatArg::Github => Some(Format::Github),
         FormatArg::Gitlab => Some(Format::Gitlab),
     };
-    let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
-    let verbosity = clamp(args.verbose) - clamp(args.quiet);
-    let look = resolve(
+    resolve(
         format,
         args.color.wish(),
-        verbosity,
+        verbosity(args),
         io::stdout().is_terminal(),
         io::stderr().is_terminal(),
         |name| std::env::var(name).ok(),
-    );
+    )
+}
+
+fn verbosity(args: &CheckArgs) -> i8 {
+    let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
+    clamp(args.verbose) - clamp(args.quiet)
+}
+
+fn report_options(args: &CheckArgs, setup: &Setup, look: Look) -> ReportOptions {
     ReportOptions {
         look,
         log_lines: args.log_lines,
-        verbosity,
+        verbosity: verbosity(args),
         log: args.log,
         fold: !args.output.no_fold,
         stall_timeout: args.output.stall_timeout(),

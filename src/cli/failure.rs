@@ -12,6 +12,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// The command line asks for what cannot be.
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 2,
+            error: error.into(),
+        }
+    }
+
     /// Nix, its daemon or this machine is at fault.
     pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
         Self {

@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 
 use super::{
-    Format, ReportOptions, SourceTree, json, line,
+    FileError, Format, ReportFiles, ReportOptions, SourceTree,
+    files::Files,
+    json, line,
     matrix::Matrix,
     plain::Plain,
     styles::Styles,
     summary::{Ending, Extent, Summary},
 };
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, RunOutcome};
 
 /// Shows a run as it goes on.
 pub struct Reporter {
@@ -17,6 +19,7 @@ pub struct Reporter {
     styles: Styles,
     summary: Summary,
     source: Box<dyn SourceTree>,
+    files: Files,
     face: Face,
 }
 
@@ -31,26 +34,38 @@ enum Face {
 
 impl Reporter {
     /// Makes a reporter that writes to stdout and stderr as its options say. `source` has the flake's own files.
-    pub fn new(options: ReportOptions, source: Box<dyn SourceTree>) -> Self {
+    pub fn new(options: ReportOptions, source: Box<dyn SourceTree>, files: ReportFiles) -> Self {
+        // Lines for people would stand between those of the file.
+        let stdout: Box<dyn Write + Send> = if files.use_stdout() {
+            Box::new(io::stderr())
+        } else {
+            Box::new(io::stdout())
+        };
         let face = match options.look.format {
             Format::Matrix => Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity))),
             Format::Plain | Format::Github | Format::Gitlab => {
-                Face::Plain(Plain::new(Box::new(io::stdout()), &options))
+                Face::Plain(Plain::new(stdout, &options))
             }
             Format::Json => Face::Json {
                 stdout: Box::new(io::stdout()),
                 people: Plain::new(Box::new(io::stderr()), &options),
             },
         };
-        Self::with_face(options, source, face)
+        Self::with_face(options, source, files, face)
     }
 
-    fn with_face(options: ReportOptions, source: Box<dyn SourceTree>, face: Face) -> Self {
+    fn with_face(
+        options: ReportOptions,
+        source: Box<dyn SourceTree>,
+        files: ReportFiles,
+        face: Face,
+    ) -> Self {
         Self {
             styles: Styles::new(options.look.color, options.look.unicode),
             summary: Summary::new(options.log_lines),
             options,
             source,
+            files: Files::new(files),
             face,
         }
     }
@@ -62,6 +77,7 @@ impl Reporter {
     /// Those of the stream written to. After [`io::ErrorKind::BrokenPipe`] nobody reads any more: the run should end.
     pub fn report(&mut self, event: &Event) -> io::Result<()> {
         let is_news = self.summary.observe(event);
+        self.files.observe(event, self.options.log);
         match &mut self.face {
             Face::Json { stdout, .. } => json::write_event(stdout, event, self.options.log)?,
             Face::Plain(plain) => {
@@ -87,6 +103,7 @@ impl Reporter {
             ..
         } = &event.kind
         {
+            // Before anything is shown: whoever should see it may be gone.
             self.end(Ending {
                 outcome: *outcome,
                 counts,
@@ -99,6 +116,7 @@ impl Reporter {
 
     fn end(&mut self, ending: Ending<'_>) -> io::Result<()> {
         self.summary.look_into(&*self.source);
+        self.files.end(&self.summary, ending, &self.options);
         let extent = match (&self.face, self.options.verbosity) {
             (Face::Json { .. }, _) => Extent::Headings,
             (_, ..0) => Extent::Failures,
@@ -117,12 +135,26 @@ impl Reporter {
         }
     }
 
-    /// Leaves the terminal in order. Needed where a run ends without [`EventKind::RunFinished`].
+    /// What could not be written to a file, since this was asked last.
+    pub fn take_file_errors(&mut self) -> Vec<FileError> {
+        self.files.take_errors()
+    }
+
+    /// Leaves the terminal in order, and writes what is known to the files. Needed where a run ends without [`EventKind::RunFinished`].
     ///
     /// # Errors
     ///
     /// As [`Self::report`].
     pub fn finish(&mut self) -> io::Result<()> {
+        let record = self.files.record();
+        let (counts, duration) = (record.counts(), record.elapsed);
+        let ending = Ending {
+            outcome: RunOutcome::Cancelled,
+            counts: &counts,
+            duration,
+            error: None,
+        };
+        self.files.end(&self.summary, ending, &self.options);
         match &mut self.face {
             Face::Matrix(matrix) => matrix.close(),
             Face::Plain(plain) => plain.write(&[]),

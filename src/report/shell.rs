@@ -40,6 +40,17 @@ pub(super) fn show_log(drv_path: &StorePath) -> String {
     format!("nix log {}", quote(drv_path.as_str()))
 }
 
+/// What to do to see a failure again: building the derivation, running the first check that fails by it.
+pub(super) fn reproduce(
+    options: &ReportOptions,
+    drv_path: Option<&StorePath>,
+    check: Option<&str>,
+) -> Vec<String> {
+    let build = drv_path.map(|drv_path| build_derivation(drv_path, options.nix_version));
+    let run = check.map(|check| run_check(options, check));
+    build.into_iter().chain(run).collect()
+}
+
 /// Runs one check again. `check` is the attribute path below the attribute asked for, as events have it.
 pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
     let dot = if check.is_empty() || options.attribute.is_empty() {
