@@ -5,12 +5,15 @@
 
 mod args;
 mod check;
+mod diff;
 mod eval;
 mod failure;
+mod gather;
 mod generate;
 mod local_flake;
 mod setup;
 mod size;
+mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -28,6 +31,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Why(args) => why::why(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),
