@@ -71,7 +71,8 @@ type Checks = BTreeMap<String, Result<StorePath, String>>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Change {
     check: String,
-    change: Kind,
+    #[serde(rename = "change")]
+    kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
     old_drv_path: Option<StorePath>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,9 +122,10 @@ pub(super) fn diff(args: &DiffArgs) -> Result<ExitCode, Failure> {
             EvalFormatArg::Json => print_json(out, &changes),
             EvalFormatArg::Table => print_table(out, args, &changes, new.len()),
         })?;
-        Ok(match is_read {
-            true => u8::from(args.exit_code && !changes.is_empty()),
-            false => 141,
+        Ok(if is_read {
+            u8::from(args.exit_code && !changes.is_empty())
+        } else {
+            141
         })
     })?;
     Ok(ExitCode::from(code))
@@ -150,7 +152,7 @@ async fn checks(setup: Setup) -> Result<Result<Checks, u8>, Failure> {
 fn compare(old: &Checks, new: &Checks) -> Vec<Change> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let change = |check: &String| {
-        let change = match (old.get(check), new.get(check)) {
+        let kind = match (old.get(check), new.get(check)) {
             (Some(Ok(old)), Some(Ok(new))) if old == new => return None,
             (Some(Err(_)), Some(Err(_))) | (None, None) => return None,
             (Some(Ok(_)), Some(Ok(_))) => Kind::Changed,
@@ -167,7 +169,7 @@ fn compare(old: &Checks, new: &Checks) -> Vec<Change> {
         };
         Some(Change {
             check: check.clone(),
-            change,
+            kind,
             old_drv_path: drv_path(old),
             drv_path: drv_path(new),
             error: new
@@ -212,7 +214,7 @@ fn lines(changes: &[Change], checks: usize, color: bool) -> Vec<String> {
     let style = || console::Style::new().force_styling(color);
     let mut lines = Vec::new();
     for change in changes {
-        let (mark, style, rest) = match change.change {
+        let (mark, style, rest) = match change.kind {
             Kind::Added => ("+", style().green(), String::new()),
             Kind::Removed => ("-", style().red(), String::new()),
             Kind::Changed => ("~", style().yellow(), String::new()),
@@ -231,21 +233,23 @@ fn lines(changes: &[Change], checks: usize, color: bool) -> Vec<String> {
         lines.push(style.apply_to(text).to_string());
     }
     let of = |kinds: &[Kind]| {
-        let is_one = |change: &&Change| kinds.contains(&change.change);
+        let is_one = |change: &&Change| kinds.contains(&change.kind);
         changes.iter().filter(is_one).count()
     };
-    let changed = of(&[Kind::Changed, Kind::Repaired]);
+    let others = of(&[Kind::Changed, Kind::Repaired]);
     let (added, removed, broken) = (
         of(&[Kind::Added]),
         of(&[Kind::Removed]),
         of(&[Kind::Broken]),
     );
-    let same = checks - added - changed - broken;
-    let mut counts = format!("{added} added, {removed} gone, {changed} changed, {same} the same");
-    if broken > 0 {
-        counts.push_str(&format!(", {broken} broken"));
-    }
-    lines.push(counts);
+    let same = checks - added - others - broken;
+    let broken = match broken {
+        0 => String::new(),
+        _ => format!(", {broken} broken"),
+    };
+    lines.push(format!(
+        "{added} added, {removed} gone, {others} changed, {same} the same{broken}"
+    ));
     lines
 }
 

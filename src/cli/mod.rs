@@ -11,8 +11,10 @@ mod failure;
 mod gather;
 mod generate;
 mod local_flake;
+mod output;
 mod setup;
 mod size;
+mod source_tree;
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -4,6 +4,8 @@
 
 mod checkout;
 mod commit;
+mod tracked;
 
 pub use checkout::{Checkout, GitError};
 pub use commit::Commit;
+pub use tracked::tracked_files;

@@ -46,7 +46,7 @@ fn every_kind_of_difference_is_told_and_counted() {
     ! a.new  cannot be evaluated: \u{1b}[2Jthrown
     1 added, 2 gone, 2 changed, 2 the same, 2 broken
     "#);
-    assert_eq!(changes[2].change, Kind::Changed);
+    assert_eq!(changes[2].kind, Kind::Changed);
     assert_ne!(changes[2].old_drv_path, changes[2].drv_path);
 }
 
