@@ -1,6 +1,7 @@
 //! `nixci check`.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
     sync::Arc,
@@ -12,14 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
-    print_error, print_warning,
+    memory::{Memory, failed_ones},
+    print_error, print_note, print_warning,
     setup::{JOBS_MAX, Setup, cores, runtime},
     source_tree::source_tree,
 };
 use crate::{
-    event::Event,
+    event::{Event, Outcome},
     graph::Planner,
-    report::{Format, Look, ReportOptions, Reporter, resolve},
+    report::{Format, Look, ReportFiles, ReportOptions, Reporter, resolve},
     run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
 };
 
@@ -32,14 +34,46 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let look = look(args);
     let files = args.output.open(look.format)?;
+    let run_id = uuid::Uuid::now_v7().to_string();
+    // First, so that the history is at hand when it is wanted.
+    let memory = Memory::begin(&args.memory, &args.source.installable.flake, &run_id);
+    let code = check_remembered(args, look, files, run_id, &memory);
+    memory.finish();
+    code
+}
+
+fn check_remembered(
+    args: &CheckArgs,
+    look: Look,
+    files: ReportFiles,
+    run_id: String,
+    memory: &Memory,
+) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
+    let previous = memory.verdicts(&setup.installable.attribute);
+    let mut only = None;
+    if args.memory.failed {
+        only = failed_ones(&previous, &setup.installable)?;
+        if only.is_none() {
+            print_note(&format_args!(
+                "no check of {} failed the last time: nothing to do",
+                setup.installable
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let selected = Selected {
+        run_id,
+        only,
+        previous,
+    };
     let mut reporter = Reporter::new(
-        report_options(args, &setup, look),
+        report_options(args, &setup, look, memory),
         source_tree(setup.local.as_ref()),
         files,
     );
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, &mut reporter));
+    let code = runtime.block_on(run(args, setup, selected, memory, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
     let _ = reporter.finish();
     for error in reporter.take_file_errors() {
@@ -49,7 +83,20 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code?))
 }
 
-async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
+/// What earlier runs say about this one.
+struct Selected {
+    run_id: String,
+    only: Option<HashSet<String>>,
+    previous: HashMap<String, Outcome>,
+}
+
+async fn run(
+    args: &CheckArgs,
+    setup: Setup,
+    selected: Selected,
+    memory: &Memory,
+    reporter: &mut Reporter,
+) -> Result<u8, Failure> {
     let slots = setup.slots();
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
@@ -76,6 +123,8 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        only: selected.only,
+        previous: selected.previous,
         log_lines: args.log_lines,
     };
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
@@ -91,10 +140,17 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         store,
         builder,
         stops: stop_rx,
+        past: memory.past(),
     };
-    let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
+    let state = State::new(settings, selected.run_id, Instant::now());
+    let mut is_read = true;
     let mut report = |event: &Event| {
+        memory.note(event);
+        if !is_read {
+            return Ok(());
+        }
         let result = reporter.report(event);
+        is_read = result.is_ok();
         // There is nowhere else to tell it.
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -148,7 +204,7 @@ fn verbosity(args: &CheckArgs) -> i8 {
     clamp(args.verbose) - clamp(args.quiet)
 }
 
-fn report_options(args: &CheckArgs, setup: &Setup, look: Look) -> ReportOptions {
+fn report_options(args: &CheckArgs, setup: &Setup, look: Look, memory: &Memory) -> ReportOptions {
     ReportOptions {
         look,
         log_lines: args.log_lines,
@@ -158,6 +214,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, look: Look) -> ReportOptions 
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        logs: memory.log_folder().cloned(),
         nix_version: setup.host.version.numbers,
     }
 }

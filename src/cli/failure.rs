@@ -12,7 +12,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// The command line asks for what cannot be.
+    /// Nix, its daemon or this machine is at fault.
+    pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 4,
+            error: error.into(),
+        }
+    }
+
+    /// What the user asked for cannot be.
     pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit_code: 2,
@@ -20,10 +28,10 @@ impl Failure {
         }
     }
 
-    /// Nix, its daemon or this machine is at fault.
-    pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
+    /// The evaluation does not have what was asked for.
+    pub(super) fn evaluation(error: impl Into<anyhow::Error>) -> Self {
         Self {
-            exit_code: 4,
+            exit_code: 3,
             error: error.into(),
         }
     }

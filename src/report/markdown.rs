@@ -97,7 +97,7 @@ fn failures(out: &mut String, entries: &[Entry<'_>]) {
             out,
             "| {} | {} | {checks} | {} |",
             cell(&entry.subject),
-            escaped(entry.how.trim_start_matches([':', ' '])),
+            escaped(entry.how_compared().trim_start_matches([':', ' '])),
             cell(headline(&entry.reason.join("\n")))
         );
     }
@@ -132,7 +132,7 @@ fn details(entry: &Entry<'_>, options: &ReportOptions) -> String {
     let mut out = format!(
         "<details open><summary><code>{}</code>{}</summary>\n\n",
         html(&entry.subject),
-        html(&entry.how)
+        html(&entry.how_compared())
     );
     if let Some(place) = entry.place() {
         let _ = writeln!(out, "At {}:\n", code(&place));

@@ -25,6 +25,8 @@ pub(in crate::report) struct Entry<'a> {
     pub subject: String,
     /// What happened to it, to be put right behind it: ` failed after 3.1s in checkPhase`.
     pub how: String,
+    /// How it compares with the run before, if that is known.
+    pub compared: Option<Compared>,
     /// The first checks that fail by it, and how many do.
     pub checks: &'a [String],
     pub checks_total: usize,
@@ -48,12 +50,22 @@ pub(in crate::report) struct Entry<'a> {
     pub drv_path: Option<&'a StorePath>,
 }
 
+/// How a cause of failure compares with the run before.
+#[derive(Debug)]
+pub(in crate::report) struct Compared {
+    /// Whether it is new for any of its checks.
+    pub is_new: bool,
+    /// The same in words, to be put right behind `how`.
+    pub words: String,
+}
+
 impl Entry<'_> {
     fn new(outcome: Outcome, subject: String, how: String) -> Self {
         Self {
             outcome,
             subject,
             how,
+            compared: None,
             checks: &[],
             checks_total: 0,
             file: None,
@@ -67,6 +79,13 @@ impl Entry<'_> {
             has_more_log: false,
             drv_path: None,
         }
+    }
+
+    /// What happened, and how that compares with the run before.
+    pub(in crate::report) fn how_compared(&self) -> String {
+        let compared = self.compared.as_ref();
+        let compared = compared.map_or("", |compared| compared.words.as_str());
+        format!("{}{compared}", self.how)
     }
 
     /// `FILE:LINE:COLUMN` as far as known.
@@ -95,10 +114,12 @@ impl Summary {
         let evaluation = self.evaluation_errors.in_order().into_iter().enumerate();
         let evaluation = evaluation.map(|(n, (error, checks))| Entry {
             excerpt: self.excerpts.get(&n).map(Vec::as_slice).unwrap_or_default(),
+            compared: self.compared(checks),
             ..of_evaluation(error, checks)
         });
         let mishaps = self.mishaps.in_order().into_iter();
         let mishaps = mishaps.map(|((outcome, why), checks)| Entry {
+            compared: self.compared(checks),
             checks: &checks.named,
             checks_total: checks.total,
             reason: why.lines().collect(),
@@ -113,11 +134,35 @@ impl Summary {
                 ..Entry::new(Outcome::InfrastructureFailed, "error".to_owned(), how)
             }
         });
+        let failures = self.failures.iter().map(|failure| Entry {
+            compared: self.compared(&failure.breaks),
+            ..of_failure(failure)
+        });
         evaluation
-            .chain(self.failures.iter().map(of_failure))
+            .chain(failures)
             .chain(mishaps)
             .chain(error)
             .collect()
+    }
+
+    /// Tells what failed before, too, from what is new.
+    fn compared(&self, checks: &Checks) -> Option<Compared> {
+        if !self.past.is_known || checks.named.is_empty() {
+            return None;
+        }
+        let new = checks.total.saturating_sub(checks.before);
+        let words = if new == 0 {
+            " (failed before, too)".to_owned()
+        } else if checks.before == 0 {
+            " (new)".to_owned()
+        } else {
+            let all = counted(checks.total, "check");
+            format!(" (new for {} of {all})", count(new))
+        };
+        Some(Compared {
+            is_new: new > 0,
+            words,
+        })
     }
 
     /// Why nothing more could be done, unless one of the causes says it.

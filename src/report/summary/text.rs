@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Causes, Checks, Entry, Summary, last_line::last_line};
+use super::{Causes, Checks, Entry, Summary, entry::Compared, last_line::last_line};
 use crate::{
     event::{Counts, Outcome, RunOutcome},
     report::{
@@ -176,7 +176,19 @@ impl Text<'_> {
     }
 
     fn entry(&mut self, entry: &Entry<'_>) {
-        self.heading(entry.outcome, &entry.subject, &entry.how);
+        let compared = match &entry.compared {
+            Some(Compared {
+                is_new: true,
+                words,
+            }) => paint(&self.styles.notice, words),
+            Some(Compared {
+                is_new: false,
+                words,
+            }) => paint(&self.styles.dim, words),
+            None => String::new(),
+        };
+        let how = format!("{}{compared}", entry.how);
+        self.heading(entry.outcome, &entry.subject, &how);
         if let Some(checks) = entry.breaks() {
             let is_cut = entry.checks_total > entry.checks.len();
             self.labelled("breaks", &self.dimmed(is_cut, checks));
@@ -203,7 +215,11 @@ impl Text<'_> {
             self.labelled(label, &command);
         }
         if let Some(drv_path) = entry.drv_path.filter(|_| entry.has_more_log) {
-            self.labelled("full log", &shell::show_log(drv_path));
+            let command = match (check, &self.options.logs) {
+                (Some(check), Some(_)) => shell::show_check_log(self.options, check),
+                (None, _) | (_, None) => shell::show_log(drv_path),
+            };
+            self.labelled("full log", &command);
         }
     }
 
