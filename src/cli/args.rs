@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::size::parse_size;
+use super::{keys::KeysArgs, size::parse_size};
 use crate::nix::{Installable, System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -122,6 +122,10 @@ pub(super) struct CheckArgs {
     /// How many of the last lines of a failed build's log are shown
     #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output", value_parser = at_most_ten_thousand(0))]
     pub(super) log_lines: usize,
+
+    /// Keys.
+    #[command(flatten)]
+    pub(super) keys: KeysArgs,
 
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]

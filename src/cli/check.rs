@@ -3,7 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,34 +12,43 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    keys::{restore_on_panic, take_keys},
     print_error,
     setup::{JOBS_MAX, Setup, cores, runtime},
 };
 use crate::{
     event::Event,
     graph::Planner,
-    report::{Format, ReportOptions, Reporter, resolve},
-    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
+    report::{Format, ReportOptions, Reporter, SharedReporter, resolve},
+    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
 const OTHER_CONNECTIONS: usize = 4;
+/// How often the display is drawn anew while someone reads what a run that is over has left.
+const REFRESH: Duration = Duration::from_millis(100);
 /// How long children may take to be gone after the second signal.
 const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
-    let mut reporter = Reporter::new(report_options(args, &setup));
+    let reporter = Arc::new(Mutex::new(Reporter::new(report_options(args, &setup))));
+    restore_on_panic();
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, &mut reporter));
+    let code = runtime.block_on(run(args, setup, &reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
-    let _ = reporter.finish();
+    let _ = lock(&reporter).finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
 
-async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
+/// The reporter, whoever panicked while it was held.
+pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
+    reporter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn run(args: &CheckArgs, setup: Setup, reporter: &SharedReporter) -> Result<u8, Failure> {
     let slots = setup.slots();
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
@@ -71,6 +80,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
     let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
+    let wishes = take_keys(reporter, lock(reporter).takes_keys());
     let ports = Ports {
         evaluate: Evaluation {
             warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
@@ -81,10 +91,11 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         store,
         builder,
         stops: stop_rx,
+        wishes: wishes.inputs,
     };
     let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
     let mut report = |event: &Event| {
-        let result = reporter.report(event);
+        let result = lock(reporter).report(event);
         // There is nowhere else to tell it.
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -93,24 +104,41 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         }
         result
     };
-    let (at_once_tx, at_once_rx) = oneshot::channel();
+    let (at_once_tx, mut at_once_rx) = oneshot::channel();
+    let keyboard = wishes.keyboard;
     // Apart from the run, which stands still while nobody reads what it writes.
     tokio::spawn(async move {
-        let Some(stop) = signals.recv().await else {
-            return;
-        };
-        let _ = stop_tx.send(stop);
-        if let Some(stop) = signals.recv().await {
+        let mut is_told = false;
+        while let Some(stop) = signals.recv().await {
+            // Ctrl-C in a pager is meant for that.
+            if stop == Stop::Interrupt && keyboard.is_lent() {
+                continue;
+            }
+            // The first one is carried out by the run, unless that is over.
+            if !is_told && stop_tx.send(stop).is_ok() {
+                is_told = true;
+                continue;
+            }
             let _ = at_once_tx.send(stop);
             tokio::time::sleep(AT_ONCE).await;
+            Reporter::restore_terminal();
             std::process::exit(stop.exit_code().into());
         }
     });
-    tokio::select! {
-        code = coordinate(state, ports, &mut report) => Ok(code),
+    let code = tokio::select! {
+        code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
-        Ok(stop) = at_once_rx => Ok(stop.exit_code()),
+        Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
+    };
+    while lock(reporter).is_read() {
+        tokio::select! {
+            () = wishes.left.notified() => break,
+            // The verdict stands.
+            _ = &mut at_once_rx => break,
+            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
+        }
     }
+    Ok(code)
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
@@ -135,6 +163,7 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         log_lines: args.log_lines,
         verbosity,
         log: args.log,
+        keys: look.format == Format::Matrix && args.keys.are_wanted(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         nix_version: setup.host.version.numbers,

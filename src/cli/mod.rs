@@ -8,6 +8,7 @@ mod check;
 mod eval;
 mod failure;
 mod generate;
+mod keys;
 mod local_flake;
 mod setup;
 mod size;

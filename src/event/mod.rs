@@ -7,6 +7,7 @@ mod counts;
 mod kind;
 mod outcome;
 mod progress;
+mod wait;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use counts::Counts;
 pub use kind::EventKind;
 pub use outcome::{Outcome, RunOutcome};
 pub use progress::Progress;
+pub use wait::{Download, Wait, WaitReason};
 
 /// The version of the JSON form.
 pub const FORMAT: u32 = 1;

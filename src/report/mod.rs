@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `options` | which format, with colours or not: [`resolve`] |
 //! | `reporter` | who writes where |
-//! | `matrix/` | the live block of a terminal |
+//! | `matrix/` | the live block of a terminal, its keys, and what they open |
+//! | `wish` | what someone at the keyboard wants |
 //! | `plain`, `json` | the two streams |
 //! | `line`, `words`, `summary`, `running` | single lines, the end, and what runs, the same for terminal and stream |
 //! | `format`, `sanitize`, `styles`, `shell` | figures, hostile text, colours, commands to copy |
@@ -27,8 +28,11 @@ mod script;
 mod shell;
 mod styles;
 mod summary;
+mod wish;
 mod words;
 
+pub use matrix::keyboard::{Keyboard, SharedReporter};
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
 pub use sanitize::harmless;
+pub use wish::Wish;

@@ -34,6 +34,8 @@ pub struct ReportOptions {
     pub verbosity: i8,
     /// Whether the JSON stream has the lines of logs.
     pub log: bool,
+    /// Whether the matrix takes keys.
+    pub keys: bool,
     /// The flake as the user named it, for commands that reproduce a failure.
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.

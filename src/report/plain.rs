@@ -61,7 +61,7 @@ impl Plain {
         if weight >= least {
             self.write(&lines)?;
         }
-        if let EventKind::Ticked { progress } = &event.kind
+        if let EventKind::Ticked { progress, .. } = &event.kind
             && event.elapsed.saturating_sub(self.last_heartbeat) >= HEARTBEAT
         {
             self.last_heartbeat = event.elapsed;
@@ -95,7 +95,7 @@ impl Plain {
         if progress.evaluating {
             parts.push(format!(
                 "{} evaluated",
-                counted(progress.evaluated, "attribute")
+                counted(progress.evaluated, "check")
             ));
         }
         let steps = self.running.in_order();

@@ -5,9 +5,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::sanitize::{fit, log_line};
+use super::{
+    format::bytes,
+    sanitize::{fit, log_line},
+    words::step_name,
+};
 use crate::{
-    event::{Event, EventKind},
+    event::{Download, Event, EventKind},
     nix::StorePath,
 };
 
@@ -40,15 +44,42 @@ pub(super) struct RunningStep {
     pub attempt: u32,
     /// What its log said last.
     pub last_line: String,
+    /// How far its download is, and where it comes from.
+    pub download: Option<Download>,
 }
 
 impl RunningStep {
+    fn new(name: String, order: u64, started: Duration) -> Self {
+        Self {
+            order,
+            name,
+            check: String::new(),
+            more_checks: 0,
+            machine: String::new(),
+            substitute: false,
+            started,
+            expected: None,
+            phase: String::new(),
+            waits_for: String::new(),
+            attempt: 1,
+            last_line: String::new(),
+            download: None,
+        }
+    }
+
     /// What it is at: the phase, the download, what it waits for.
     pub(super) fn stage(&self) -> String {
         let stage = if !self.waits_for.is_empty() {
             format!("waits: {}", self.waits_for)
         } else if !self.phase.is_empty() {
             self.phase.clone()
+        } else if let Some(Download {
+            done_bytes,
+            expected_bytes: expected @ 1..,
+            ..
+        }) = self.download
+        {
+            format!("{} of {}", bytes(done_bytes), bytes(expected))
         } else if self.substitute {
             "downloading".to_owned()
         } else {
@@ -58,6 +89,34 @@ impl RunningStep {
             format!("{stage}, attempt {}", self.attempt)
         } else {
             stage
+        }
+    }
+
+    /// The same in a word, for where there is little room.
+    pub(super) fn short_stage(&self) -> String {
+        match &self.download {
+            Some(Download {
+                done_bytes,
+                expected_bytes: expected @ 1..,
+                ..
+            }) => {
+                let percent = u128::from(*done_bytes) * 100 / u128::from(*expected);
+                format!("load {}%", percent.min(100))
+            }
+            Some(_) | None => {
+                let stage = self.stage();
+                stage.strip_suffix("Phase").unwrap_or(&stage).to_owned()
+            }
+        }
+    }
+
+    /// The newest there is to say of it: the last line of its log, or where its download comes from.
+    pub(super) fn news(&self) -> String {
+        match &self.download {
+            Some(Download { source, .. }) if self.substitute && !source.is_empty() => {
+                format!("from {source}")
+            }
+            Some(_) | None => self.last_line.clone(),
         }
     }
 }
@@ -85,18 +144,13 @@ impl RunningSteps {
             } => {
                 let attempt = self.steps.get(drv_path).map_or(1, |step| step.attempt);
                 let step = RunningStep {
-                    order: self.started,
-                    name: kept(name),
                     check: kept(checks.first().map_or("", String::as_str)),
                     more_checks: checks.len().saturating_sub(1),
                     machine: kept(machine),
                     substitute: *substitute,
-                    started: event.elapsed,
                     expected: *expected,
-                    phase: String::new(),
-                    waits_for: String::new(),
                     attempt,
-                    last_line: String::new(),
+                    ..RunningStep::new(kept(name), self.started, event.elapsed)
                 };
                 self.started += 1;
                 self.steps.insert(drv_path.clone(), step);
@@ -106,7 +160,13 @@ impl RunningSteps {
                 step.waits_for.clear();
             }),
             EventKind::StepWaiting { drv_path, reason } => {
-                self.change(drv_path, |step| step.waits_for = kept(reason));
+                let order = self.started;
+                // Whoever waits for a lock has not begun, and holds a slot all the same.
+                let step = self.steps.entry(drv_path.clone()).or_insert_with(|| {
+                    RunningStep::new(kept(step_name(drv_path)), order, event.elapsed)
+                });
+                step.waits_for = kept(reason);
+                self.started += 1;
             }
             EventKind::StepLogged { drv_path, lines } => self.change(drv_path, |step| {
                 step.waits_for.clear();
@@ -128,6 +188,16 @@ impl RunningSteps {
                 step.waits_for.clear();
             }),
             EventKind::StepFinished { drv_path, .. } => _ = self.steps.remove(drv_path),
+            EventKind::Ticked { downloads, .. } => {
+                for download in downloads {
+                    self.change(&download.drv_path, |step| {
+                        step.download = Some(Download {
+                            source: kept(&download.source),
+                            ..download.clone()
+                        });
+                    });
+                }
+            }
             EventKind::RunStarted { .. }
             | EventKind::CheckFound { .. }
             | EventKind::EvaluationFailed { .. }
@@ -137,7 +207,7 @@ impl RunningSteps {
             | EventKind::CheckFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
-            | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Glyphs {
     pub down: &'static str,
     /// In front of quoted lines.
     pub quote: &'static str,
+    /// In front of what is chosen from a list.
+    pub chosen: &'static str,
     spinner: &'static [&'static str],
 }
 
@@ -60,6 +62,7 @@ const UNICODE: Glyphs = Glyphs {
     dot: "·",
     down: "↓",
     quote: "│",
+    chosen: "▸",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
 };
 
@@ -72,6 +75,7 @@ const ASCII: Glyphs = Glyphs {
     dot: "|",
     down: "down",
     quote: "|",
+    chosen: ">",
     spinner: &["|", "/", "-", "\\"],
 };
 

@@ -205,6 +205,7 @@ impl Summary {
             | EventKind::StepFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
         true

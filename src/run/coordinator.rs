@@ -1,6 +1,7 @@
 //! The loop around [`State::apply`]: takes inputs from everywhere, carries out the effects.
 
 use std::{
+    collections::HashMap,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -49,6 +50,8 @@ pub struct Ports {
     pub builder: Builder,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
+    /// What people want of the run while it goes on: [`Input::CancelChecks`], [`Input::Explain`].
+    pub wishes: mpsc::UnboundedReceiver<Input>,
 }
 
 /// Where events go.
@@ -70,6 +73,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         store,
         builder,
         mut stops,
+        mut wishes,
     } = ports;
     let (evaluated_tx, mut evaluated_rx) = mpsc::channel(EVALUATED_WAITING);
     let (message_tx, mut message_rx) = mpsc::unbounded_channel();
@@ -94,6 +98,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         builder,
         message_tx,
         cancel,
+        cancel_of: HashMap::new(),
         give_up_at: None,
         exit_code: None,
         report: Some(report),
@@ -113,6 +118,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
                 evaluation.abort();
                 desk.give_up(&mut tasks);
             }
+            Some(wish) = wishes.recv() => desk.take(wish, &mut tasks),
             Some(message) = message_rx.recv() => match message {
                 Message::Input(input @ Input::EvaluationEnded { .. }) if evaluating => evaluation_end = Some(input),
                 Message::Input(input) => desk.take(input, &mut tasks),
@@ -143,6 +149,8 @@ struct Desk<'a> {
     builder: Builder,
     message_tx: mpsc::UnboundedSender<Message>,
     cancel: CancellationToken,
+    /// Stops a single attempt.
+    cancel_of: HashMap<StepId, CancellationToken>,
     /// When to stop waiting for what was told to stop.
     give_up_at: Option<Instant>,
     exit_code: Option<u8>,
@@ -173,6 +181,11 @@ impl Desk<'_> {
             Effect::Emit(kind) => self.emit(kind),
             Effect::Plan(wanted) => self.plan(wanted, tasks),
             Effect::Start(start) => self.start(start, tasks),
+            Effect::Cancel(step) => {
+                if let Some(cancel) = self.cancel_of.get(&step) {
+                    cancel.cancel();
+                }
+            }
             Effect::CancelAll => {
                 self.cancel.cancel();
                 self.give_up_at = Some(Instant::now() + STOP_LIMIT);
@@ -213,8 +226,10 @@ impl Desk<'_> {
         });
     }
 
-    fn start(&self, start: Start, tasks: &mut JoinSet<()>) {
-        let (builder, cancel) = (self.builder.clone(), self.cancel.clone());
+    fn start(&mut self, start: Start, tasks: &mut JoinSet<()>) {
+        let (builder, cancel) = (self.builder.clone(), self.cancel.child_token());
+        // One for each step: an attempt begins only when the one before has ended.
+        self.cancel_of.insert(start.step, cancel.clone());
         let message_tx = self.message_tx.clone();
         tasks.spawn(async move {
             let step = start.step;

@@ -72,6 +72,12 @@ pub(super) struct Step {
     pub(super) log: LogTail,
     /// Bytes downloaded, and to download.
     pub(super) download: (u64, u64),
+    /// Where it is downloaded from.
+    pub(super) source: String,
+    /// Whether a check that is not over needs it.
+    pub(super) is_wanted: bool,
+    /// Whether its attempt was told to stop because nothing needed it any more.
+    pub(super) is_cancelled: bool,
     /// Why nobody can build it or what failed, in words.
     pub(super) reason: Option<String>,
 }
@@ -106,6 +112,9 @@ impl Step {
             phase: None,
             log: LogTail::new(log_lines),
             download: (0, 0),
+            source: String::new(),
+            is_wanted: true,
+            is_cancelled: false,
             reason: None,
         }
     }

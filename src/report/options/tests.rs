@@ -11,6 +11,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         log_lines: 25,
         verbosity: 0,
         log: false,
+        keys: false,
         flake: ".".into(),
         attribute: "checks".into(),
         nix_version: (2, 34),
