@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
-    keys::{restore_on_panic, take_keys},
+    keys::take_keys,
     print_error,
     setup::{JOBS_MAX, Setup, cores, runtime},
 };
@@ -34,7 +34,7 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
     let reporter = Arc::new(Mutex::new(Reporter::new(report_options(args, &setup))));
-    restore_on_panic();
+    Reporter::restore_terminal_on_panic();
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, &reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
@@ -80,7 +80,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &SharedReporter) -> Resul
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
     let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
-    let wishes = take_keys(reporter, lock(reporter).takes_keys());
+    let wishes = take_keys(reporter);
     let ports = Ports {
         evaluate: Evaluation {
             warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),

@@ -1,13 +1,14 @@
 //! `--no-keys`, and what becomes of the wishes that keys stand for.
 
-use std::{panic, sync::Arc};
+use std::sync::Arc;
 
 use clap::Args;
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::{Notify, mpsc};
 
+use super::check::lock;
 use crate::{
-    report::{Keyboard, Reporter, SharedReporter, Wish},
+    report::{Keyboard, SharedReporter, Wish},
     run::Input,
 };
 
@@ -35,11 +36,12 @@ pub(super) struct Wishes {
     pub(super) keyboard: Keyboard,
 }
 
-/// Starts to take keys for this reporter, if `is_wanted`. To be called in a runtime.
-pub(super) fn take_keys(reporter: &SharedReporter, is_wanted: bool) -> Wishes {
+/// Starts to take keys for this reporter, if it is to have any. To be called in a runtime.
+pub(super) fn take_keys(reporter: &SharedReporter) -> Wishes {
     let (input_tx, inputs) = mpsc::unbounded_channel();
     let (left, keyboard) = (Arc::new(Notify::new()), Keyboard::default());
-    if is_wanted {
+    let takes_keys = lock(reporter).takes_keys();
+    if takes_keys {
         let pass_on = {
             let left = Arc::clone(&left);
             move |wish| {
@@ -59,7 +61,7 @@ pub(super) fn take_keys(reporter: &SharedReporter, is_wanted: bool) -> Wishes {
                 let _ = input_tx.send(input);
             }
         };
-        super::check::lock(reporter).on_wish(pass_on.clone());
+        lock(reporter).on_wish(pass_on.clone());
         keyboard.start(reporter, pass_on);
     }
     Wishes {
@@ -67,13 +69,4 @@ pub(super) fn take_keys(reporter: &SharedReporter, is_wanted: bool) -> Wishes {
         left,
         keyboard,
     }
-}
-
-/// From now on, a panic leaves the terminal in order before it is told of.
-pub(super) fn restore_on_panic() {
-    let told = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        Reporter::restore_terminal();
-        told(panic);
-    }));
 }

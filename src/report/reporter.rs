@@ -1,6 +1,9 @@
 //! The one place where events meet writers.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    panic,
+};
 
 use super::{
     Format, ReportOptions, Wish, json, line,
@@ -190,9 +193,18 @@ impl Reporter {
         }
     }
 
-    /// Undoes at once what was changed of the terminal, from wherever: for a panic, or an end that cannot wait.
+    /// Undoes at once what was changed of the terminal, from wherever: for an end that cannot wait.
     pub fn restore_terminal() {
         terminal::restore();
+    }
+
+    /// From now on, a panic leaves the terminal in order before it is told of.
+    pub fn restore_terminal_on_panic() {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            terminal::restore();
+            told(panic);
+        }));
     }
 
     /// Leaves the terminal in order. Needed where a run ends without [`EventKind::RunFinished`].

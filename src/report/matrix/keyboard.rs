@@ -21,17 +21,22 @@ use rustix::{
     fs::fstat,
     process::{getpgrp, getppid, getsid},
 };
-use signal_hook::{consts::SIGTSTP, low_level::emulate_default_handler};
+use signal_hook::{
+    consts::{SIGQUIT, SIGTSTP},
+    low_level::emulate_default_handler,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{key::Keys, terminal};
 use crate::{
     nix::StorePath,
-    report::{Reporter, Wish},
+    report::{Reporter, Wish, words::step_name},
 };
 
 /// How long the rest of a key may be under way.
 const KEY_REST: Duration = Duration::from_millis(40);
+/// The pager where none is chosen: with colours, and at the end, where errors are.
+const DEFAULT_PAGER: &str = "less -R +G";
 /// How often is looked whether keys can be read, while they cannot.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -110,7 +115,7 @@ impl Keyboard {
         };
         self.is_lent.store(true, Ordering::Relaxed);
         lock(reporter).suspend();
-        let notice = page(&text).err();
+        let notice = page(step_name(drv_path), &text).err();
         lock(reporter).resume();
         self.is_lent.store(false, Ordering::Relaxed);
         if let Some(notice) = notice {
@@ -118,12 +123,21 @@ impl Keyboard {
         }
     }
 
-    /// From now on, Ctrl-Z leaves the terminal to the shell in order.
+    /// From now on, Ctrl-Z and Ctrl-\\ leave the terminal to the shell in order.
     fn stop_in_order(&self, reporter: SharedReporter) {
-        // Without it the shell has to put the terminal in order itself, as most do.
-        let Ok(mut stops) = signal(SignalKind::from_raw(SIGTSTP)) else {
+        // Without them the shell has to put the terminal in order itself, as most do.
+        let (Ok(mut stops), Ok(mut quits)) = (
+            signal(SignalKind::from_raw(SIGTSTP)),
+            signal(SignalKind::quit()),
+        ) else {
             return;
         };
+        tokio::spawn(async move {
+            if quits.recv().await.is_some() {
+                terminal::restore();
+                let _ = emulate_default_handler(SIGQUIT);
+            }
+        });
         let keyboard = self.clone();
         tokio::spawn(async move {
             while stops.recv().await.is_some() {
@@ -169,10 +183,10 @@ fn is_orphaned() -> bool {
     own.is_none() || own != parent || own == Some(getpgrp())
 }
 
-/// Lets the pager show a text. An error is a line for people.
-fn page(text: &str) -> Result<(), String> {
+/// Lets the pager show a text of this name. An error is a line for people.
+fn page(name: &str, text: &str) -> Result<(), String> {
     let file = tempfile::Builder::new()
-        .prefix("nixci-")
+        .prefix(&format!("{name}-"))
         .suffix(".log")
         .tempfile();
     let written = file.and_then(|mut file| {
@@ -182,7 +196,7 @@ fn page(text: &str) -> Result<(), String> {
     let file = written.map_err(|error| format!("cannot write the log for the pager: {error}"))?;
     let pager = env::var("PAGER").unwrap_or_default();
     let pager = if pager.trim().is_empty() {
-        "less -R"
+        DEFAULT_PAGER
     } else {
         &pager
     };
