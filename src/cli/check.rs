@@ -15,6 +15,7 @@ use super::{
     keys::take_keys,
     print_error,
     setup::{JOBS_MAX, Setup, cores, runtime},
+    source_tree::source_tree,
 };
 use crate::{
     event::Event,
@@ -33,7 +34,11 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
-    let reporter = Arc::new(Mutex::new(Reporter::new(report_options(args, &setup))));
+    let reporter = Reporter::new(
+        report_options(args, &setup),
+        source_tree(setup.local.as_ref()),
+    );
+    let reporter = Arc::new(Mutex::new(reporter));
     Reporter::restore_terminal_on_panic();
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, &reporter));
@@ -147,6 +152,8 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         FormatArg::Matrix => Some(Format::Matrix),
         FormatArg::Plain => Some(Format::Plain),
         FormatArg::Json => Some(Format::Json),
+        FormatArg::Github => Some(Format::Github),
+        FormatArg::Gitlab => Some(Format::Gitlab),
     };
     let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
     let verbosity = clamp(args.verbose) - clamp(args.quiet);
@@ -164,6 +171,8 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         verbosity,
         log: args.log,
         keys: look.format == Format::Matrix && args.keys.are_wanted(),
+        fold: !args.output.no_fold,
+        stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         nix_version: setup.host.version.numbers,

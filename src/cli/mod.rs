@@ -10,8 +10,10 @@ mod failure;
 mod generate;
 mod keys;
 mod local_flake;
+mod output;
 mod setup;
 mod size;
+mod source_tree;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Format, ReportOptions, Wish, json, line,
+    Format, ReportOptions, SourceTree, Wish, json, line,
     matrix::{Key, Matrix, Modes, terminal},
     plain::Plain,
     styles::Styles,
@@ -22,6 +22,7 @@ pub struct Reporter {
     options: ReportOptions,
     styles: Styles,
     summary: Summary,
+    source: Box<dyn SourceTree>,
     face: Face,
     wish: Option<Box<dyn Fn(Wish) + Send>>,
 }
@@ -45,8 +46,8 @@ impl Face {
 }
 
 impl Reporter {
-    /// Makes a reporter that writes to stdout and stderr as its options say.
-    pub fn new(options: ReportOptions) -> Self {
+    /// Makes a reporter that writes to stdout and stderr as its options say. `source` has the flake's own files.
+    pub fn new(options: ReportOptions, source: Box<dyn SourceTree>) -> Self {
         let face = match options.look.format {
             Format::Matrix => {
                 let modes = if options.keys {
@@ -56,21 +57,23 @@ impl Reporter {
                 };
                 Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity, modes)))
             }
-
-            Format::Plain => Face::Plain(Plain::new(Box::new(io::stdout()), options.verbosity)),
+            Format::Plain | Format::Github | Format::Gitlab => {
+                Face::Plain(Plain::new(Box::new(io::stdout()), &options))
+            }
             Format::Json => Face::Json {
                 stdout: Box::new(io::stdout()),
-                people: Plain::new(Box::new(io::stderr()), options.verbosity),
+                people: Plain::new(Box::new(io::stderr()), &options),
             },
         };
-        Self::with_face(options, face)
+        Self::with_face(options, source, face)
     }
 
-    fn with_face(options: ReportOptions, face: Face) -> Self {
+    fn with_face(options: ReportOptions, source: Box<dyn SourceTree>, face: Face) -> Self {
         Self {
             styles: Styles::new(options.look.color, options.look.unicode),
             summary: Summary::new(options.log_lines),
             options,
+            source,
             face,
             wish: None,
         }
@@ -124,6 +127,7 @@ impl Reporter {
     }
 
     fn end(&mut self, ending: Ending<'_>) -> io::Result<()> {
+        self.summary.look_into(&*self.source);
         let extent = match (&self.face, self.options.verbosity) {
             (Face::Json { .. }, _) => Extent::Headings,
             (_, ..0) => Extent::Failures,
@@ -134,7 +138,10 @@ impl Reporter {
             .lines(ending, extent, &self.options, &self.styles);
         match &mut self.face {
             Face::Json { people, .. } => people.write(&lines),
-            Face::Plain(plain) => plain.write(&lines),
+            Face::Plain(plain) => {
+                plain.write(&lines)?;
+                plain.annotate(&self.summary.annotations(ending))
+            }
             Face::Matrix(matrix) => matrix.end(ending.duration, lines, &self.styles),
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct Glyphs {
     pub dot: &'static str,
     /// A download.
     pub down: &'static str,
+    /// Between what is and what should be.
+    pub arrow: &'static str,
     /// In front of quoted lines.
     pub quote: &'static str,
     /// In front of what is chosen from a list.
@@ -61,6 +63,7 @@ const UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     dot: "·",
     down: "↓",
+    arrow: "→",
     quote: "│",
     chosen: "▸",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
@@ -74,6 +77,7 @@ const ASCII: Glyphs = Glyphs {
     ellipsis: "...",
     dot: "|",
     down: "down",
+    arrow: "->",
     quote: "|",
     chosen: ">",
     spinner: &["|", "/", "-", "\\"],

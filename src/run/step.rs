@@ -41,6 +41,10 @@ pub(super) enum Status {
 
 /// One derivation to obtain.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, true or not whatever the others are"
+)]
 pub(super) struct Step {
     pub(super) target: StorePath,
     pub(super) drv_path: StorePath,

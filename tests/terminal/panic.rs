@@ -9,7 +9,7 @@ use std::{
 
 use nixci::{
     event::{Event, EventKind},
-    report::{Format, Look, ReportOptions, Reporter},
+    report::{Format, Look, NoSource, ReportOptions, Reporter},
 };
 
 use crate::terminal::Terminal;
@@ -40,7 +40,7 @@ fn a_panic_leaves_the_terminal_as_it_was() {
 
 fn show_and_panic() {
     Reporter::restore_terminal_on_panic();
-    let mut reporter = Reporter::new(ReportOptions {
+    let options = ReportOptions {
         look: Look {
             format: Format::Matrix,
             color: true,
@@ -50,10 +50,13 @@ fn show_and_panic() {
         verbosity: 0,
         log: false,
         keys: true,
+        fold: true,
+        stall_timeout: None,
         flake: ".".into(),
         attribute: "checks".into(),
         nix_version: (2, 34),
-    });
+    };
+    let mut reporter = Reporter::new(options, Box::new(NoSource));
     let message = "a warning".to_owned();
     let event = Event {
         at: jiff::Timestamp::now(),
@@ -62,12 +65,9 @@ fn show_and_panic() {
     };
     reporter.report(&event).unwrap();
     let modes = rustix::termios::tcgetattr(io::stdin()).unwrap().local_modes;
-    println!(
-        "modes were changed: {}\r",
-        !modes.contains(rustix::termios::LocalModes::ICANON)
-    );
+    let is_changed = !modes.contains(rustix::termios::LocalModes::ICANON);
     // What is dropped while the stack is left would put the terminal in order as well.
     let reporter = Arc::new(Mutex::new(reporter));
     mem::forget(Arc::clone(&reporter));
-    panic!("in the midst of it");
+    panic!("in the midst of it, modes were changed: {is_changed}");
 }

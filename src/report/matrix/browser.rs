@@ -13,7 +13,7 @@ mod waits_page;
 use std::time::Duration;
 
 pub(super) use self::list::Kind;
-use self::{help::HelpPage, list::List, log_page::LogPage, waits_page::WaitsPage};
+use self::{list::List, log_page::LogPage, waits_page::WaitsPage};
 use super::{Size, key::Key, logs::Logs, model::Model, text_line::TextLine};
 use crate::{nix::StorePath, report::styles::Styles};
 
@@ -51,7 +51,7 @@ enum Page {
     List(List),
     Log(LogPage),
     Waits(WaitsPage),
-    Help(HelpPage),
+    Help,
 }
 
 /// The pages that are open.
@@ -70,7 +70,7 @@ impl Browser {
 
     /// Opens with the keys there are.
     pub(super) fn help() -> Self {
-        Self::open(Page::Help(HelpPage))
+        Self::open(Page::Help)
     }
 
     fn open(page: Page) -> Self {
@@ -94,7 +94,7 @@ impl Browser {
     pub(super) fn explained_check(&self) -> Option<&str> {
         match self.pages.last()? {
             Page::Waits(page) => Some(page.check()),
-            Page::List(_) | Page::Log(_) | Page::Help(_) => None,
+            Page::List(_) | Page::Log(_) | Page::Help => None,
         }
     }
 
@@ -109,7 +109,7 @@ impl Browser {
             Page::List(list) => list.apply(key, facts, body),
             Page::Log(page) => page.apply(key, facts, body),
             Page::Waits(page) => page.apply(key),
-            Page::Help(page) => page.apply(key),
+            Page::Help => help::apply(key),
         };
         match step {
             Step::Stay => None,
@@ -146,7 +146,7 @@ impl Browser {
             Page::List(list) => list.render(canvas),
             Page::Log(page) => page.render(canvas),
             Page::Waits(page) => page.render(canvas),
-            Page::Help(page) => page.render(canvas),
+            Page::Help => help::render(canvas),
         };
         if let Some(notice) = &self.notice {
             drawing.last = canvas.line().skip(1).push(notice, &styles.notice).finish();

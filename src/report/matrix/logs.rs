@@ -134,7 +134,9 @@ impl Logs {
                 self.change(drv_path, |log| {
                     log.checks.clone_from(checks);
                     if log.lines.is_empty() {
-                        log_tail.iter().for_each(|line| log.push(line));
+                        for line in log_tail {
+                            log.push(line);
+                        }
                     }
                     log.push("");
                     error.lines().for_each(|line| log.push(line));

@@ -15,7 +15,7 @@ pub(super) mod screen;
 pub(super) mod terminal;
 mod text_line;
 
-use std::{io, time::Duration};
+use std::{fmt::Write as _, io, time::Duration};
 
 use self::{
     browser::{Action, Browser, Facts, Kind},
@@ -204,7 +204,7 @@ impl Matrix {
         let log = self.logs.as_ref()?.of(drv_path)?;
         let mut text = String::new();
         if log.before > 0 {
-            text.push_str(&format!("({} lines before)\n", log.before));
+            _ = writeln!(text, "({} lines before)", log.before);
         }
         for (_, line) in log.lines_from(0) {
             text.push_str(&log_line(line, color, LOG_COLUMNS_MAX, "..."));

@@ -34,44 +34,39 @@ const LINES: &[(&str, &str)] = &[
 /// How wide the keys are.
 const KEY_COLUMNS: usize = 8;
 
-#[derive(Debug)]
-pub(super) struct HelpPage;
-
-impl HelpPage {
-    pub(super) fn apply(&self, key: Key) -> Step {
-        match key {
-            Key::Char('q' | '?') | Key::Escape | Key::Enter => Step::Back,
-            Key::Char(_)
-            | Key::Ctrl(_)
-            | Key::Backspace
-            | Key::Up
-            | Key::Down
-            | Key::Left
-            | Key::Right
-            | Key::PageUp
-            | Key::PageDown
-            | Key::Home
-            | Key::End => Step::Stay,
-        }
+pub(super) fn apply(key: Key) -> Step {
+    match key {
+        Key::Char('q' | '?') | Key::Escape | Key::Enter => Step::Back,
+        Key::Char(_)
+        | Key::Ctrl(_)
+        | Key::Backspace
+        | Key::Up
+        | Key::Down
+        | Key::Left
+        | Key::Right
+        | Key::PageUp
+        | Key::PageDown
+        | Key::Home
+        | Key::End => Step::Stay,
     }
+}
 
-    pub(super) fn render(&self, canvas: Canvas<'_>) -> Drawing {
-        let styles = canvas.styles;
-        let line = |(key, what): &(&str, &str)| {
-            let line = canvas.line();
-            if key.is_empty() {
-                return line.skip(1).push(what, &styles.dim).finish();
-            }
-            line.skip(3)
-                .push(key, &styles.strong)
-                .skip_to(3 + KEY_COLUMNS)
-                .push(what, &styles.plain)
-                .finish()
-        };
-        Drawing {
-            title: canvas.title("keys", ""),
-            body: LINES.iter().map(line).take(canvas.size.lines).collect(),
-            last: canvas.keys(&[("q", "back")]),
+pub(super) fn render(canvas: Canvas<'_>) -> Drawing {
+    let styles = canvas.styles;
+    let line = |(key, what): &(&str, &str)| {
+        let line = canvas.line();
+        if key.is_empty() {
+            return line.skip(1).push(what, &styles.dim).finish();
         }
+        line.skip(3)
+            .push(key, &styles.strong)
+            .skip_to(3 + KEY_COLUMNS)
+            .push(what, &styles.plain)
+            .finish()
+    };
+    Drawing {
+        title: canvas.title("keys", ""),
+        body: LINES.iter().map(line).take(canvas.size.lines).collect(),
+        last: canvas.keys(&[("q", "back")]),
     }
 }

@@ -86,9 +86,10 @@ impl List {
 
     pub(super) fn apply(&mut self, key: Key, facts: Facts<'_>, body: Size) -> Step {
         if let Some(check) = self.asks.take() {
-            return match key {
-                Key::Char('y' | 'Y') => Step::Act(Action::Cancel(check)),
-                _ => Step::Stay,
+            return if matches!(key, Key::Char('y' | 'Y')) {
+                Step::Act(Action::Cancel(check))
+            } else {
+                Step::Stay
             };
         }
         if self.filter.is_open() && self.filter.apply(key) {
@@ -190,7 +191,7 @@ impl List {
             .min(entries.len().saturating_sub(lines));
         let shown = entries.iter().enumerate().skip(top).take(lines);
         let mut body: Vec<_> = shown
-            .map(|(n, entry)| self.entry(canvas, entry, n == at))
+            .map(|(n, entry)| line(canvas, entry, n == at))
             .collect();
         if body.is_empty() {
             let nothing = match (self.filter.text(), self.kind) {
@@ -252,72 +253,73 @@ impl List {
             last,
         }
     }
+}
 
-    fn entry(&self, canvas: Canvas<'_>, entry: &Entry<'_>, is_chosen: bool) -> String {
-        let styles = canvas.styles;
-        let now = canvas.facts.now;
-        let model = canvas.facts.model;
-        let (glyph, style, detail) = match entry {
-            Entry::Log(_, log) if log.end.is_some() => {
-                let (glyph, style, detail) = match &log.end {
-                    Some((outcome, took, phase)) => {
-                        let (glyph, style) = styles.outcome(*outcome);
-                        let phase = if phase.is_empty() {
-                            String::new()
-                        } else {
-                            format!(" in {phase}")
-                        };
-                        (
-                            glyph,
-                            style,
-                            format!("{} after {}{phase}", spoken(*outcome), duration(*took)),
-                        )
-                    }
-                    None => (styles.glyphs.waiting, &styles.dim, String::new()),
-                };
-                (glyph, style, detail)
-            }
-            Entry::Log(drv_path, _) => {
-                let step = model.running.of(drv_path);
-                let detail = step.map_or(String::new(), |step| {
-                    let took = duration(now.saturating_sub(step.started));
-                    format!("{} {took}  {}", step.stage(), step.last_line)
-                });
-                (styles.glyphs.spinner(now), &styles.run, detail)
-            }
-            Entry::Check(check) => match model.blocker(check) {
-                Some(step) if check.is_running => {
-                    let took = duration(now.saturating_sub(step.started));
+/// A line of the list.
+fn line(canvas: Canvas<'_>, entry: &Entry<'_>, is_chosen: bool) -> String {
+    let styles = canvas.styles;
+    let now = canvas.facts.now;
+    let model = canvas.facts.model;
+    let (glyph, style, detail) = match entry {
+        Entry::Log(_, log) if log.end.is_some() => {
+            let (glyph, style, detail) = match &log.end {
+                Some((outcome, took, phase)) => {
+                    let (glyph, style) = styles.outcome(*outcome);
+                    let phase = if phase.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" in {phase}")
+                    };
                     (
-                        styles.glyphs.spinner(now),
-                        &styles.run,
-                        format!("{} {took}", step.stage()),
+                        glyph,
+                        style,
+                        format!("{} after {}{phase}", spoken(*outcome), duration(*took)),
                     )
                 }
-                Some(step) => (
+                None => (styles.glyphs.waiting, &styles.dim, String::new()),
+            };
+            (glyph, style, detail)
+        }
+        Entry::Log(drv_path, _) => {
+            let step = model.running.of(drv_path);
+            let detail = step.map_or(String::new(), |step| {
+                let took = duration(now.saturating_sub(step.started));
+                format!("{} {took}  {}", step.stage(), step.last_line)
+            });
+            (styles.glyphs.spinner(now), &styles.run, detail)
+        }
+        Entry::Check(check) => match model.blocker(check) {
+            Some(step) if check.is_running => {
+                let took = duration(now.saturating_sub(step.started));
+                (
                     styles.glyphs.spinner(now),
                     &styles.run,
-                    format!("waits for {}", step.name),
-                ),
-                None => (styles.glyphs.waiting, &styles.dim, "waiting".to_owned()),
-            },
-        };
-        let name_style = if is_chosen {
-            &styles.strong
-        } else {
-            &styles.plain
-        };
-        let mark = if is_chosen { styles.glyphs.chosen } else { " " };
-        let name = entry.name();
-        let room = (canvas.size.columns * 3 / 5).max(12);
-        canvas
-            .line()
-            .push(mark, &styles.strong)
-            .push(glyph, style)
-            .skip(1)
-            .push_within(&name, room, name_style)
-            .skip(2)
-            .push(&detail, &styles.dim)
-            .finish()
-    }
+                    format!("{} {took}", step.stage()),
+                )
+            }
+            Some(step) => (
+                styles.glyphs.spinner(now),
+                &styles.run,
+                format!("waits for {}", step.name),
+            ),
+            None => (styles.glyphs.waiting, &styles.dim, "waiting".to_owned()),
+        },
+    };
+    let name_style = if is_chosen {
+        &styles.strong
+    } else {
+        &styles.plain
+    };
+    let mark = if is_chosen { styles.glyphs.chosen } else { " " };
+    let name = entry.name();
+    let room = (canvas.size.columns * 3 / 5).max(12);
+    canvas
+        .line()
+        .push(mark, &styles.strong)
+        .push(glyph, style)
+        .skip(1)
+        .push_within(&name, room, name_style)
+        .skip(2)
+        .push(&detail, &styles.dim)
+        .finish()
 }

@@ -152,7 +152,9 @@ fn a_log_is_followed_searched_and_wrapped() {
     let mut pressed = Pressed::new(&midst(), Kind::Logs);
     pressed.keys("j\r");
     assert_snapshot!("log_followed", pressed.text());
-    let more = Script::default().at(70_000).log("clippy", &["new", "newer"]);
+    let more = Script::default()
+        .at(70_000)
+        .log("clippy", &["new", "newer"]);
     pressed.observe(&more);
     assert!(pressed.text().contains("newer"));
     pressed.keys("k");
