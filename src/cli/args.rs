@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::{keys::KeysArgs, output::OutputArgs, size::parse_size};
+use super::{diff::DiffArgs, keys::KeysArgs, output::OutputArgs, size::parse_size, why::WhyArgs};
 use crate::nix::{Installable, System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -39,6 +39,16 @@ pub(super) enum Command {
     ///
     /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and prints each with its derivation.
     Eval(Box<EvalArgs>),
+    /// Compare the checks with those of another commit, without building
+    ///
+    /// Evaluates both and tells which checks are added, gone, or other derivations than at REVISION. A flake that looks
+    /// at its own revision has other derivations in every commit.
+    Diff(Box<DiffArgs>),
+    /// Tell what would be built for a check, and why
+    ///
+    /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
+    /// the reason. Builds nothing.
+    Why(Box<WhyArgs>),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {
@@ -173,7 +183,7 @@ pub(super) struct EvalArgs {
 }
 
 /// What to evaluate and how.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"

@@ -20,6 +20,22 @@ impl Failure {
         }
     }
 
+    /// What the user asked for cannot be.
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 2,
+            error: error.into(),
+        }
+    }
+
+    /// The evaluation does not have what was asked for.
+    pub(super) fn evaluation(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 3,
+            error: error.into(),
+        }
+    }
+
     /// Prints the error as one line and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         print_error(&format_args!("{:#}", self.error) as &dyn Display);

@@ -5,8 +5,10 @@
 
 mod args;
 mod check;
+mod diff;
 mod eval;
 mod failure;
+mod gather;
 mod generate;
 mod keys;
 mod local_flake;
@@ -14,6 +16,7 @@ mod output;
 mod setup;
 mod size;
 mod source_tree;
+mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -31,6 +34,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Why(args) => why::why(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),

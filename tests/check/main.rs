@@ -18,6 +18,7 @@ mod daemon;
 mod events;
 mod nix_host;
 mod outcomes;
+mod questions;
 mod selection;
 mod stopping;
 mod store_view;
