@@ -16,6 +16,7 @@ mod cache;
 mod ci;
 mod daemon;
 mod events;
+mod history;
 mod nix_host;
 mod outcomes;
 mod questions;

@@ -36,6 +36,7 @@ impl State {
             if step.status == Status::Ready {
                 self.make_ready(id);
             }
+            self.count_in(id);
         }
     }
 
@@ -53,6 +54,7 @@ impl State {
             if step.status == Status::Running && !std::mem::replace(&mut step.is_cancelled, true) {
                 self.effects.push(Effect::Cancel(id));
             }
+            self.count_out(id);
         }
     }
 

@@ -87,12 +87,10 @@ impl State {
 
     /// How far each running download is.
     pub(super) fn running_downloads(&self) -> Vec<Download> {
-        if self.ready.running(Means::Substitute) == 0 {
-            return Vec::new();
-        }
-        self.steps
+        self.running
             .iter()
-            .filter(|step| step.status == Status::Running && step.means == Means::Substitute)
+            .map(|id| &self.steps[id.0])
+            .filter(|step| step.means == Means::Substitute)
             .map(|step| Download {
                 drv_path: step.drv_path.clone(),
                 source: step.source.clone(),

@@ -6,10 +6,14 @@
 
 mod cancelling;
 mod endings;
+mod estimates;
 mod failures;
 mod scheduling;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use super::State;
 use crate::{
@@ -47,6 +51,8 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        only: None,
+        previous: HashMap::new(),
         log_lines: 3,
     }
 }
