@@ -70,6 +70,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-history -d 'Rec
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-step-summary -d 'In a CI that shows summaries of steps: write none'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'

@@ -103,6 +103,7 @@ impl Record {
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
     }

@@ -1,17 +1,23 @@
 //! The one place where events meet writers.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    panic,
+};
 
 use super::{
-    FileError, Format, ReportFiles, ReportOptions, SourceTree,
+    FileError, Format, ReportFiles, ReportOptions, SourceTree, Wish,
     files::Files,
     json, line,
-    matrix::Matrix,
+    matrix::{Key, Matrix, Modes, terminal},
     plain::Plain,
     styles::Styles,
     summary::{Ending, Extent, Summary},
 };
-use crate::event::{Event, EventKind, RunOutcome};
+use crate::{
+    event::{Event, EventKind, RunOutcome},
+    nix::StorePath,
+};
 
 /// Shows a run as it goes on.
 pub struct Reporter {
@@ -21,6 +27,7 @@ pub struct Reporter {
     source: Box<dyn SourceTree>,
     files: Files,
     face: Face,
+    wish: Option<Box<dyn Fn(Wish) + Send>>,
 }
 
 enum Face {
@@ -30,6 +37,15 @@ enum Face {
         stdout: Box<dyn Write + Send>,
         people: Plain,
     },
+}
+
+impl Face {
+    fn matrix(&mut self) -> Option<&mut Matrix> {
+        match self {
+            Self::Matrix(matrix) => Some(matrix),
+            Self::Plain(_) | Self::Json { .. } => None,
+        }
+    }
 }
 
 impl Reporter {
@@ -42,7 +58,14 @@ impl Reporter {
             Box::new(io::stdout())
         };
         let face = match options.look.format {
-            Format::Matrix => Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity))),
+            Format::Matrix => {
+                let modes = if options.keys {
+                    Modes::Keys
+                } else {
+                    Modes::Silent
+                };
+                Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity, modes)))
+            }
             Format::Plain | Format::Github | Format::Gitlab => {
                 Face::Plain(Plain::new(stdout, &options))
             }
@@ -67,7 +90,13 @@ impl Reporter {
             source,
             files: Files::new(files),
             face,
+            wish: None,
         }
+    }
+
+    /// Tells what the display wants of the run by itself to this function, too.
+    pub fn on_wish(&mut self, wish: impl Fn(Wish) + Send + 'static) {
+        self.wish = Some(Box::new(wish));
     }
 
     /// Shows what happened. Returns when it is written.
@@ -88,11 +117,11 @@ impl Reporter {
                 )?;
             }
             Face::Matrix(matrix) => {
-                matrix.report(
-                    event,
-                    line::lines(event, is_news, &self.styles),
-                    &self.styles,
-                );
+                let lines = line::lines(event, is_news, &self.styles);
+                let wanted = matrix.report(event, lines, &self.styles);
+                if let (Some(wanted), Some(wish)) = (wanted, &self.wish) {
+                    wish(wanted);
+                }
             }
         }
         if let EventKind::RunFinished {
@@ -140,7 +169,76 @@ impl Reporter {
         self.files.take_errors()
     }
 
-    /// Leaves the terminal in order, and writes what is known to the files. Needed where a run ends without [`EventKind::RunFinished`].
+    /// Whether keys are of use: the options say so.
+    pub fn takes_keys(&self) -> bool {
+        self.options.keys
+    }
+
+    /// Takes a key. Returns what is wanted by it.
+    pub(super) fn press(&mut self, key: Key) -> Option<Wish> {
+        let styles = &self.styles;
+        self.face.matrix()?.press(key, styles)
+    }
+
+    /// The log of a derivation for a pager, as far as it is known.
+    pub(super) fn log_text(&mut self, drv_path: &StorePath) -> Option<String> {
+        let color = self.styles.color;
+        self.face.matrix()?.log_text(drv_path, color)
+    }
+
+    /// Leaves the terminal to someone else until [`Self::resume`].
+    pub(super) fn suspend(&mut self) {
+        if let Some(matrix) = self.face.matrix() {
+            matrix.suspend();
+        }
+    }
+
+    /// Takes the terminal again.
+    pub(super) fn resume(&mut self) {
+        let styles = &self.styles;
+        if let Some(matrix) = self.face.matrix() {
+            matrix.resume(styles);
+        }
+    }
+
+    /// Says something to whoever is at the keyboard.
+    pub(super) fn notify(&mut self, notice: String) {
+        let styles = &self.styles;
+        if let Some(matrix) = self.face.matrix() {
+            matrix.notify(notice, styles);
+        }
+    }
+
+    /// Whether the run is over and someone still reads: what it has to say at the end is written when [`Wish::Leave`]
+    /// comes and [`Self::finish`] is called.
+    pub fn is_read(&mut self) -> bool {
+        self.face.matrix().is_some_and(|matrix| matrix.is_read())
+    }
+
+    /// Draws anew what someone still reads: the terminal's size may have changed.
+    pub fn refresh(&mut self) {
+        let styles = &self.styles;
+        if let Some(matrix) = self.face.matrix() {
+            matrix.draw(styles);
+        }
+    }
+
+    /// Undoes at once what was changed of the terminal, from wherever: for an end that cannot wait.
+    pub fn restore_terminal() {
+        terminal::restore();
+    }
+
+    /// From now on, a panic leaves the terminal in order before it is told of.
+    pub fn restore_terminal_on_panic() {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            terminal::restore();
+            told(panic);
+        }));
+    }
+
+    /// Leaves the terminal in order, and writes what is known to the files. Needed where a run ends without
+    /// [`EventKind::RunFinished`].
     ///
     /// # Errors
     ///

@@ -245,6 +245,7 @@ impl Summary {
             | EventKind::StepFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
         true

@@ -24,25 +24,10 @@ fn xml(events: &[Event]) -> String {
         record.observe(event);
         summary.observe(event);
     }
-    let error = events.iter().find_map(|event| match &event.kind {
-        EventKind::RunFinished { error, .. } => error.as_deref(),
-        EventKind::RunStarted { .. }
-        | EventKind::CheckFound { .. }
-        | EventKind::EvaluationFailed { .. }
-        | EventKind::EvaluationWarning { .. }
-        | EventKind::EvaluationFinished { .. }
-        | EventKind::PlanChanged { .. }
-        | EventKind::StepStarted { .. }
-        | EventKind::StepPhase { .. }
-        | EventKind::StepWaiting { .. }
-        | EventKind::StepLogged { .. }
-        | EventKind::StepRetrying { .. }
-        | EventKind::StepFinished { .. }
-        | EventKind::CheckFinished { .. }
-        | EventKind::Warned { .. }
-        | EventKind::RunCancelled { .. }
-        | EventKind::Ticked { .. } => None,
-    });
+    let error = match events.last().map(|event| &event.kind) {
+        Some(EventKind::RunFinished { error, .. }) => error.as_deref(),
+        Some(_) | None => None,
+    };
     let counts = record.counts();
     let ending = Ending {
         outcome: error.map_or(RunOutcome::Failed, |_| RunOutcome::Errored),
