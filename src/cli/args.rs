@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::size::parse_size;
-use crate::nix::{Installable, System};
+use super::{scope_args::ScopeArgs, size::parse_size};
+use crate::{config::parse_duration, nix::System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
 #[derive(Debug, Parser)]
@@ -53,6 +53,9 @@ Examples:
   nixci check .#packages                   its packages
   nixci check github:NixOS/patchelf        the checks of a flake elsewhere
   nixci check .#checks.x86_64-linux.fmt    a single one
+  nixci check . fmt 'nixos-*'              those that patterns choose
+  nixci check .#checks .#devShells         several attributes
+  nixci check --file release.nix -A tests  without a flake
   nixci check --systems aarch64-linux      those of another system that a remote builder has
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
 
@@ -91,13 +94,13 @@ pub(super) struct CheckArgs {
     #[arg(long, help_heading = "Building")]
     pub(super) download: bool,
 
-    /// Stop a build that takes longer than this many seconds
-    #[arg(long, value_name = "SECONDS", help_heading = "Building")]
-    pub(super) timeout: Option<u64>,
+    /// Stop a build that takes longer than this: a number of seconds, or a duration such as 10m
+    #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
+    pub(super) timeout: Option<Duration>,
 
-    /// Stop a build that writes nothing to its log for this many seconds
-    #[arg(long, value_name = "SECONDS", help_heading = "Building")]
-    pub(super) max_silent_time: Option<u64>,
+    /// Stop a build that writes nothing to its log for this long
+    #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
+    pub(super) max_silent_time: Option<Duration>,
 
     /// How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere
     #[arg(
@@ -171,10 +174,9 @@ pub(super) struct EvalArgs {
     reason = "each is an option of its own"
 )]
 pub(super) struct SourceArgs {
-    /// The flake and the attribute to look at: any flake reference Nix takes; the attribute with or without a system
-    #[arg(value_name = "FLAKE[#ATTRIBUTE]", default_value = ".#checks")]
-    #[arg(value_parser = clap::builder::StringValueParser::new().try_map(|text| Installable::parse(&text)))]
-    pub(super) installable: Installable,
+    /// What is looked at.
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
 
     /// The systems to look at, separated by commas [default: those this machine has a builder for]
     #[arg(

@@ -46,7 +46,10 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
     let pool = setup
         .pool(
-            setup.client_settings(args.timeout, args.max_silent_time),
+            setup.client_settings(
+                args.timeout.or(setup.configuration.timeout()),
+                args.max_silent_time,
+            ),
             connections,
         )
         .await;
@@ -56,7 +59,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         flake: setup.installable.flake.clone(),
         title: setup.title(),
         revision: setup.revision(),
-        attribute: setup.installable.attribute.to_string(),
+        attribute: setup.configuration.attributes_shown(),
         systems: setup.systems.clone().unwrap_or_default(),
         evaluator: setup.evaluator.name().to_owned(),
         nix_version: setup.host.version.text.clone(),

@@ -17,7 +17,7 @@ use super::{
     setup::{Setup, runtime},
 };
 use crate::{
-    eval::{EvalError, EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
+    eval::{EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
     nix::{AttrPath, StorePath, System},
     report::{Format, harmless, resolve},
     run::{PooledStore, stops},
@@ -114,13 +114,8 @@ async fn run(args: &EvalArgs, setup: Setup) -> Result<u8, Failure> {
     let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
-            let code = if matches!(error, EvalError::Infrastructure(_)) {
-                4
-            } else {
-                3
-            };
             print_error(&error);
-            return Ok(code);
+            return Ok(error.exit_code());
         }
     };
     if args.format == EvalFormatArg::Table {

@@ -12,6 +12,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// The command line or a file is wrong.
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 2,
+            error: error.into(),
+        }
+    }
+
     /// Nix, its daemon or this machine is at fault.
     pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
         Self {
@@ -20,7 +28,7 @@ impl Failure {
         }
     }
 
-    /// Prints the error as one line and returns its exit code.
+    /// Prints the error and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         print_error(&format_args!("{:#}", self.error) as &dyn Display);
         ExitCode::from(self.exit_code)

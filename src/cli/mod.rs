@@ -5,12 +5,15 @@
 
 mod args;
 mod check;
+mod configuration;
 mod eval;
 mod failure;
 mod generate;
 mod local_flake;
+mod scope_args;
 mod setup;
 mod size;
+mod targets;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 

@@ -219,16 +219,13 @@ impl State {
             }),
             Err(EvalError::Cancelled) => {}
             Err(error) => {
-                let exit_code = match error {
-                    EvalError::Infrastructure(_) => 4,
-                    EvalError::Flake(_)
-                    | EvalError::AttributeMissing { .. }
-                    | EvalError::Cancelled => 3,
-                };
+                let exit_code = error.exit_code();
                 let message = error.to_string();
                 let failure = match error {
                     EvalError::Flake(failure) => failure,
                     EvalError::AttributeMissing { .. }
+                    | EvalError::NothingChosen { .. }
+                    | EvalError::Usage(_)
                     | EvalError::Infrastructure(_)
                     | EvalError::Cancelled => EvalFailure {
                         message: message.clone(),

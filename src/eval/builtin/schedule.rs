@@ -24,6 +24,8 @@ pub(super) struct Task {
     pub(super) path: AttrPath,
     /// Whether all that is wanted is to know if it is a set with something in it.
     pub(super) is_survey: bool,
+    /// Whether it is wanted only if it is a set, for what is in it: a derivation is not evaluated any further then.
+    pub(super) is_glance: bool,
     /// Whether this is its second and last try.
     pub(super) is_alone: bool,
 }
@@ -103,7 +105,16 @@ impl Task {
         Self {
             path,
             is_survey: false,
+            is_glance: false,
             is_alone: false,
+        }
+    }
+
+    /// Makes the first try at an attribute that is wanted only for what is in it.
+    pub(super) fn glance(path: AttrPath) -> Self {
+        Self {
+            is_glance: true,
+            ..Self::evaluate(path)
         }
     }
 
@@ -112,6 +123,7 @@ impl Task {
         Self {
             path,
             is_survey: true,
+            is_glance: true,
             is_alone: false,
         }
     }
@@ -144,12 +156,7 @@ impl Schedule {
         self.stage = Stage::Paused;
     }
 
-    /// Adds something to do.
-    pub(super) fn push(&mut self, task: Task) {
-        self.queue.push_back(task);
-    }
-
-    /// Adds several things to do.
+    /// Adds things to do.
     pub(super) fn extend(&mut self, tasks: Vec<Task>) {
         self.queue.extend(tasks);
     }

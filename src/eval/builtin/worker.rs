@@ -12,7 +12,7 @@ use tokio::{io::AsyncWriteExt, process::Command, sync::mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    root, text,
+    expressions, root, text,
     transcript::{Said, Transcript},
 };
 use crate::{
@@ -75,6 +75,7 @@ impl Worker {
             // Not before `repl`, where not every version heeds it; and what the user says comes later and counts.
             .args(purity(request))
             .args(super::common_arguments(request))
+            .args(expressions::search_path(request))
             // The line editor has a history and looks at the terminal.
             .env("XDG_DATA_HOME", home)
             .env("INPUTRC", "/dev/null")
@@ -108,19 +109,20 @@ impl Worker {
         Ok((worker, conversation.run(stop)))
     }
 
-    /// Tells it what to look at, once, before anything else: the flake's outputs, and the attribute below which all
-    /// paths begin.
-    pub(super) fn open(&self, root: &str, prefix: &AttrPath) {
-        let prefix = names(prefix);
+    /// Tells it what to look at, once, before anything else: the expression for the flake's outputs or the file's value.
+    pub(super) fn open(&self, request: &EvalRequest, root: &str) {
+        let opening = expressions::opening(request, root);
+        let prefix = names(&request.installable.attribute);
         let nonce = &self.nonce;
         self.send(format!(
-            "r = {root}\np = {prefix}\nl = path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ path))) null\n"
+            "{opening}p = {prefix}\n\
+             l = path: deep: builtins.trace (\"{nonce} \" + builtins.toJSON (s k a r (p ++ path) deep)) null\n"
         ));
     }
 
-    /// Asks what is at this attribute path below the prefix.
-    pub(super) fn look(&self, path: &AttrPath) {
-        self.send(format!("l {}\nd 0\n", names(path)));
+    /// Asks what is at this attribute path below the attribute asked for; `deep`: a derivation is evaluated, too.
+    pub(super) fn look(&self, path: &AttrPath, deep: bool) {
+        self.send(format!("l {} {deep}\nd 0\n", names(path)));
     }
 
     fn send(&self, lines: String) {
@@ -129,7 +131,8 @@ impl Worker {
     }
 }
 
-fn names(path: &AttrPath) -> String {
+/// Writes a path as a list of Nix.
+pub(super) fn names(path: &AttrPath) -> String {
     text::list(path.names().iter().map(String::as_str))
 }
 

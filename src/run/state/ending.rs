@@ -35,7 +35,9 @@ impl State {
         let reason = match &ending {
             Ending::FailFast => "--fail-fast".to_owned(),
             // Why has been told.
-            Ending::Errored { exit_code: 3, .. } => "the flake cannot be evaluated".to_owned(),
+            Ending::Errored {
+                exit_code: 2 | 3, ..
+            } => "the evaluation failed".to_owned(),
             Ending::Errored { message, .. } => message.clone(),
             Ending::Stopped(stop) => stop.as_str().to_owned(),
         };

@@ -175,6 +175,7 @@ fn check(name: &str, drv_name: &str) -> EvaluatedCheck {
         name: drv_name.into(),
         system: System::parse("x86_64-linux").unwrap(),
         outputs: BTreeMap::from([("out".into(), Some(path(drv_name)))]),
+        extra: None,
     }
 }
 

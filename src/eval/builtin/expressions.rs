@@ -1,0 +1,110 @@
+//! The expressions of the command line, on their way to a worker.
+//!
+//! A worker reads lines, and would wait for the rest of an expression that is not complete: so each is given to a `nix`
+//! of its own first, which says what is wrong with it.
+
+use std::ffi::OsString;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{nix_output::NixOutput, text, worker::names};
+use crate::eval::{EvalError, EvalRequest, FileSource};
+
+/// Checks that every expression is one.
+pub(super) async fn check(
+    request: &EvalRequest,
+    stop: &CancellationToken,
+) -> Result<(), EvalError> {
+    let scope = &request.scope;
+    let functions = [("--select", &scope.select), ("--apply", &scope.apply)];
+    let functions = functions
+        .into_iter()
+        .filter_map(|(option, function)| Some((option.to_owned(), function.as_deref()?)));
+    let args = scope.file.iter().flat_map(|file| &file.args);
+    let args = args.map(|(name, expression)| (format!("--arg {name}"), expression.as_str()));
+    for (option, expression) in functions.chain(args) {
+        // In a function, so that nothing is evaluated; on lines of its own, since it may end in a comment.
+        let wrapped = format!("builtins.typeOf (_: (\n{expression}\n))");
+        let arguments = ["eval", "--impure", "--raw", "--expr", &wrapped].map(OsString::from);
+        let output = NixOutput::of(request, &arguments, stop).await?;
+        if !output.status.success() {
+            let error = output.error.unwrap_or_default();
+            let why = error.lines().map(str::trim).find(|line| !line.is_empty());
+            return Err(EvalError::Usage(format!(
+                "the expression of `{option}` is wrong: {}",
+                why.unwrap_or("Nix gives no reason")
+                    .trim_start_matches("error:")
+                    .trim_start()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What is said to a worker before it looks at anything: `k`, what is done to values on the way; `a`, what is applied to
+/// derivations; and `r`, the outputs of the flake or the value of the file, which is what the expression `root` gives.
+pub(super) fn opening(request: &EvalRequest, root: &str) -> String {
+    let scope = &request.scope;
+    let mut lines = match &scope.file {
+        Some(file) => auto_call(file),
+        None => "k = value: value\n".to_owned(),
+    };
+    let apply = scope.apply.as_deref().map(expression);
+    lines.push_str(&format!("a = {}\n", apply.as_deref().unwrap_or("null")));
+    let Some(select) = &scope.select else {
+        return format!("{lines}r = {root}\n");
+    };
+    lines.push_str(&format!("e = {}\n", expression(select)));
+    lines.push_str(&format!(
+        "m = {}\n",
+        text::one_line(include_str!("replace.nix"))
+    ));
+    let asked = &request.installable.attribute;
+    let paths: Vec<_> = scope
+        .roots()
+        .iter()
+        .map(|root| names(&asked.join(root)))
+        .collect();
+    format!("{lines}o = {root}\nr = m e [ {} ] o\n", paths.join(" "))
+}
+
+/// The arguments that set the search path.
+pub(super) fn search_path(request: &EvalRequest) -> Vec<OsString> {
+    let include = request.scope.file.iter().flat_map(|file| &file.include);
+    include
+        .flat_map(|entry| ["-I".into(), entry.into()])
+        .collect()
+}
+
+fn auto_call(file: &FileSource) -> String {
+    let (mut lines, mut args) = (String::new(), String::new());
+    for (at, (name, value)) in file.args.iter().enumerate() {
+        lines.push_str(&format!("e{at} = {}\n", expression(value)));
+        args.push_str(&format!("{} = e{at}; ", text::string(name)));
+    }
+    for (name, value) in &file.strings {
+        args.push_str(&format!(
+            "{} = {}; ",
+            text::string(name),
+            text::string(value)
+        ));
+    }
+    let call = text::one_line(include_str!("auto_call.nix"));
+    format!("{lines}k = ({call}) {{ {args}}}\n")
+}
+
+/// Writes an expression of the command line as one line.
+fn expression(expression: &str) -> String {
+    if expression.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        // Paths in it are those of the folder nixci runs in. A comment ends with the line.
+        expression.to_owned()
+    } else {
+        format!(
+            "import (builtins.toFile \"expression.nix\" {})",
+            text::string(expression)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;
