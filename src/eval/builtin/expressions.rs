@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{nix_output::NixOutput, text, worker::names};
+use super::{nix_output::NixOutput, root, text, worker::names};
 use crate::eval::{EvalError, EvalRequest, FileSource};
 
 /// Checks that every expression is one.
@@ -23,6 +23,15 @@ pub(super) async fn check(
     let args = scope.file.iter().flat_map(|file| &file.args);
     let args = args.map(|(name, expression)| (format!("--arg {name}"), expression.as_str()));
     for (option, expression) in functions.chain(args) {
+        if !is_plain(expression)
+            && !request.options.impure
+            && request.nix_version < (2, root::PURE_SINCE)
+        {
+            return Err(EvalError::Usage(format!(
+                "before Nix 2.{} the expression of `{option}` must be a single line of ASCII without `#`",
+                root::PURE_SINCE
+            )));
+        }
         // In a function, so that nothing is evaluated; on lines of its own, since it may end in a comment.
         let wrapped = format!("builtins.typeOf (_: (\n{expression}\n))");
         let arguments = ["eval", "--impure", "--raw", "--expr", &wrapped].map(OsString::from);
@@ -95,8 +104,8 @@ fn auto_call(file: &FileSource) -> String {
 
 /// Writes an expression of the command line as one line.
 fn expression(expression: &str) -> String {
-    if expression.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        // Paths in it are those of the folder nixci runs in. A comment ends with the line.
+    if is_plain(expression) {
+        // Paths in it are those below the folder nixci runs in.
         expression.to_owned()
     } else {
         format!(
@@ -104,6 +113,13 @@ fn expression(expression: &str) -> String {
             text::string(expression)
         )
     }
+}
+
+/// Whether a worker can be told an expression as it is. A comment would hide what newer versions put behind it.
+fn is_plain(expression: &str) -> bool {
+    expression
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'#')
 }
 
 #[cfg(test)]
