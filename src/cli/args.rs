@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::{scope_args::ScopeArgs, size::parse_size};
+use super::{output::OutputArgs, scope_args::ScopeArgs, size::parse_size};
 use crate::{config::parse_duration, nix::System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -102,7 +102,7 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
     pub(super) max_silent_time: Option<Duration>,
 
-    /// How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere
+    /// How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]
     #[arg(
         long,
         value_enum,
@@ -129,6 +129,10 @@ pub(super) struct CheckArgs {
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]
     pub(super) log: bool,
+
+    /// Where and how else the run is shown.
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 
     /// Show more: passed builds, phases and the lines of logs
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
@@ -268,7 +272,7 @@ fn at_most_ten_thousand(least: u64) -> impl clap::builder::TypedValueParser<Valu
 /// `--format` of `check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum FormatArg {
-    /// `matrix` on a terminal, `plain` elsewhere
+    /// `matrix` on a terminal; elsewhere what the CI understands, or `plain`
     #[default]
     Auto,
     /// A live table of checks and systems
@@ -277,6 +281,10 @@ pub(super) enum FormatArg {
     Plain,
     /// A JSON object per event
     Json,
+    /// As `plain`, with folded logs and annotations for GitHub, Gitea and Forgejo Actions
+    Github,
+    /// As `plain`, with folded logs for GitLab
+    Gitlab,
 }
 
 /// `--format` of `eval`.

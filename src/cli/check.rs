@@ -14,6 +14,7 @@ use super::{
     args::{CheckArgs, FormatArg},
     print_error,
     setup::{JOBS_MAX, Setup, cores, runtime},
+    source_tree::source_tree,
 };
 use crate::{
     event::Event,
@@ -30,7 +31,10 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
-    let mut reporter = Reporter::new(report_options(args, &setup));
+    let mut reporter = Reporter::new(
+        report_options(args, &setup),
+        source_tree(setup.local.as_ref()),
+    );
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
@@ -122,6 +126,8 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         FormatArg::Matrix => Some(Format::Matrix),
         FormatArg::Plain => Some(Format::Plain),
         FormatArg::Json => Some(Format::Json),
+        FormatArg::Github => Some(Format::Github),
+        FormatArg::Gitlab => Some(Format::Gitlab),
     };
     let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
     let verbosity = clamp(args.verbose) - clamp(args.quiet);
@@ -138,6 +144,8 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         log_lines: args.log_lines,
         verbosity,
         log: args.log,
+        fold: !args.output.no_fold,
+        stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         nix_version: setup.host.version.numbers,

@@ -10,9 +10,11 @@ mod eval;
 mod failure;
 mod generate;
 mod local_flake;
+mod output;
 mod scope_args;
 mod setup;
 mod size;
+mod source_tree;
 mod targets;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -9,6 +9,7 @@ mod check_pattern;
 mod derivation;
 #[cfg(test)]
 pub(crate) mod golden;
+mod hash;
 mod hex;
 mod installable;
 mod store_path;
@@ -20,6 +21,7 @@ pub use attr_path::{AttrPath, AttrPathError};
 pub use builders::{Builders, Machine};
 pub use check_pattern::{CheckPattern, CheckPatternError, Reach};
 pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
+pub use hash::{Hash, base32};
 pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};

@@ -60,6 +60,7 @@ pub(in crate::eval) struct Engine<'e, 'd> {
 struct Running {
     worker: Worker,
     has_answered: bool,
+    asked_at: Instant,
 }
 
 impl<'e, 'd> Engine<'e, 'd> {
@@ -76,14 +77,9 @@ impl<'e, 'd> Engine<'e, 'd> {
         // Beside nix-eval-jobs one is enough to find out names.
         let workers = if jobs.is_some() { 1 } else { request.workers };
         let mut schedule = Schedule::new(workers);
-        schedule.extend(
-            request
-                .scope
-                .roots()
-                .into_iter()
-                .map(Task::evaluate)
-                .collect(),
-        );
+        for root in request.scope.roots() {
+            schedule.push(Task::evaluate(root));
+        }
         let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
         Ok(Self {
             request,
@@ -170,7 +166,10 @@ impl<'e, 'd> Engine<'e, 'd> {
                     self.take_job(event)?;
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
-                _ = memory.tick() => self.watch_memory()?,
+                _ = memory.tick() => {
+                    self.schedule.withdraw();
+                    self.watch_memory()?;
+                }
                 () = sleep_until(pause_at) => {
                     pause_at = None;
                     self.schedule.pause();
@@ -247,20 +246,19 @@ impl<'e, 'd> Engine<'e, 'd> {
                     worker.open(self.request, &root.expression);
                 }
                 self.tasks.spawn(work);
-                let has_answered = false;
-                self.workers.insert(
-                    id,
-                    Running {
-                        worker,
-                        has_answered,
-                    },
-                );
+                let running = Running {
+                    worker,
+                    has_answered: false,
+                    asked_at: Instant::now(),
+                };
+                self.workers.insert(id, running);
             }
-            Effect::Look(id, path) => {
-                if let Some(running) = self.workers.get(&id) {
-                    let task = self.schedule.task(id);
-                    let deep = task.is_some_and(|task| !task.is_glance);
-                    running.worker.look(&path, deep);
+            Effect::Look(id, paths) => {
+                let task = self.schedule.task(id);
+                let deep = task.is_some_and(|task| !task.is_glance);
+                if let Some(running) = self.workers.get_mut(&id) {
+                    running.asked_at = Instant::now();
+                    running.worker.look(&paths, deep);
                 }
             }
             Effect::Stop(id) => self.stop(id),
@@ -289,6 +287,11 @@ impl<'e, 'd> Engine<'e, 'd> {
                 self.weigh(id);
                 if let Some(task) = task {
                     self.done(task, answer.as_deref().map_err(String::as_str))?;
+                }
+            }
+            Report::Rested => {
+                if let Some(running) = self.workers.get(&id) {
+                    self.schedule.rested(id, running.asked_at.elapsed());
                 }
             }
             Report::Ended(ended) => {

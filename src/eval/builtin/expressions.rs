@@ -72,7 +72,7 @@ pub(super) fn opening(request: &EvalRequest, root: &str) -> String {
     let paths: Vec<_> = scope
         .roots()
         .iter()
-        .map(|root| names(&asked.join(root)))
+        .map(|root| names(asked.join(root).names()))
         .collect();
     format!("{lines}o = {root}\nr = m e [ {} ] o\n", paths.join(" "))
 }

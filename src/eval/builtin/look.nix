@@ -3,11 +3,11 @@
 #
 # call: what is done to every value on the way, see auto_call.nix.
 # apply: a function for derivations, whose result is told; or null.
-# root: the outputs of the flake.
-# path: the names that lead to the attribute.
 # deep: whether a derivation is evaluated, too.
+# root: the outputs of the flake, or the value of a file.
+# path: the names that lead to the attribute.
 # Result: { kind = "derivation" | "glanced" | "set" | "other" | "missing" | "blocked"; … }, see answer.rs.
-call: apply: root: path: deep:
+call: apply: deep: root: path:
 let
   inherit (builtins) attrNames elemAt genList isAttrs isString length listToAttrs tryEval typeOf;
   stringOr = other: value: if isString value then value else other;

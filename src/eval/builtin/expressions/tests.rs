@@ -19,10 +19,7 @@ fn arguments_are_lines_and_strings_are_quoted() {
         include: Vec::new(),
     };
     let lines = auto_call(&file);
-    assert!(
-        lines.starts_with("e0 = 1 + 1\nk = (args: let "),
-        "{lines}"
-    );
+    assert!(lines.starts_with("e0 = 1 + 1\nk = (args: let "), "{lines}");
     assert!(
         lines.ends_with(") { \"a\" = e0; \"b\" = \"\\${\\\"\"; }\n"),
         "{lines}"
