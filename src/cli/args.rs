@@ -39,6 +39,11 @@ pub(super) enum Command {
     ///
     /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and prints each with its derivation.
     Eval(Box<EvalArgs>),
+    /// Show what `check` would work with, and where each value comes from
+    ///
+    /// Takes the options of `check` and shows what they, the flake's nixci.toml or buildbot-nix.toml and Nix's own
+    /// settings come to: a table, or with `--format json` an object.
+    Config(Box<CheckArgs>),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {

@@ -48,12 +48,10 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
     let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
+    let timeout = setup.configuration.timeout(args.timeout, &setup.host).value;
     let pool = setup
         .pool(
-            setup.client_settings(
-                args.timeout.or(setup.configuration.timeout()),
-                args.max_silent_time,
-            ),
+            setup.client_settings(Some(timeout), args.max_silent_time),
             connections,
         )
         .await;
@@ -73,6 +71,8 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        rules: setup.configuration.rules(args.timeout),
+        timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
         log_lines: args.log_lines,
     };
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);

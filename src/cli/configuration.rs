@@ -14,7 +14,9 @@ use super::{
     targets::{Targets, named, outermost},
 };
 use crate::{
-    config::{CheckRules, NixHost, Origin, RepositoryConfig, Sourced, Tree, Upload, fetched_tree},
+    config::{
+        CheckRule, CheckRules, NixHost, Origin, RepositoryConfig, Sourced, Tree, fetched_tree,
+    },
     eval::{EvalScope, FileSource},
     nix::{AttrPath, CheckPattern, Installable, System},
 };
@@ -120,19 +122,34 @@ impl Configuration {
         paths.collect::<Vec<_>>().join(", ")
     }
 
-    /// How long a build may take, by the files.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        self.file.timeout.as_ref().map(|timeout| timeout.value)
+    /// How long a build may take: as an option says, or else the files or Nix.
+    pub(super) fn timeout(&self, option: Option<Duration>, host: &NixHost) -> Sourced<Duration> {
+        let by_nix = || {
+            let seconds = host.settings.number("timeout");
+            let origin = if seconds == 0 {
+                Origin::Default
+            } else {
+                Origin::NixConf
+            };
+            Sourced::new(Duration::from_secs(seconds), origin)
+        };
+        match option {
+            Some(limit) => Sourced::new(limit, Origin::Flag("--timeout")),
+            None => self.file.timeout.clone().unwrap_or_else(by_nix),
+        }
     }
 
-    /// The options of single checks.
-    pub(super) fn rules(&self) -> CheckRules {
-        self.file.rules()
-    }
-
-    /// Where results go, by the files.
-    pub(super) fn upload(&self) -> Option<&Sourced<Upload>> {
-        self.file.upload.as_ref()
+    /// The options of single checks; an option for the time limit of all counts more than theirs.
+    pub(super) fn rules(&self, timeout_option: Option<Duration>) -> CheckRules {
+        let rules = self.file.checks.iter().map(|rule| CheckRule {
+            timeout: rule.value.timeout.filter(|_| timeout_option.is_none()),
+            ..rule.value.clone()
+        });
+        CheckRules::new(
+            rules.collect(),
+            self.installable().attribute,
+            self.scope.roots(),
+        )
     }
 }
 

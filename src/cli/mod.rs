@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod config;
 mod configuration;
 mod eval;
 mod failure;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Config(args) => config::config(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),

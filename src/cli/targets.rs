@@ -77,9 +77,12 @@ pub(super) fn named(values: &[String]) -> Result<Vec<(String, String)>, TargetsE
     };
     let pairs = values.chunks_exact(2);
     pairs
-        .map(|pair| match is_name(&pair[0]) {
-            true => Ok((pair[0].clone(), pair[1].clone())),
-            false => Err(TargetsError::ArgumentName(pair[0].clone())),
+        .map(|pair| {
+            if is_name(&pair[0]) {
+                Ok((pair[0].clone(), pair[1].clone()))
+            } else {
+                Err(TargetsError::ArgumentName(pair[0].clone()))
+            }
         })
         .collect()
 }

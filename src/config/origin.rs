@@ -16,8 +16,6 @@ pub struct Sourced<T> {
 pub enum Origin {
     /// An argument of the command line, by its name: `--systems`.
     Flag(&'static str),
-    /// A variable of the environment.
-    Environment(&'static str),
     /// A file in the flake's tree.
     File {
         /// Its name: `nixci.toml`.
@@ -47,7 +45,6 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => f.write_str(name),
-            Self::Environment(name) => write!(f, "${name}"),
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::NixConf => f.write_str("nix.conf"),
             Self::Default => f.write_str("default"),

@@ -93,11 +93,6 @@ impl RepositoryConfig {
             .iter()
             .any(|name| dir.join(name).symlink_metadata().is_ok())
     }
-
-    /// The options of single checks, with the time limit of all.
-    pub fn rules(&self) -> CheckRules {
-        CheckRules::new(self.checks.iter().map(|rule| rule.value.clone()).collect())
-    }
 }
 
 #[cfg(test)]

@@ -99,10 +99,7 @@ impl Selection {
 
     /// Takes a path apart into the attribute asked for, from the outputs on, and what is below it.
     fn split(&self, path: &AttrPath) -> (AttrPath, AttrPath) {
-        let is_above = |root: &&AttrPath| path.names().starts_with(root.names());
-        let root = self.roots.iter().find(is_above).cloned();
-        let root = root.unwrap_or_default();
-        let below = AttrPath::new(&path.names()[root.names().len()..]);
+        let (root, below) = path.split_root(&self.roots);
         (self.asked.join(&root), below)
     }
 

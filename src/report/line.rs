@@ -208,8 +208,10 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             outcome,
             cause,
             reason,
+            allowed,
             ..
         } => {
+            let allowed = if *allowed { ", as it may" } else { "" };
             let cause = cause
                 .as_ref()
                 .map_or(String::new(), |drv| format!(": {}", step_name(drv)));
@@ -217,7 +219,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
                 .as_ref()
                 .map_or(String::new(), |reason| format!(": {}", first_line(reason)));
             let rest = format!(
-                "{} ({}{cause}){reason}",
+                "{} ({}{cause}{allowed}){reason}",
                 check_name(check),
                 spoken(*outcome)
             );

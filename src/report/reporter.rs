@@ -84,6 +84,7 @@ impl Reporter {
             counts,
             duration,
             error,
+            allowed,
             ..
         } = &event.kind
         {
@@ -92,6 +93,7 @@ impl Reporter {
                 counts,
                 duration: *duration,
                 error: error.as_deref(),
+                allowed: *allowed,
             })?;
         }
         Ok(())

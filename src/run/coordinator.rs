@@ -227,7 +227,7 @@ impl Desk<'_> {
             }
             let notes = Arc::new(Notes::default());
             let end = builder
-                .obtain(&start.target, start.substitute, &cancel, &mut |note| {
+                .obtain(&start, &cancel, &mut |note| {
                     if notes.push(note) {
                         let _ = message_tx.send(Message::Noted(step, Arc::clone(&notes)));
                     }

@@ -7,6 +7,7 @@ use crate::{
     eval::{EvalError, EvalSummary, Evaluated},
     event::EventKind,
     graph::{Plan, Wanted},
+    store::BuildLimits,
 };
 
 /// Something the state has to know.
@@ -157,4 +158,6 @@ pub struct Start {
     pub substitute: bool,
     /// How long to wait before it.
     pub delay: Duration,
+    /// How it differs from others.
+    pub limits: BuildLimits,
 }

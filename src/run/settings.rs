@@ -1,6 +1,8 @@
 //! What a run was asked to do.
 
-use crate::nix::System;
+use std::time::Duration;
+
+use crate::{config::CheckRules, nix::System};
 
 /// The settings of one run; fixed for its whole life.
 #[derive(Clone, Debug)]
@@ -31,6 +33,10 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Evaluate and plan only.
     pub no_build: bool,
+    /// Options of single checks.
+    pub rules: CheckRules,
+    /// How long a build may take that no rule is about; `None`: for ever.
+    pub timeout: Option<Duration>,
     /// How many of the last lines of a failed build's log are kept.
     pub log_lines: usize,
 }

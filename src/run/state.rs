@@ -43,6 +43,8 @@ pub struct State {
     /// Bytes downloaded, and to download as far as the downloads that began know.
     downloads: (u64, u64),
     counts: Counts,
+    /// How many failures were allowed.
+    allowed: usize,
     /// Steps in a row that ended by losing the daemon for good.
     lost_in_a_row: u32,
     ending: Option<Ending>,
@@ -102,6 +104,7 @@ impl State {
             totals: Totals::default(),
             downloads: (0, 0),
             counts: Counts::default(),
+            allowed: 0,
             lost_in_a_row: 0,
             ending: None,
             by_name: false,

@@ -10,7 +10,7 @@ use super::{BUILDBOT_FILE, ConfigError, Place, RepositoryConfig, Tree};
 use crate::{config::Sourced, nix::AttrPath};
 
 #[derive(Deserialize)]
-struct File {
+struct Keys {
     attribute: Option<Spanned<String>>,
     lock_file: Option<Spanned<String>>,
     flake_dir: Option<Spanned<String>>,
@@ -18,7 +18,7 @@ struct File {
 
 /// Reads the text of the file.
 pub(super) fn parse(text: &str, tree: &Tree) -> Result<RepositoryConfig, ConfigError> {
-    let file: File =
+    let file: Keys =
         toml::from_str(text).map_err(|error| Place::of_toml(BUILDBOT_FILE, text, &error))?;
     let place = |value: &Spanned<String>| Place::new(BUILDBOT_FILE, text, value.span());
     let path = |value: Spanned<String>| {

@@ -67,8 +67,15 @@ impl<'t> Place<'t> {
     /// Takes the place of these bytes of a file's text.
     pub(super) fn new(file: &'static str, text: &'t str, span: Range<usize>) -> Self {
         // What comes from a parser may point behind the end, or between the bytes of a character.
-        let start = text.floor_char_boundary(span.start.min(text.len()));
-        let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
+        let boundary = |at: usize| {
+            let mut at = at.min(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = boundary(span.start);
+        let end = boundary(span.end).max(start);
         Self {
             file,
             text,

@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Keys {
     attributes: Option<Texts>,
     systems: Option<Texts>,
     only: Option<Texts>,
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Seconds {
 
 /// Reads the text of the file.
 pub(super) fn parse(text: &str, tree: &Tree) -> Result<RepositoryConfig, ConfigError> {
-    let file: File = toml::from_str(text).map_err(|error| Place::of_toml(FILE, text, &error))?;
+    let file: Keys = toml::from_str(text).map_err(|error| Place::of_toml(FILE, text, &error))?;
     let at = |span| Place::new(FILE, text, span);
     let path = |path: Spanned<String>| {
         let found = tree.path(path.get_ref(), &at(path.span()))?;

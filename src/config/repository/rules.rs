@@ -19,7 +19,11 @@ pub struct CheckRule {
 
 /// Rules in order; of those that say something about the same, the last one counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CheckRules(Vec<CheckRule>);
+pub struct CheckRules {
+    rules: Vec<CheckRule>,
+    asked: AttrPath,
+    roots: Vec<AttrPath>,
+}
 
 /// What the rules say about a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,16 +37,31 @@ pub struct CheckOptions {
 }
 
 impl CheckRules {
-    /// Takes rules in order.
-    pub fn new(rules: Vec<CheckRule>) -> Self {
-        Self(rules)
+    /// Takes rules in order, for checks below the attribute `asked` for, or more precisely below one of `roots`, which are
+    /// below that.
+    pub fn new(rules: Vec<CheckRule>, asked: AttrPath, roots: Vec<AttrPath>) -> Self {
+        Self {
+            rules,
+            asked,
+            roots,
+        }
     }
 
-    /// Says what holds for the check `below` the attribute `asked` for.
-    pub fn options(&self, asked: &AttrPath, below: &AttrPath) -> CheckOptions {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Says what holds for a check, named by its path below the attribute asked for.
+    pub fn options(&self, path: &AttrPath) -> CheckOptions {
         let mut options = CheckOptions::default();
-        for rule in &self.0 {
-            if rule.name.reach(asked, below) != Reach::Inside {
+        if self.is_empty() {
+            return options;
+        }
+        let (root, below) = path.split_root(&self.roots);
+        let asked = self.asked.join(&root);
+        for rule in &self.rules {
+            if rule.name.reach(&asked, &below) != Reach::Inside {
                 continue;
             }
             options.may_fail = rule.allow_failure.unwrap_or(options.may_fail);

@@ -1,6 +1,6 @@
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use super::{BUILDBOT_FILE, CheckOptions, FILE, RepositoryConfig, Tree};
+use super::{BUILDBOT_FILE, CheckOptions, CheckRules, FILE, RepositoryConfig, Tree};
 use crate::nix::AttrPath;
 
 /// A tree in a folder of its own.
@@ -107,7 +107,7 @@ fn mistakes_are_shown_at_their_place() {
     for text in wrong {
         let result = Folder::new(&[(FILE, text)]).read();
         let said = result.map_or_else(|error| error, |_| "read".to_owned());
-        shown.push_str(&format!("{said}\n\n"));
+        shown.extend([said.as_str(), "\n\n"]);
     }
     insta::assert_snapshot!(shown);
 }
@@ -189,14 +189,15 @@ fn of_several_rules_the_last_that_says_something_counts() {
     let text = "[[check]]\nname = \"*\"\ntimeout = 60\nallow_failure = true\n\
                 [[check]]\nname = \"slow-*\"\ntimeout = \"10m\"\n\
                 [[check]]\nname = \"x86_64-linux.slow-b\"\nallow_failure = false\nlocal = true";
-    let rules = Folder::new(&[(FILE, text)]).read().unwrap().rules();
+    let config = Folder::new(&[(FILE, text)]).read().unwrap();
+    let rules = config.checks.into_iter().map(|rule| rule.value).collect();
+    let rules = CheckRules::new(rules, AttrPath::new(["checks"]), Vec::new());
     let shown = ["fast", "slow-a", "slow-b"].map(|name| {
-        let asked = AttrPath::new(["checks"]);
         let CheckOptions {
             may_fail,
             timeout,
             is_local,
-        } = rules.options(&asked, &AttrPath::new(["x86_64-linux", name]));
+        } = rules.options(&AttrPath::new(["x86_64-linux", name]));
         format!("{name} {may_fail} {:?} {is_local}", timeout.unwrap())
     });
     assert_eq!(

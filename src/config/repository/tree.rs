@@ -66,11 +66,8 @@ impl Tree {
         }
         let text = String::from_utf8(text).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..at]
-                .iter()
-                .filter(|b| **b == b'\n')
-                .count()
-                + 1;
+            let valid = String::from_utf8_lossy(&error.as_bytes()[..at]);
+            let line = valid.matches('\n').count() + 1;
             ConfigError::unreadable(&file, format!("line {line} is not UTF-8"))
         })?;
         Ok(Some(text))

@@ -54,27 +54,25 @@ pub(super) async fn check(
 /// derivations; and `r`, the outputs of the flake or the value of the file, which is what the expression `root` gives.
 pub(super) fn opening(request: &EvalRequest, root: &str) -> String {
     let scope = &request.scope;
-    let mut lines = match &scope.file {
+    let call = match &scope.file {
         Some(file) => auto_call(file),
         None => "k = value: value\n".to_owned(),
     };
     let apply = scope.apply.as_deref().map(expression);
-    lines.push_str(&format!("a = {}\n", apply.as_deref().unwrap_or("null")));
+    let apply = apply.as_deref().unwrap_or("null");
     let Some(select) = &scope.select else {
-        return format!("{lines}r = {root}\n");
+        return format!("{call}a = {apply}\nr = {root}\n");
     };
-    lines.push_str(&format!("e = {}\n", expression(select)));
-    lines.push_str(&format!(
-        "m = {}\n",
-        text::one_line(include_str!("replace.nix"))
-    ));
+    let select = expression(select);
+    let replace = text::one_line(include_str!("replace.nix"));
     let asked = &request.installable.attribute;
     let paths: Vec<_> = scope
         .roots()
         .iter()
         .map(|root| names(asked.join(root).names()))
         .collect();
-    format!("{lines}o = {root}\nr = m e [ {} ] o\n", paths.join(" "))
+    let paths = paths.join(" ");
+    format!("{call}a = {apply}\ne = {select}\nm = {replace}\no = {root}\nr = m e [ {paths} ] o\n")
 }
 
 /// The arguments that set the search path.
@@ -86,20 +84,20 @@ pub(super) fn search_path(request: &EvalRequest) -> Vec<OsString> {
 }
 
 fn auto_call(file: &FileSource) -> String {
-    let (mut lines, mut args) = (String::new(), String::new());
-    for (at, (name, value)) in file.args.iter().enumerate() {
-        lines.push_str(&format!("e{at} = {}\n", expression(value)));
-        args.push_str(&format!("{} = e{at}; ", text::string(name)));
-    }
-    for (name, value) in &file.strings {
-        args.push_str(&format!(
-            "{} = {}; ",
-            text::string(name),
-            text::string(value)
-        ));
-    }
+    let lines: String = file
+        .args
+        .iter()
+        .enumerate()
+        .map(|(at, (_, value))| format!("e{at} = {}\n", expression(value)))
+        .collect();
+    let args = file.args.iter().enumerate();
+    let args = args.map(|(at, (name, _))| format!("{} = e{at};", text::string(name)));
+    let strings = file.strings.iter();
+    let strings =
+        strings.map(|(name, value)| format!("{} = {};", text::string(name), text::string(value)));
+    let args: Vec<_> = args.chain(strings).collect();
     let call = text::one_line(include_str!("auto_call.nix"));
-    format!("{lines}k = ({call}) {{ {args}}}\n")
+    format!("{lines}k = ({call}) {{ {} }}\n", args.join(" "))
 }
 
 /// Writes an expression of the command line as one line.

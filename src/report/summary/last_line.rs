@@ -45,7 +45,16 @@ pub(super) fn last_line(
     }
     if counts.failed() > 0 {
         let kinds = kinds(counts, Outcome::is_failed, Outcome::Failed);
-        let text = format!("{} {} failed{kinds}", glyphs.fail, count(counts.failed()));
+        let allowed = match ending.allowed {
+            0 => String::new(),
+            n if n == counts.failed() => ", as it may".to_owned(),
+            n => format!(", {} as it may", count(n)),
+        };
+        let text = format!(
+            "{} {} failed{kinds}{allowed}",
+            glyphs.fail,
+            count(counts.failed())
+        );
         parts.push(paint(&styles.fail, text));
     }
     let others: Vec<_> = counts
@@ -64,6 +73,7 @@ pub(super) fn last_line(
 fn no_checks(summary: &Summary, options: &ReportOptions) -> String {
     let (none, some) = match options.attribute.as_str() {
         "checks" => ("No checks".to_owned(), "the flake has checks"),
+        "" => ("Nothing to check".to_owned(), "there is something"),
         attribute => (
             format!("Nothing to check in `{}`", harmless(attribute)),
             "it has something",

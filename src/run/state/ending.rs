@@ -84,6 +84,7 @@ impl State {
             duration: now.duration_since(self.began),
             exit_code,
             error,
+            allowed: self.allowed,
         });
         self.effects.push(Effect::Finish(exit_code));
     }
@@ -101,7 +102,7 @@ impl State {
                 (step.is_infrastructure_failure()).then(|| step.reason.clone().unwrap_or_default())
             });
             (RunOutcome::Errored, 4, error)
-        } else if self.counts.failed() > 0
+        } else if self.counts.failed() > self.allowed
             || (self.by_name && self.counts.of(Outcome::Unsupported) > 0)
         {
             (RunOutcome::Failed, 1, None)

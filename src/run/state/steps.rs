@@ -42,6 +42,7 @@ impl State {
                     steps[id.0].status == Status::Ready && steps[id.0].means == means
                 })
             } {
+                let limits = self.limits(id);
                 let step = &mut self.steps[id.0];
                 step.status = Status::Running;
                 step.attempt += 1;
@@ -61,6 +62,7 @@ impl State {
                     } else {
                         Duration::ZERO
                     },
+                    limits,
                 };
                 self.effects.push(Effect::Start(start));
             }

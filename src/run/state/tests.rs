@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use super::State;
 use crate::{
+    config::CheckRules,
     eval::{EvalSummary, Evaluated, EvaluatedCheck},
     event::{EventKind, Outcome, RunOutcome},
     graph::{Disposition, How, Plan, PlannedStep},
@@ -46,6 +47,8 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        rules: CheckRules::default(),
+        timeout: None,
         log_lines: 3,
     }
 }
