@@ -189,7 +189,11 @@ impl ConfigPlace {
         }
         // Of a flake elsewhere the files in its source count.
         let (path, dir) = local_flake::split_dir(reference);
-        let fetched = fetched_tree(host, reference, options)?;
+        // A folder is not copied to the store before it has to be.
+        let fetched = match path.strip_prefix("path:") {
+            Some(folder) => PathBuf::from(folder.split('?').next()?),
+            None => fetched_tree(host, &path, options)?,
+        };
         Some(Self {
             tree: Tree::new(&fetched.join(&dir), &fetched)?,
             base: Base::Fetched(path, dir),

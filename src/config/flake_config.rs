@@ -45,7 +45,7 @@ pub fn flake_config(
 }
 
 /// A text as the Nix language has it.
-fn nix_string(text: &str) -> String {
+pub(super) fn nix_string(text: &str) -> String {
     let text = text
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

@@ -84,7 +84,7 @@ pub(super) fn search_path(request: &EvalRequest) -> Vec<OsString> {
 }
 
 fn auto_call(file: &FileSource) -> String {
-    let lines: String = file
+    let lines: Vec<String> = file
         .args
         .iter()
         .enumerate()
@@ -97,7 +97,7 @@ fn auto_call(file: &FileSource) -> String {
         strings.map(|(name, value)| format!("{} = {};", text::string(name), text::string(value)));
     let args: Vec<_> = args.chain(strings).collect();
     let call = text::one_line(include_str!("auto_call.nix"));
-    format!("{lines}k = ({call}) {{ {} }}\n", args.join(" "))
+    format!("{}k = ({call}) {{ {} }}\n", lines.concat(), args.join(" "))
 }
 
 /// Writes an expression of the command line as one line.
