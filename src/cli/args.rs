@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::{output::OutputArgs, scope_args::ScopeArgs, size::parse_size};
+use super::{
+    diff::DiffArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
+};
 use crate::{config::parse_duration, nix::System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -44,6 +46,16 @@ pub(super) enum Command {
     /// Takes the options of `check` and shows what they, the flake's nixci.toml or buildbot-nix.toml and Nix's own
     /// settings come to: a table, or with `--format json` an object.
     Config(Box<CheckArgs>),
+    /// Compare the checks with those of another commit, without building
+    ///
+    /// Evaluates both and tells which checks are added, gone, or other derivations than at REVISION. A flake that looks
+    /// at its own revision has other derivations in every commit.
+    Diff(Box<DiffArgs>),
+    /// Tell what would be built for a check, and why
+    ///
+    /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
+    /// the reason. Builds nothing.
+    Why(Box<WhyArgs>),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {
@@ -177,7 +189,7 @@ pub(super) struct EvalArgs {
 }
 
 /// What to evaluate and how.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"

@@ -28,6 +28,14 @@ impl Failure {
         }
     }
 
+    /// The evaluation does not have what was asked for.
+    pub(super) fn evaluation(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 3,
+            error: error.into(),
+        }
+    }
+
     /// Prints the error and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         print_error(&format_args!("{:#}", self.error) as &dyn Display);

@@ -7,8 +7,10 @@ mod args;
 mod check;
 mod config;
 mod configuration;
+mod diff;
 mod eval;
 mod failure;
+mod gather;
 mod generate;
 mod local_flake;
 mod output;
@@ -17,6 +19,7 @@ mod setup;
 mod size;
 mod source_tree;
 mod targets;
+mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -35,6 +38,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Config(args) => config::config(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Why(args) => why::why(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),

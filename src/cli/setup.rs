@@ -45,13 +45,25 @@ pub(super) struct Setup {
 impl Setup {
     /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
     pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
+        Self::of(args, jobs, None)
+    }
+
+    /// Finds out the same of another flake: what is looked at is what is configured now.
+    pub(super) fn at(args: &SourceArgs, flake: String) -> Result<Self, Failure> {
+        Self::of(args, None, Some(flake))
+    }
+
+    fn of(args: &SourceArgs, jobs: Option<usize>, flake: Option<String>) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
             NixHost::find(options, cache_dir.as_deref()).map_err(Failure::infrastructure)
         };
         let mut host = find(&nix_options)?;
-        let configuration = Configuration::new(args, &host)?;
+        let mut configuration = Configuration::new(args, &host)?;
+        if let Some(flake) = flake {
+            configuration.flake.value = flake;
+        }
         let installable = configuration.installable();
         let is_flake = configuration.scope.file.is_none();
         if args.accept_flake_config && is_flake {

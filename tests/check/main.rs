@@ -19,6 +19,7 @@ mod daemon;
 mod events;
 mod nix_host;
 mod outcomes;
+mod questions;
 mod scope;
 mod selection;
 mod stopping;
