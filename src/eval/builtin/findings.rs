@@ -45,6 +45,8 @@ pub(super) struct Findings<'e, 'd> {
     /// How many attributes are evaluated, and how many are known.
     evaluated: usize,
     attributes: usize,
+    /// How many of the evaluated ones are no checks but sets of attributes, or something to pass over.
+    others: usize,
     systems: BTreeSet<System>,
     /// Systems that are not wanted, with an attribute of each.
     unwanted: BTreeMap<System, AttrPath>,
@@ -73,6 +75,7 @@ impl<'e, 'd> Findings<'e, 'd> {
             names: BTreeSet::new(),
             evaluated: 0,
             attributes: request.scope.roots().len(),
+            others: 0,
             systems: BTreeSet::new(),
             unwanted: BTreeMap::new(),
         }
@@ -109,8 +112,14 @@ impl<'e, 'd> Findings<'e, 'd> {
                 self.check(check);
                 Vec::new()
             }
-            Ok(Found::Set(count, names)) => self.children(&path, count, names)?,
-            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Set(count, names)) => {
+                self.others += 1;
+                self.children(&path, count, names)?
+            }
+            Ok(Found::Nothing) => {
+                self.others += 1;
+                Vec::new()
+            }
             Ok(Found::Missing(available)) => {
                 return Err(EvalError::AttributeMissing {
                     wanted: self.asked.join(&path).to_string(),
@@ -120,14 +129,17 @@ impl<'e, 'd> Findings<'e, 'd> {
             // What was asked for itself: then the evaluation has failed as a whole.
             Err(failure) if self.selection.is_root(&path) => return Err(EvalError::Flake(failure)),
             // It is no set, as far as that can be known, and itself nobody wants it.
-            Err(_) if is_glance => Vec::new(),
+            Err(_) if is_glance => {
+                self.others += 1;
+                Vec::new()
+            }
             Err(failure) => {
                 self.choose(&path);
                 self.delivery.failed(path, failure);
                 Vec::new()
             }
         };
-        self.delivery.progress(self.evaluated, self.attributes);
+        self.tell_progress();
         Ok(tasks)
     }
 
@@ -155,8 +167,13 @@ impl<'e, 'd> Findings<'e, 'd> {
             Outcome::NotLookedUp => {}
         }
         self.evaluated += 1;
-        self.delivery.progress(self.evaluated, self.attributes);
+        self.tell_progress();
         Ok(())
+    }
+
+    fn tell_progress(&mut self) {
+        self.delivery
+            .progress(self.evaluated - self.others, self.attributes - self.others);
     }
 
     fn check(&mut self, check: EvaluatedCheck) {
