@@ -129,6 +129,7 @@ impl Reporter {
             counts,
             duration,
             error,
+            allowed,
             ..
         } = &event.kind
         {
@@ -138,6 +139,7 @@ impl Reporter {
                 counts,
                 duration: *duration,
                 error: error.as_deref(),
+                allowed: *allowed,
             })?;
         }
         Ok(())
