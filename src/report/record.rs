@@ -27,6 +27,8 @@ pub(super) struct CheckRecord {
     /// The row.
     pub name: String,
     pub outcome: Outcome,
+    /// Whether it failed and may.
+    pub allowed: bool,
     /// How long its own step ran.
     pub duration: Duration,
     /// The derivation whose failure is the cause, or its own.
@@ -76,6 +78,7 @@ impl Record {
                 name,
                 drv_path,
                 outcome,
+                allowed,
                 duration,
                 cause,
                 reason,
@@ -85,6 +88,7 @@ impl Record {
                 system: system.as_str().to_owned(),
                 name: name.clone(),
                 outcome: *outcome,
+                allowed: *allowed,
                 duration: *duration,
                 culprit: cause.clone().or_else(|| drv_path.clone()),
                 reason: reason.clone(),
@@ -115,6 +119,11 @@ impl Record {
             counts.add(check.outcome);
         }
         counts
+    }
+
+    /// How many failed and may.
+    pub(super) fn allowed(&self) -> usize {
+        self.checks.iter().filter(|check| check.allowed).count()
     }
 
     /// The checks that took longest, the longest first.

@@ -247,10 +247,11 @@ impl Reporter {
     /// As [`Self::report`].
     pub fn finish(&mut self) -> io::Result<()> {
         let record = self.files.record();
-        let (counts, duration) = (record.counts(), record.elapsed);
+        let (counts, duration, allowed) = (record.counts(), record.elapsed, record.allowed());
         let ending = Ending {
             outcome: RunOutcome::Cancelled,
             counts: &counts,
+            allowed,
             duration,
             error: None,
         };

@@ -32,6 +32,7 @@ fn xml(events: &[Event]) -> String {
     let ending = Ending {
         outcome: error.map_or(RunOutcome::Failed, |_| RunOutcome::Errored),
         counts: &counts,
+        allowed: 0,
         duration: Duration::from_secs(123),
         error,
     };
@@ -193,6 +194,22 @@ fn a_log_that_breaks_much_stands_there_once() {
     let text = xml(&script.events);
     assert_eq!(text.matches("line 3 of lib").count(), 1);
     assert_eq!(check(&text)["failure"], 500);
+}
+
+#[test]
+fn what_may_fail_fails_no_report() {
+    let mut script = Script::start(&[X86]).check_ends("x86_64-linux.a", Outcome::TimedOut, 1);
+    if let Some(EventKind::CheckFinished { allowed, .. }) =
+        script.events.last_mut().map(|event| &mut event.kind)
+    {
+        *allowed = true;
+    }
+    let text = xml(&script.events);
+    assert_eq!(check(&text).get("failure"), None);
+    assert!(
+        text.contains("<skipped message=\"timed out, as it may\"/>"),
+        "{text}"
+    );
 }
 
 #[test]

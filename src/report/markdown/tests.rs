@@ -27,6 +27,7 @@ fn text(events: &[Event], outcome: RunOutcome, bytes_max: usize) -> String {
     let ending = Ending {
         outcome,
         counts: &counts,
+        allowed: 0,
         duration: Duration::from_secs(123),
         error: None,
     };
