@@ -130,8 +130,9 @@ fn what_is_written_is_followed() {
     );
     let project = Project::new(&store).check("talks", &script).committed();
     let mut terminal = Terminal::start(check(&project, &[]), 10, 60);
-    terminal.wait_for("1 build");
+    terminal.wait_for("check-talks  building");
     terminal.type_keys("f\r");
+    terminal.wait_for("following");
     terminal.wait_for("line 20");
     terminal.wait_for("line 30");
     // Whoever goes up stays there.
