@@ -509,3 +509,20 @@ fn a_window_changes_its_size_while_a_log_is_read() {
     gate::open(&store, "end");
     assert_eq!(terminal.finish_in_order(), Some(1));
 }
+
+#[test]
+fn a_lock_of_another_process_is_told() {
+    let store = gate::store();
+    let project = in_its_midst(&store);
+    let mut first = start(&project, 14, 80, &[]);
+    let mut second = Terminal::start(check(&project, &["-j", "4"]), 14, 100);
+    let rows = second.wait_for("waits for lock on");
+    assert!(!rows.iter().any(|row| row.contains("u{1b}")), "{rows:#?}");
+    second.wait_for("c-waits  waits for shared (waits for lock on");
+    second.type_keys("w/waits\r\r");
+    second.wait_for("   shared  waits for lock on");
+    second.type_keys("qq");
+    gate::open(&store, "end");
+    assert_eq!(first.finish_in_order(), Some(1));
+    assert_eq!(second.finish_in_order(), Some(1));
+}
