@@ -5,6 +5,8 @@
 
 mod args;
 mod check;
+mod config;
+mod configuration;
 mod diff;
 mod eval;
 mod failure;
@@ -17,9 +19,11 @@ mod log;
 mod memory;
 mod named_check;
 mod output;
+mod scope_args;
 mod setup;
 mod size;
 mod source_tree;
+mod targets;
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
@@ -38,6 +42,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Config(args) => config::config(&args),
         Command::Log(args) => log::log(&args),
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
