@@ -178,7 +178,7 @@ async fn run(
         result
     };
     let (at_once_tx, mut at_once_rx) = oneshot::channel();
-    let keyboard = wishes.keyboard;
+    let (keyboard, display) = (wishes.keyboard, Arc::clone(reporter));
     // Apart from the run, which stands still while nobody reads what it writes.
     tokio::spawn(async move {
         let mut is_told = false;
@@ -194,6 +194,10 @@ async fn run(
             }
             let _ = at_once_tx.send(stop);
             tokio::time::sleep(AT_ONCE).await;
+            // Whoever holds it cannot write.
+            if let Ok(mut reporter) = display.try_lock() {
+                let _ = reporter.finish();
+            }
             Reporter::restore_terminal();
             std::process::exit(stop.exit_code().into());
         }
