@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
@@ -207,15 +207,22 @@ async fn run(
         // Whatever runs is dropped, and with it every child and connection.
         Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
+    // The verdict stands, whatever signal ends the reading.
+    tokio::select! {
+        () = be_read(reporter, &wishes.left) => {}
+        _ = &mut at_once_rx => {}
+    }
+    Ok(code)
+}
+
+/// Waits while someone still reads what a run that is over has left.
+async fn be_read(reporter: &SharedReporter, left: &Notify) {
     while lock(reporter).is_read() {
         tokio::select! {
-            () = wishes.left.notified() => break,
-            // The verdict stands.
-            _ = &mut at_once_rx => break,
+            () = left.notified() => return,
             () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
         }
     }
-    Ok(code)
 }
 
 /// What was asked for, and what the surroundings allow.
