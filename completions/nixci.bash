@@ -61,7 +61,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__check)
-            opts="-j -v -q -h --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --jobs --fail-fast --no-build --download --timeout --max-silent-time --format --color --log-lines --log --verbose --quiet --help"
+            opts="-j -v -q -h --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --jobs --fail-fast --no-build --download --timeout --max-silent-time --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --log --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -108,6 +108,34 @@ _nixci() {
                     return 0
                     ;;
                 --max-silent-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cachix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --niks3)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gc-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-paths)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -8,7 +8,7 @@
 //! | 0 | [`nix`] | vocabulary: store paths, attribute paths, derivations; pure |
 //! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
 //! | 2 | [`eval`], [`store`], [`graph`], [`config`] | flake to checks; the daemon; which step waits for which; Nix's settings |
-//! | 3 | [`run`], [`report`] | the one owner of a run's state; the terminal and the JSON stream |
+//! | 3 | [`run`], [`report`], [`upload`] | the one owner of a run's state; the terminal and the JSON stream; binary caches |
 //! | 6 | [`cli`] | arguments, wiring, exit codes |
 //!
 //! ```text
@@ -29,3 +29,4 @@ pub mod nix;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod upload;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::size::parse_size;
+use super::{result_args::ResultArgs, size::parse_size, upload_args::UploadArgs};
 use crate::nix::{Installable, System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -61,7 +61,7 @@ Exit codes:
   1  a check failed, its evaluation included
   2  wrong usage
   3  the flake cannot be evaluated at all
-  4  Nix, its daemon or this machine failed
+  4  Nix, its daemon or this machine failed, or an upload
   129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
 
 /// Options of `nixci check`.
@@ -98,6 +98,14 @@ pub(super) struct CheckArgs {
     /// Stop a build that writes nothing to its log for this many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Building")]
     pub(super) max_silent_time: Option<u64>,
+
+    /// Where outputs go.
+    #[command(flatten)]
+    pub(super) uploads: UploadArgs,
+
+    /// What it leaves behind.
+    #[command(flatten)]
+    pub(super) results: ResultArgs,
 
     /// How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere
     #[arg(

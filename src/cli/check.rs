@@ -13,13 +13,20 @@ use super::{
     Failure,
     args::{CheckArgs, FormatArg},
     print_error,
-    setup::{JOBS_MAX, Setup, cores, runtime},
+    result_args::Results,
+    setup::{Setup, close, cores, runtime},
+    uploads::Uploads,
 };
 use crate::{
-    event::Event,
+    event::{Event, EventKind, RunOutcome},
     graph::Planner,
     report::{Format, ReportOptions, Reporter, resolve},
-    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
+    run::{
+        Builder, Evaluation, PooledStore, Ports, RunSettings, State, UploadSettings, coordinate,
+        stops,
+    },
+    store::Pool,
+    upload::Destination,
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
@@ -29,46 +36,39 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let destinations = args.uploads.destinations()?;
     let setup = Setup::new(&args.source, args.jobs)?;
     let mut reporter = Reporter::new(report_options(args, &setup));
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, &mut reporter));
+    let code = runtime.block_on(run(args, setup, destinations, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
     let _ = reporter.finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
 
-async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
+async fn run(
+    args: &CheckArgs,
+    setup: Setup,
+    destinations: Vec<Destination>,
+    reporter: &mut Reporter,
+) -> Result<u8, Failure> {
     let slots = setup.slots();
-    let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
+    let remote_slots = setup.remote_slots();
     let substitute_slots = setup.substitute_slots();
-    let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
-    let pool = setup
-        .pool(
-            setup.client_settings(args.timeout, args.max_silent_time),
-            connections,
-        )
-        .await;
+    let connections =
+        slots + remote_slots + substitute_slots + destinations.len() + OTHER_CONNECTIONS;
+    let address = setup.address().await;
+    let nix_copy = setup.nix_copy(&address)?;
+    let client = setup.client_settings(args.timeout, args.max_silent_time);
+    let pool = Arc::new(Pool::new(address, client, connections));
     let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
-    let builder = Builder::new(pool);
-    let settings = RunSettings {
-        flake: setup.installable.flake.clone(),
-        title: setup.title(),
-        revision: setup.revision(),
-        attribute: setup.installable.attribute.to_string(),
-        systems: setup.systems.clone().unwrap_or_default(),
-        evaluator: setup.evaluator.name().to_owned(),
-        nix_version: setup.host.version.text.clone(),
-        slots,
-        remote_slots,
-        substitute_slots,
-        eval_workers: setup.request.workers,
-        fail_fast: args.fail_fast,
-        no_build: args.no_build,
-        log_lines: args.log_lines,
-    };
-    let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
+    let builder = Builder::new(Arc::clone(&pool));
+    let settings = run_settings(args, &setup, &destinations);
+    let planner = Planner::new(
+        setup.builders.clone(),
+        (args.download || args.results.links()) && !args.no_build,
+    );
     let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
     let ports = Ports {
@@ -80,10 +80,15 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         planner,
         store,
         builder,
+        uploader: Arc::new(Uploads {
+            destinations,
+            nix: nix_copy,
+            pool: Arc::clone(&pool),
+        }),
         stops: stop_rx,
     };
     let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
-    let mut report = |event: &Event| {
+    let mut show = |event: &Event| {
         let result = reporter.report(event);
         // There is nowhere else to tell it.
         if let Err(error) = &result
@@ -92,6 +97,17 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
             print_error(&format_args!("cannot write the output: {error}"));
         }
         result
+    };
+    let mut results = Results::default();
+    // The end is told when what the run leaves behind is there.
+    let mut end = None;
+    let mut report = |event: &Event| {
+        results.observe(event);
+        if matches!(event.kind, EventKind::RunFinished { .. }) {
+            end = Some(event.clone());
+            return Ok(());
+        }
+        show(event)
     };
     let (at_once_tx, at_once_rx) = oneshot::channel();
     // Apart from the run, which stands still while nobody reads what it writes.
@@ -106,11 +122,67 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
             std::process::exit(stop.exit_code().into());
         }
     });
-    tokio::select! {
-        code = coordinate(state, ports, &mut report) => Ok(code),
+    let mut code = tokio::select! {
+        code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
-        Ok(stop) = at_once_rx => Ok(stop.exit_code()),
+        Ok(stop) = at_once_rx => return Ok(stop.exit_code()),
+    };
+    if let Some(mut end) = end {
+        if let Err(error) = results.leave(&args.results, &pool).await {
+            amend(&mut end, &format!("{error:#}"), &mut show);
+        }
+        if let EventKind::RunFinished { exit_code, .. } = end.kind {
+            code = exit_code;
+        }
+        let _ = show(&end);
     }
+    close(&pool).await;
+    Ok(code)
+}
+
+/// What the run is asked to do.
+fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -> RunSettings {
+    RunSettings {
+        flake: setup.installable.flake.clone(),
+        title: setup.title(),
+        revision: setup.revision(),
+        attribute: setup.installable.attribute.to_string(),
+        systems: setup.systems.clone().unwrap_or_default(),
+        evaluator: setup.evaluator.name().to_owned(),
+        nix_version: setup.host.version.text.clone(),
+        slots: setup.slots(),
+        remote_slots: setup.remote_slots(),
+        substitute_slots: setup.substitute_slots(),
+        eval_workers: setup.request.workers,
+        fail_fast: args.fail_fast,
+        no_build: args.no_build,
+        log_lines: args.log_lines,
+        uploads: UploadSettings {
+            destinations: destinations.iter().map(ToString::to_string).collect(),
+            with_dependencies: args.uploads.push_closure,
+        },
+    }
+}
+
+/// Makes a run that would have passed one that could not be carried out; of another one, tells what went wrong besides.
+fn amend(end: &mut Event, error: &str, show: &mut dyn FnMut(&Event) -> io::Result<()>) {
+    let EventKind::RunFinished {
+        outcome: outcome @ RunOutcome::Passed,
+        exit_code,
+        error: why,
+        ..
+    } = &mut end.kind
+    else {
+        let warned = EventKind::Warned {
+            message: error.to_owned(),
+        };
+        let _ = show(&Event {
+            kind: warned,
+            ..end.clone()
+        });
+        return;
+    };
+    (*outcome, *exit_code, *why) = (RunOutcome::Errored, 4, Some(error.to_owned()));
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {

@@ -14,14 +14,14 @@ use super::{
     Failure,
     args::{EvalArgs, EvalFormatArg},
     print_error,
-    setup::{Setup, runtime},
+    setup::{Setup, close, runtime},
 };
 use crate::{
     eval::{EvalError, EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
     nix::{AttrPath, StorePath, System},
     report::{Format, harmless, resolve},
     run::{PooledStore, stops},
-    store::ClientSettings,
+    store::{ClientSettings, Pool},
 };
 
 /// Connections for holding derivations and for the cache's questions.
@@ -69,7 +69,14 @@ pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn run(args: &EvalArgs, setup: Setup) -> Result<u8, Failure> {
-    let pool = setup.pool(ClientSettings::default(), CONNECTIONS).await;
+    let client = ClientSettings::default();
+    let pool = Arc::new(Pool::new(setup.address().await, client, CONNECTIONS));
+    let code = evaluate(args, setup, Arc::clone(&pool)).await;
+    close(&pool).await;
+    code
+}
+
+async fn evaluate(args: &EvalArgs, setup: Setup, pool: Arc<Pool>) -> Result<u8, Failure> {
     let store = Arc::new(PooledStore::new(pool, true));
     let evaluate = setup.into_evaluation(store).into_evaluate();
     let cancel = CancellationToken::new();

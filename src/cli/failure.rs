@@ -20,6 +20,14 @@ impl Failure {
         }
     }
 
+    /// The command line or the configuration is wrong.
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 2,
+            error: error.into(),
+        }
+    }
+
     /// Prints the error as one line and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         print_error(&format_args!("{:#}", self.error) as &dyn Display);

@@ -9,8 +9,11 @@ mod eval;
 mod failure;
 mod generate;
 mod local_flake;
+mod result_args;
 mod setup;
 mod size;
+mod upload_args;
+mod uploads;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 

@@ -1,6 +1,6 @@
 //! What `check` and `eval` have in common: finding Nix, the store, the evaluator and the cache.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
@@ -15,17 +15,20 @@ use crate::{
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
     },
-    nix::{Builders, Installable, System},
+    nix::{Builders, Installable, StoreUrl, System},
     run::{Evaluation, Kept, PooledStore},
     store::{ClientSettings, Pool, StoreAddress},
+    upload::NixCopy,
 };
 
 /// What one evaluation worker should have at least when their number is not asked for.
 const MEMORY_PER_WORKER: u64 = 1 << 30;
 /// How many downloads run at once if Nix has no setting for it.
 const SUBSTITUTIONS: u64 = 16;
+/// How long children of connections may take to end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The most of anything that runs at once, whatever Nix is set to.
-pub(super) const JOBS_MAX: usize = 10_000;
+const JOBS_MAX: usize = 10_000;
 
 /// Everything that is known before a run begins.
 pub(super) struct Setup {
@@ -152,6 +155,11 @@ impl Setup {
         jobs.unwrap_or_else(cores).min(JOBS_MAX)
     }
 
+    /// How many builds run on other machines at once.
+    pub(super) fn remote_slots(&self) -> usize {
+        self.builders.remote_slots().min(JOBS_MAX)
+    }
+
     /// How many downloads run at once.
     pub(super) fn substitute_slots(&self) -> usize {
         let jobs = self.host.settings.number("max-substitution-jobs");
@@ -159,15 +167,34 @@ impl Setup {
             .map_or(JOBS_MAX, |jobs| jobs.min(JOBS_MAX))
     }
 
-    /// Connections to the store for at most so many users at once.
-    pub(super) async fn pool(&self, settings: ClientSettings, connections: usize) -> Arc<Pool> {
+    /// How to reach the store that Nix uses by itself.
+    pub(super) async fn address(&self) -> StoreAddress {
         // Nix's setting `store` is what `NIX_REMOTE` says, or else its configuration files.
         let env = |name: &str| match (name, self.host.settings.value("store")) {
             ("NIX_REMOTE", store) if !store.is_empty() => Some(store.into()),
             _ => std::env::var_os(name),
         };
-        let address = StoreAddress::detect(&self.host.daemon_program(), &env).await;
-        Arc::new(Pool::new(address, settings, connections))
+        StoreAddress::detect(&self.host.daemon_program(), &env).await
+    }
+
+    /// How `nix copy` is run, for the store at this address.
+    pub(super) fn nix_copy(&self, address: &StoreAddress) -> Result<NixCopy, Failure> {
+        let set = self.host.settings.value("store");
+        let source = match address {
+            StoreAddress::Socket(path) => format!("unix://{}", path.display()),
+            StoreAddress::Command { .. } if ["", "auto"].contains(&set) => "local".to_owned(),
+            StoreAddress::Command { .. } => set.to_owned(),
+        };
+        let mut config = std::env::var("NIX_CONFIG").unwrap_or_default();
+        for (name, value) in &self.request.options.nix_options {
+            let _ = write!(config, "\n{name} = {}", value.replace('\n', " "));
+        }
+        Ok(NixCopy {
+            program: self.host.program.clone(),
+            source: None,
+            default_source: StoreUrl::parse(&source).map_err(Failure::infrastructure)?,
+            config,
+        })
     }
 
     /// The settings of every connection; the limits are those of the command line, zero or `None` where it has none.
@@ -223,6 +250,11 @@ impl Setup {
             warm_up: None,
         }
     }
+}
+
+/// Waits until the children of a pool's connections are gone, as long as that may take.
+pub(super) async fn close(pool: &Pool) {
+    let _ = tokio::time::timeout(CLOSE_LIMIT, pool.close()).await;
 }
 
 /// How many processors this process may use.

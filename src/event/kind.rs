@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Outcome, Progress, RunOutcome, milliseconds, optional_milliseconds};
+use super::{
+    Counts, Outcome, Progress, RunOutcome, UploadOutcome, milliseconds, optional_milliseconds,
+};
 use crate::nix::{StorePath, System};
 
 /// What happened, in the past tense.
@@ -205,6 +207,27 @@ pub enum EventKind {
         /// Why, in words, where there is something to say: what no builder offers, why it was skipped.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reason: Option<String>,
+    },
+    /// Outputs began to be copied to where they were asked to go.
+    UploadStarted {
+        /// Where to, without passwords: `s3://bucket`, `cachix NAME`.
+        destination: String,
+        /// The outputs.
+        paths: Vec<StorePath>,
+    },
+    /// Copying outputs ended, with whatever they refer to. Changes no outcome of a check or step.
+    UploadFinished {
+        /// Where to, as in [`EventKind::UploadStarted`].
+        destination: String,
+        /// The outputs; those that were copied and those that were not come in an event each.
+        paths: Vec<StorePath>,
+        /// How it ended.
+        outcome: UploadOutcome,
+        /// How long it took, retries included.
+        #[serde(rename = "duration_ms", with = "milliseconds")]
+        duration: Duration,
+        /// Why it failed; empty otherwise.
+        error: String,
     },
     /// Something went wrong that belongs to no check or step, and the run goes on.
     Warned {

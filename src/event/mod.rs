@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use counts::Counts;
 pub use kind::EventKind;
-pub use outcome::{Outcome, RunOutcome};
+pub use outcome::{Outcome, RunOutcome, UploadOutcome};
 pub use progress::Progress;
 
 /// The version of the JSON form.

@@ -16,7 +16,7 @@ use super::{
         on_machine, place, spoken, step_name, text,
     },
 };
-use crate::event::{Event, EventKind, Outcome};
+use crate::event::{Event, EventKind, Outcome, UploadOutcome};
 
 /// How wide the word at the start of a line is.
 const WORD_COLUMNS: usize = 12;
@@ -223,6 +223,37 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
                 (..) => (Weight::Detail, "Left out"),
             };
             (weight, styles.outcome(*outcome).1, word, rest)
+        }
+        EventKind::UploadStarted { destination, paths } => {
+            let rest = format!(
+                "{} to {}",
+                counted(paths.len(), "output"),
+                text(destination)
+            );
+            (Weight::Detail, &styles.run, "Uploading", rest)
+        }
+        EventKind::UploadFinished {
+            destination,
+            paths,
+            outcome,
+            duration: took,
+            error,
+        } => {
+            let what = format!(
+                "{} to {}",
+                counted(paths.len(), "output"),
+                text(destination)
+            );
+            match outcome {
+                UploadOutcome::Uploaded => {
+                    let rest = format!("{what} in {}", duration(*took));
+                    (Weight::Progress, &styles.pass, "Uploaded", rest)
+                }
+                UploadOutcome::UploadFailed => {
+                    let rest = format!("to upload {what}: {}", first_line(error));
+                    (Weight::Failure, &styles.fail, "FAILED", rest)
+                }
+            }
         }
         EventKind::Warned { message } => (
             Weight::Notice,

@@ -135,6 +135,8 @@ impl RunningSteps {
             | EventKind::EvaluationFinished { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::CheckFinished { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }

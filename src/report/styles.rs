@@ -46,6 +46,8 @@ pub(super) struct Glyphs {
     pub dot: &'static str,
     /// A download.
     pub down: &'static str,
+    /// An upload.
+    pub up: &'static str,
     /// In front of quoted lines.
     pub quote: &'static str,
     spinner: &'static [&'static str],
@@ -59,6 +61,7 @@ const UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     dot: "·",
     down: "↓",
+    up: "↑",
     quote: "│",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
 };
@@ -71,6 +74,7 @@ const ASCII: Glyphs = Glyphs {
     ellipsis: "...",
     dot: "|",
     down: "down",
+    up: "up",
     quote: "|",
     spinner: &["|", "/", "-", "\\"],
 };

@@ -15,7 +15,7 @@ use std::{
 pub(super) use text::{Ending, Extent};
 
 use crate::{
-    event::{Event, EventKind, Outcome},
+    event::{Event, EventKind, Outcome, UploadOutcome},
     nix::{StorePath, System},
 };
 
@@ -138,6 +138,10 @@ pub(super) struct Summary {
     warnings: Causes<String>,
     /// The checks whose evaluation failed, as far as told.
     unevaluated: HashSet<String>,
+    /// How many outputs were copied elsewhere.
+    uploaded: usize,
+    /// Outputs that were not, by destination and reason.
+    failed_uploads: Causes<(String, String)>,
     cancelled: Option<String>,
     log_lines: usize,
     kept_bytes: usize,
@@ -195,6 +199,16 @@ impl Summary {
             EventKind::RunCancelled { reason } => {
                 self.cancelled.get_or_insert_with(|| reason.clone());
             }
+            EventKind::UploadFinished {
+                destination,
+                paths,
+                outcome,
+                error,
+                ..
+            } => match outcome {
+                UploadOutcome::Uploaded => self.uploaded += paths.len(),
+                UploadOutcome::UploadFailed => self.add_failed_upload(destination, paths, error),
+            },
             EventKind::CheckFound { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::StepStarted { .. }
@@ -203,6 +217,7 @@ impl Summary {
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
             | EventKind::StepFinished { .. }
+            | EventKind::UploadStarted { .. }
             | EventKind::Warned { .. }
             | EventKind::Ticked { .. }
             | EventKind::RunFinished { .. } => {}
@@ -259,6 +274,17 @@ impl Summary {
         self.failure_of
             .insert(drv_path.clone(), self.failures.len());
         self.failures.push(failure);
+    }
+
+    fn add_failed_upload(&mut self, destination: &str, paths: &[StorePath], error: &str) {
+        let error = self.bounded(error.trim());
+        let bytes = error.len();
+        let mut is_new = false;
+        for path in paths {
+            let cause = (destination.to_owned(), error.clone());
+            is_new |= self.failed_uploads.add(cause, Some(path.name()));
+        }
+        self.charge(is_new, bytes);
     }
 
     fn add_check(&mut self, event: &Event) -> bool {

@@ -14,7 +14,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Effect, Input, State, StepEnd, StepId, Stop, input::Start, notes::Notes};
+use super::{
+    Builder, Effect, Input, State, StepEnd, StepId, Stop, Upload, UploadEnd, Uploader,
+    input::Start, notes::Notes,
+};
 use crate::{
     eval::{BoxFuture, EvalError, EvalSummary, Evaluated},
     event::{Event, EventKind},
@@ -47,6 +50,8 @@ pub struct Ports {
     pub store: Arc<dyn StoreView>,
     /// Obtains steps.
     pub builder: Builder,
+    /// Copies outputs elsewhere; not asked where the settings name no destination.
+    pub uploader: Arc<dyn Uploader>,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
 }
@@ -69,6 +74,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         planner,
         store,
         builder,
+        uploader,
         mut stops,
     } = ports;
     let (evaluated_tx, mut evaluated_rx) = mpsc::channel(EVALUATED_WAITING);
@@ -92,8 +98,11 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         planner: Arc::new(Mutex::new(planner)),
         store,
         builder,
+        uploader,
         message_tx,
         cancel,
+        cancel_uploads: CancellationToken::new(),
+        uploads: JoinSet::new(),
         give_up_at: None,
         exit_code: None,
         report: Some(report),
@@ -131,6 +140,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
     }
     evaluation.abort();
     tasks.shutdown().await;
+    desk.uploads.shutdown().await;
     desk.exit_code.unwrap_or(1)
 }
 
@@ -141,8 +151,12 @@ struct Desk<'a> {
     planner: Arc<Mutex<Planner>>,
     store: Arc<dyn StoreView>,
     builder: Builder,
+    uploader: Arc<dyn Uploader>,
     message_tx: mpsc::UnboundedSender<Message>,
     cancel: CancellationToken,
+    cancel_uploads: CancellationToken,
+    /// Apart from all other tasks: `--fail-fast` ends those alone.
+    uploads: JoinSet<()>,
     /// When to stop waiting for what was told to stop.
     give_up_at: Option<Instant>,
     exit_code: Option<u8>,
@@ -173,6 +187,10 @@ impl Desk<'_> {
             Effect::Emit(kind) => self.emit(kind),
             Effect::Plan(wanted) => self.plan(wanted, tasks),
             Effect::Start(start) => self.start(start, tasks),
+            Effect::Upload {
+                destination,
+                uploads,
+            } => self.upload(destination, uploads),
             Effect::CancelAll => {
                 self.cancel.cancel();
                 self.give_up_at = Some(Instant::now() + STOP_LIMIT);
@@ -237,6 +255,30 @@ impl Desk<'_> {
         });
     }
 
+    fn upload(&mut self, destination: usize, uploads: Vec<Upload>) {
+        let (uploader, cancel) = (Arc::clone(&self.uploader), self.cancel_uploads.clone());
+        let message_tx = self.message_tx.clone();
+        self.uploads.spawn(async move {
+            let failed = uploads.iter().map(|upload| upload.drv_path.clone());
+            let failed = failed.collect();
+            let mut ended = OnDrop::new(message_tx.clone(), || {
+                let end = UploadEnd {
+                    failed,
+                    error: "the upload's task broke down".into(),
+                    ..UploadEnd::default()
+                };
+                Input::UploadEnded(destination, end)
+            });
+            let end = uploader
+                .upload(destination, uploads, &cancel, &mut |note| {
+                    let input = Input::UploadNoted(destination, note);
+                    let _ = message_tx.send(Message::Input(input));
+                })
+                .await;
+            ended.replace(Input::UploadEnded(destination, end));
+        });
+    }
+
     /// Ends everything that was told to stop and did not.
     fn give_up(&mut self, tasks: &mut JoinSet<()>) {
         self.give_up_at = None;
@@ -249,6 +291,13 @@ impl Desk<'_> {
             cached: false,
         };
         self.take(ended, tasks);
+        if self.state.stops_uploads() {
+            self.cancel_uploads.cancel();
+            for effect in self.state.cut_uploads(Instant::now()) {
+                self.act(effect, tasks);
+            }
+            self.take_all(std::iter::empty(), tasks);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod signal;
 mod state;
 mod step;
 mod store_view;
+mod upload;
 mod worker;
 
 pub use coordinator::{Evaluate, Ports, Report, coordinate};
@@ -25,4 +26,5 @@ pub use signal::stops;
 pub use state::State;
 pub use step::StepId;
 pub use store_view::PooledStore;
+pub use upload::{Upload, UploadEnd, UploadNote, UploadSettings, Uploader};
 pub use worker::Builder;

@@ -1,5 +1,6 @@
 //! What a run was asked to do.
 
+use super::UploadSettings;
 use crate::nix::System;
 
 /// The settings of one run; fixed for its whole life.
@@ -33,4 +34,6 @@ pub struct RunSettings {
     pub no_build: bool,
     /// How many of the last lines of a failed build's log are kept.
     pub log_lines: usize,
+    /// Where outputs are to be copied.
+    pub uploads: UploadSettings,
 }

@@ -4,11 +4,15 @@ mod checks;
 mod ending;
 mod links;
 mod steps;
+mod uploads;
 
 use std::{collections::HashMap, time::Instant};
 
 pub(super) use self::checks::CheckId;
-use self::checks::{Check, CheckEnd};
+use self::{
+    checks::{Check, CheckEnd},
+    uploads::Uploads,
+};
 use super::{
     Effect, Input, RunSettings, StepId, Stop,
     ready::Ready,
@@ -43,6 +47,9 @@ pub struct State {
     /// Bytes downloaded, and to download as far as the downloads that began know.
     downloads: (u64, u64),
     counts: Counts,
+    uploads: Uploads,
+    /// Why the first of the uploads that failed did.
+    upload_error: Option<String>,
     /// Steps in a row that ended by losing the daemon for good.
     lost_in_a_row: u32,
     ending: Option<Ending>,
@@ -87,6 +94,7 @@ impl State {
             settings.remote_slots,
             settings.substitute_slots,
         );
+        let uploads = Uploads::new(&settings.uploads);
         Self {
             settings,
             run_id,
@@ -102,6 +110,8 @@ impl State {
             totals: Totals::default(),
             downloads: (0, 0),
             counts: Counts::default(),
+            uploads,
+            upload_error: None,
             lost_in_a_row: 0,
             ending: None,
             by_name: false,
@@ -127,6 +137,8 @@ impl State {
             }
             Input::Noted(step, notes) => self.noted(step, notes, now),
             Input::Ended(step, end) => self.step_ended(step, end, now),
+            Input::UploadNoted(destination, note) => self.upload_noted(destination, note),
+            Input::UploadEnded(destination, end) => self.upload_ended(destination, end, now),
             Input::Warned(message) => self.emit(EventKind::Warned { message }),
             Input::OutputFailed(message) => self.end(Ending::Errored {
                 exit_code: 4,
@@ -145,6 +157,7 @@ impl State {
     pub fn settle(&mut self, now: Instant) -> Vec<Effect> {
         self.ask_for_plan();
         self.start_ready(now);
+        self.start_uploads(now);
         self.finish_if_over(now);
         std::mem::take(&mut self.effects)
     }
@@ -336,6 +349,7 @@ impl State {
             downloading,
             downloaded_bytes: downloaded,
             download_bytes: self.totals.download_bytes.max(expected),
+            uploading: self.uploads.open(),
             remaining: None,
         }
     }

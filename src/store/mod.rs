@@ -12,6 +12,7 @@ mod connection;
 mod derived_path;
 mod error;
 pub mod frame;
+mod gc_root;
 mod handshake;
 mod log_message;
 mod operation;
@@ -28,6 +29,7 @@ pub use build_result::{BuildMode, BuildResult, BuildStatus, KeyedBuildResult, Me
 pub use connection::Connection;
 pub use derived_path::{DerivedPath, DerivedPathError, Outputs};
 pub use error::StoreError;
+pub use gc_root::GcRootError;
 pub use handshake::Trust;
 pub use log_message::LogMessage;
 pub use operation::Missing;

@@ -201,7 +201,7 @@ impl TestStore {
 
     /// The processes of this store: its daemon, builders, and programs started with [`Self::env`].
     pub(crate) fn processes(&self) -> Vec<StoreProcess> {
-        store_processes(self.folder())
+        processes_with(self.folder().to_str().expect("it is /tmp/nixci-XXXXXX"))
     }
 
     /// The builders that run now.
@@ -279,12 +279,11 @@ impl StoreProcess {
 
 /// Finds processes by their environment, which every child of a store's programs inherits or gets (a builder has its
 /// `NIX_STORE`). Only where there is a `/proc`; elsewhere nothing is found.
-fn store_processes(folder: &Path) -> Vec<StoreProcess> {
+pub(crate) fn processes_with(folder: &str) -> Vec<StoreProcess> {
     let read = |id: u32, file: &str| {
         let bytes = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).replace('\0', " ")
     };
-    let folder = folder.to_str().expect("it is /tmp/nixci-XXXXXX");
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

@@ -210,6 +210,8 @@ impl Model {
             | EventKind::StepWaiting { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunFinished { .. } => {}
         }

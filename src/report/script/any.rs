@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Script, drv};
 use crate::{
-    event::{Counts, Event, EventKind, Outcome, Progress, RunOutcome},
+    event::{Counts, Event, EventKind, Outcome, Progress, RunOutcome, UploadOutcome},
     nix::System,
     report::sanitize::tests::hostile,
 };
@@ -186,6 +186,28 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 }
             }
         ),
+        (text(), prop::collection::vec(drv_path(), 0..4))
+            .prop_map(|(destination, paths)| EventKind::UploadStarted { destination, paths }),
+        (
+            text(),
+            prop::collection::vec(drv_path(), 0..4),
+            any::<bool>(),
+            took(),
+            text()
+        )
+            .prop_map(|(destination, paths, is_there, duration, error)| {
+                EventKind::UploadFinished {
+                    destination,
+                    paths,
+                    outcome: if is_there {
+                        UploadOutcome::Uploaded
+                    } else {
+                        UploadOutcome::UploadFailed
+                    },
+                    duration,
+                    error,
+                }
+            }),
         text().prop_map(|message| EventKind::Warned { message }),
         text().prop_map(|reason| EventKind::RunCancelled { reason }),
         figures.prop_map(|(n, bytes, evaluating, remaining)| EventKind::Ticked {
@@ -198,6 +220,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 downloading: n[4],
                 downloaded_bytes: bytes[0],
                 download_bytes: bytes[1],
+                uploading: n[0],
                 remaining,
             }
         }),

@@ -13,7 +13,7 @@ use crate::{
         sanitize::{harmless, log_line},
         shell,
         styles::{Styles, paint},
-        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken},
+        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken, text},
     },
 };
 
@@ -82,11 +82,15 @@ impl Summary {
         for ((outcome, why), checks) in self.mishaps.in_order() {
             text.mishap(*outcome, why, checks);
         }
+        for ((destination, error), outputs) in self.failed_uploads.in_order() {
+            text.failed_upload(destination, error, outputs);
+        }
         let is_told = self
             .evaluation_errors
             .checks
             .iter()
-            .any(|checks| checks.named.is_empty());
+            .any(|checks| checks.named.is_empty())
+            || !self.failed_uploads.is_empty();
         if let Some(error) = ending
             .error
             .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
@@ -260,6 +264,14 @@ impl Text<'_> {
         if let Some(check) = checks.named.first() {
             self.labelled("rerun", &shell::run_check(self.options, check));
         }
+    }
+
+    fn failed_upload(&mut self, destination: &str, error: &str, outputs: &Checks) {
+        let rest = format!(": {} not uploaded", counted(outputs.total, "output"));
+        let subject = text(destination);
+        self.heading(Outcome::InfrastructureFailed, &subject, &rest);
+        self.labelled("outputs", &self.list(outputs));
+        self.quoted(error.lines());
     }
 
     fn error(&mut self, error: &str) {

@@ -195,6 +195,9 @@ impl State {
             reason: end.reason,
         };
         self.emit(event);
+        if end.outcome.is_passed() {
+            self.upload_check(id);
+        }
         if end.outcome.is_failed() && self.settings.fail_fast {
             self.end(Ending::FailFast);
         }

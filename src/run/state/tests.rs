@@ -7,6 +7,7 @@
 mod endings;
 mod failures;
 mod scheduling;
+mod uploads;
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -16,7 +17,7 @@ use crate::{
     event::{EventKind, Outcome, RunOutcome},
     graph::{Disposition, How, Plan, PlannedStep},
     nix::{AttrPath, StorePath, System},
-    run::{Effect, Input, RunSettings, Start, StepEnd, StepId},
+    run::{Effect, Input, RunSettings, Start, StepEnd, StepId, Upload, UploadSettings},
 };
 
 /// A store path with this name.
@@ -47,6 +48,7 @@ fn settings() -> RunSettings {
         fail_fast: false,
         no_build: false,
         log_lines: 3,
+        uploads: UploadSettings::default(),
     }
 }
 
@@ -58,6 +60,8 @@ struct World {
     /// Attempts that run.
     running: Vec<Start>,
     plans_asked: usize,
+    /// Batches that were sent.
+    uploads: Vec<(usize, Vec<Upload>)>,
     cancelled: bool,
     exit_code: Option<u8>,
 }
@@ -71,6 +75,7 @@ impl World {
             events: Vec::new(),
             running: Vec::new(),
             plans_asked: 0,
+            uploads: Vec::new(),
             cancelled: false,
             exit_code: None,
         };
@@ -89,6 +94,10 @@ impl World {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Plan(_) => self.plans_asked += 1,
                 Effect::Start(start) => self.running.push(start),
+                Effect::Upload {
+                    destination,
+                    uploads,
+                } => self.uploads.push((destination, uploads)),
                 Effect::CancelAll => self.cancelled = true,
                 Effect::Finish(code) => self.exit_code = Some(code),
             }
