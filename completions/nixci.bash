@@ -61,7 +61,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__check)
-            opts="-j -v -q -h --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --jobs --fail-fast --no-build --download --timeout --max-silent-time --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --log --verbose --quiet --help"
+            opts="-j -v -q -h --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --jobs --fail-fast --no-build --download --timeout --max-silent-time --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --log --no-fold --stall-timeout --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,7 +140,7 @@ _nixci() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "auto matrix plain json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto matrix plain json github gitlab" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -148,6 +148,10 @@ _nixci() {
                     return 0
                     ;;
                 --log-lines)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stall-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

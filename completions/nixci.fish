@@ -49,14 +49,17 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l niks3 -d 'Push the
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l out-link -d 'Link the outputs of every passed check as PREFIX-CHECK, and PREFIX-CHECK^OUTPUT for others than `out`; what is linked is downloaded and not collected as garbage' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l gc-root -d 'Link them in this folder, as CHECK and CHECK^OUTPUT' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l out-paths -d 'Write the outputs of every passed check to this file, a path a line' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand check" -l format -d 'How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere' -r -f -a "auto\t'`matrix` on a terminal, `plain` elsewhere'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
-json\t'A JSON object per event'"
+json\t'A JSON object per event'
+github\t'As `plain`, with folded logs and annotations for GitHub, Gitea and Forgejo Actions'
+gitlab\t'As `plain`, with folded logs for GitLab'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
@@ -67,6 +70,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evalu
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s q -l quiet -d 'Show less: failures and the end'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::{result_args::ResultArgs, size::parse_size, upload_args::UploadArgs};
+use super::{
+    output::OutputArgs, result_args::ResultArgs, size::parse_size, upload_args::UploadArgs,
+};
 use crate::nix::{Installable, System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -107,7 +109,7 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) results: ResultArgs,
 
-    /// How the run is shown: `auto` is `matrix` on a terminal and `plain` elsewhere
+    /// How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]
     #[arg(
         long,
         value_enum,
@@ -134,6 +136,10 @@ pub(super) struct CheckArgs {
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]
     pub(super) log: bool,
+
+    /// Where and how else the run is shown.
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 
     /// Show more: passed builds, phases and the lines of logs
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]
@@ -274,7 +280,7 @@ fn at_most_ten_thousand(least: u64) -> impl clap::builder::TypedValueParser<Valu
 /// `--format` of `check`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum FormatArg {
-    /// `matrix` on a terminal, `plain` elsewhere
+    /// `matrix` on a terminal; elsewhere what the CI understands, or `plain`
     #[default]
     Auto,
     /// A live table of checks and systems
@@ -283,6 +289,10 @@ pub(super) enum FormatArg {
     Plain,
     /// A JSON object per event
     Json,
+    /// As `plain`, with folded logs and annotations for GitHub, Gitea and Forgejo Actions
+    Github,
+    /// As `plain`, with folded logs for GitLab
+    Gitlab,
 }
 
 /// `--format` of `eval`.

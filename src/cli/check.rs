@@ -15,6 +15,7 @@ use super::{
     print_error,
     result_args::Results,
     setup::{Setup, close, cores, runtime},
+    source_tree::source_tree,
     uploads::Uploads,
 };
 use crate::{
@@ -38,7 +39,10 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let destinations = args.uploads.destinations()?;
     let setup = Setup::new(&args.source, args.jobs)?;
-    let mut reporter = Reporter::new(report_options(args, &setup));
+    let mut reporter = Reporter::new(
+        report_options(args, &setup),
+        source_tree(setup.local.as_ref()),
+    );
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, destinations, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
@@ -191,6 +195,8 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         FormatArg::Matrix => Some(Format::Matrix),
         FormatArg::Plain => Some(Format::Plain),
         FormatArg::Json => Some(Format::Json),
+        FormatArg::Github => Some(Format::Github),
+        FormatArg::Gitlab => Some(Format::Gitlab),
     };
     let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
     let verbosity = clamp(args.verbose) - clamp(args.quiet);
@@ -207,6 +213,8 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         log_lines: args.log_lines,
         verbosity,
         log: args.log,
+        fold: !args.output.no_fold,
+        stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         nix_version: setup.host.version.numbers,

@@ -9,9 +9,11 @@ mod eval;
 mod failure;
 mod generate;
 mod local_flake;
+mod output;
 mod result_args;
 mod setup;
 mod size;
+mod source_tree;
 mod upload_args;
 mod uploads;
 

@@ -16,15 +16,17 @@ use crate::nix::{AttrPath, StorePath};
 
 /// How much may wait before evaluators should stop for it.
 const WAITING_MAX: usize = 1000;
+/// How many derivations are held with one request.
+const HOLD_MAX: usize = 256;
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 /// How many warnings are remembered, so that they are not repeated.
 const WARNINGS_MAX: usize = 100_000;
 
-/// A store path that is being held.
+/// Store paths that are being held: those of the first so many checks, or a tree.
 struct Holding<'a> {
-    path: StorePath,
-    is_tree: bool,
+    first: StorePath,
+    checks: usize,
     held: BoxFuture<'a, Result<(), String>>,
 }
 
@@ -141,14 +143,17 @@ impl<'a> Delivery<'a> {
     /// Waits until one more thing is held or sent. Nothing is lost if the future is dropped.
     pub(super) async fn advance(&mut self) -> Result<(), EvalError> {
         if self.holding.is_none() {
-            let check = self.unheld.front().map(|check| check.drv_path.clone());
-            let is_tree = check.is_none();
-            if let Some(path) = check.or_else(|| self.trees.pop_front()) {
-                let (roots, held_path) = (self.roots, path.clone());
-                let held = Box::pin(async move { roots.hold(&held_path).await });
+            let drv_paths = self.unheld.iter().map(|check| check.drv_path.clone());
+            let mut paths: Vec<StorePath> = drv_paths.take(HOLD_MAX).collect();
+            let checks = paths.len();
+            if checks == 0 {
+                paths.extend(self.trees.pop_front());
+            }
+            if let Some(first) = paths.first().cloned() {
+                let held = self.roots.hold(paths);
                 self.holding = Some(Holding {
-                    path,
-                    is_tree,
+                    first,
+                    checks,
                     held,
                 });
             }
@@ -173,18 +178,17 @@ impl<'a> Delivery<'a> {
     }
 
     fn take_held(&mut self, held: Result<(), String>) -> Result<(), EvalError> {
-        let Some(Holding { path, is_tree, .. }) = self.holding.take() else {
+        let Some(Holding { first, checks, .. }) = self.holding.take() else {
             return Ok(());
         };
         held.map_err(|error| {
             EvalError::Infrastructure(format!(
-                "cannot protect `{path}` from the garbage collector: {error}"
+                "cannot protect `{first}` from the garbage collector: {error}"
             ))
         })?;
-        if !is_tree && let Some(check) = self.unheld.pop_front() {
-            self.taken_and_held.1 += 1;
-            self.unsent.push_back(Evaluated::Check(check));
-        }
+        self.taken_and_held.1 += checks as u64;
+        let held = self.unheld.drain(..checks).map(Evaluated::Check);
+        self.unsent.extend(held);
         Ok(())
     }
 

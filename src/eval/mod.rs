@@ -190,8 +190,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Holds derivations against garbage collection until the run ends.
 pub trait RootKeeper: Send + Sync {
-    /// Holds this derivation and all it refers to. Returns when it is held.
-    fn hold<'a>(&'a self, drv_path: &'a StorePath) -> BoxFuture<'a, Result<(), String>>;
+    /// Holds these derivations and all they refer to. Returns when they are held.
+    fn hold(&self, drv_paths: Vec<StorePath>) -> BoxFuture<'_, Result<(), String>>;
 }
 
 /// Evaluates a flake.

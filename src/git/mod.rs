@@ -3,5 +3,7 @@
 //! libgit2 is named here alone. Starts no process and changes nothing.
 
 mod checkout;
+mod tracked;
 
 pub use checkout::{Checkout, GitError};
+pub use tracked::tracked_files;

@@ -8,6 +8,7 @@ mod builders;
 mod derivation;
 #[cfg(test)]
 pub(crate) mod golden;
+mod hash;
 mod hex;
 mod installable;
 mod store_path;
@@ -19,6 +20,7 @@ pub use aterm::AtermError;
 pub use attr_path::{AttrPath, AttrPathError};
 pub use builders::{Builders, Machine};
 pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
+pub use hash::{Hash, base32};
 pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};

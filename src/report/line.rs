@@ -16,7 +16,10 @@ use super::{
         on_machine, place, spoken, step_name, text,
     },
 };
-use crate::event::{Event, EventKind, Outcome, UploadOutcome};
+use crate::{
+    event::{Event, EventKind, Outcome, UploadOutcome},
+    nix::StorePath,
+};
 
 /// How wide the word at the start of a line is.
 const WORD_COLUMNS: usize = 12;
@@ -42,12 +45,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
     let unless_told = |weight| if is_news { weight } else { Weight::Detail };
     let (weight, style, word, rest) = match &event.kind {
         EventKind::StepLogged { drv_path, lines } => {
-            let name = paint(&styles.dim, format_args!("{}>", step_name(drv_path)));
-            let line = |line: &String| {
-                let shown = log_line(line, styles.color, LOG_COLUMNS_MAX, styles.glyphs.ellipsis);
-                format!("{name} {shown}").trim_end().to_owned()
-            };
-            return (Weight::Log, lines.iter().map(line).collect());
+            return (Weight::Log, log_lines(drv_path, lines, styles));
         }
         EventKind::RunStarted {
             title,
@@ -88,7 +86,13 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             let place = place(file.as_deref(), *line, *column)
                 .map_or(String::new(), |at| format!(" at {at}"));
             let rest = format!("to evaluate {what}{place}: {}", first_line(error));
-            (unless_told(Weight::Failure), &styles.fail, "FAILED", rest)
+            // That of the whole flake ends the run, and the end tells it.
+            let weight = if check.is_some() {
+                Weight::Failure
+            } else {
+                Weight::Detail
+            };
+            (unless_told(weight), &styles.fail, "FAILED", rest)
         }
         EventKind::EvaluationWarning { check, message } => {
             let what = check
@@ -272,6 +276,20 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
         }
     };
     (weight, vec![status(style, word, rest)])
+}
+
+/// The lines of a build's log, each with the build's name in front.
+pub(super) fn log_lines<'l>(
+    drv_path: &StorePath,
+    lines: impl IntoIterator<Item = &'l String>,
+    styles: &Styles,
+) -> Vec<String> {
+    let name = paint(&styles.dim, format_args!("{}>", step_name(drv_path)));
+    let line = |line: &String| {
+        let shown = log_line(line, styles.color, LOG_COLUMNS_MAX, styles.glyphs.ellipsis);
+        format!("{name} {shown}").trim_end().to_owned()
+    };
+    lines.into_iter().map(line).collect()
 }
 
 /// A line with its word in front.

@@ -10,9 +10,14 @@
 //! | `reporter` | who writes where |
 //! | `matrix/` | the live block of a terminal |
 //! | `plain`, `json` | the two streams |
+//! | `ci`, `dialect`, `build_log` | which CI this is, its commands, and the logs it has folded |
+//! | `source_tree` | what the flake's own files tell about a failure |
 //! | `line`, `words`, `summary`, `running` | single lines, the end, and what runs, the same for terminal and stream |
 //! | `format`, `sanitize`, `styles`, `shell` | figures, hostile text, colours, commands to copy |
 
+mod build_log;
+mod ci;
+mod dialect;
 mod format;
 mod json;
 mod line;
@@ -25,10 +30,13 @@ mod sanitize;
 #[cfg(test)]
 mod script;
 mod shell;
+mod source_tree;
 mod styles;
 mod summary;
 mod words;
 
+pub use ci::{Ci, step_summary};
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
 pub use sanitize::harmless;
+pub use source_tree::{NoSource, SourceTree};

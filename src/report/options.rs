@@ -1,5 +1,9 @@
 //! What a report shows and where: the choices of the user and what the surroundings allow.
 
+use std::time::Duration;
+
+use super::Ci;
+
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -9,6 +13,10 @@ pub enum Format {
     Plain,
     /// Events as JSON lines on stdout, a short summary on stderr.
     Json,
+    /// Lines on stdout with folds and annotations as GitHub, Gitea and Forgejo Actions read them.
+    Github,
+    /// Lines on stdout with folds as GitLab reads them.
+    Gitlab,
 }
 
 /// What [`resolve`] decides.
@@ -34,6 +42,10 @@ pub struct ReportOptions {
     pub verbosity: i8,
     /// Whether the JSON stream has the lines of logs.
     pub log: bool,
+    /// Whether the log of a CI has the logs of builds folded; otherwise they stand there open.
+    pub fold: bool,
+    /// After how long without a line the last lines of a build are shown; `None`: never.
+    pub stall_timeout: Option<Duration>,
     /// The flake as the user named it, for commands that reproduce a failure.
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.
@@ -48,9 +60,9 @@ pub struct ReportOptions {
 ///
 /// | asked for | stdout and stderr both terminals that can move the cursor | else |
 /// |---|---|---|
-/// | `auto` | matrix; plain with `-q` | plain |
+/// | `auto` | matrix; as elsewhere with `-q` | that of the CI ([`Ci::detect`]), plain in others |
 /// | `matrix` | matrix | matrix if stderr is such a terminal, else plain |
-/// | `plain`, `json` | as asked for | as asked for |
+/// | `plain`, `json`, `github`, `gitlab` | as asked for | as asked for |
 ///
 /// A terminal whose `TERM` is unset, empty or `dumb` cannot move the cursor.
 ///
@@ -58,11 +70,13 @@ pub struct ReportOptions {
 /// |---|---|
 /// | as asked for | `--color always`, `--color never` |
 /// | no | else, if `NO_COLOR` is set and not empty |
-/// | yes | else, if `CLICOLOR_FORCE` is set and neither empty nor `0` |
+/// | yes | else, if `CLICOLOR_FORCE` or `FORCE_COLOR` is set and neither empty nor `0` |
+/// | yes | else, in the format of a CI, whose pages show them |
 /// | no | else, if the terminal cannot move the cursor |
 /// | yes | else, if the stream for people is a terminal: stdout for plain, stderr for matrix and json |
 ///
-/// Glyphs beyond ASCII are used where the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set names UTF-8.
+/// Glyphs beyond ASCII are used in the format of a CI, and where the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set
+/// names UTF-8.
 pub fn resolve(
     format: Option<Format>,
     color: Option<bool>,
@@ -79,24 +93,30 @@ pub fn resolve(
         None if capable && stdout_is_terminal && stderr_is_terminal && verbosity >= 0 => {
             Format::Matrix
         }
-        Some(Format::Matrix | Format::Plain) | None => Format::Plain,
+        Some(format @ (Format::Github | Format::Gitlab)) => format,
+        Some(Format::Matrix | Format::Plain) => Format::Plain,
+        None => Ci::detect(&env).map_or(Format::Plain, Ci::format),
     };
-    let is_terminal = match format {
-        Format::Plain => stdout_is_terminal,
-        Format::Matrix | Format::Json => stderr_is_terminal,
+    let is_ci = matches!(format, Format::Github | Format::Gitlab);
+    let takes_color = match format {
+        Format::Plain => capable && stdout_is_terminal,
+        Format::Matrix | Format::Json => capable && stderr_is_terminal,
+        Format::Github | Format::Gitlab => true,
     };
-    let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let forced = ["CLICOLOR_FORCE", "FORCE_COLOR"]
+        .into_iter()
+        .any(|name| set(name).is_some_and(|value| value != "0"));
     Look {
         format,
-        color: color
-            .unwrap_or_else(|| set("NO_COLOR").is_none() && (forced || (capable && is_terminal))),
-        unicode: ["LC_ALL", "LC_CTYPE", "LANG"]
-            .into_iter()
-            .find_map(set)
-            .is_some_and(|locale| {
-                let locale = locale.to_ascii_lowercase();
-                locale.contains("utf-8") || locale.contains("utf8")
-            }),
+        color: color.unwrap_or_else(|| set("NO_COLOR").is_none() && (forced || takes_color)),
+        unicode: is_ci
+            || ["LC_ALL", "LC_CTYPE", "LANG"]
+                .into_iter()
+                .find_map(set)
+                .is_some_and(|locale| {
+                    let locale = locale.to_ascii_lowercase();
+                    locale.contains("utf-8") || locale.contains("utf8")
+                }),
     }
 }
 

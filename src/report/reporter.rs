@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Format, ReportOptions, json, line,
+    Format, ReportOptions, SourceTree, json, line,
     matrix::Matrix,
     plain::Plain,
     styles::Styles,
@@ -16,6 +16,7 @@ pub struct Reporter {
     options: ReportOptions,
     styles: Styles,
     summary: Summary,
+    source: Box<dyn SourceTree>,
     face: Face,
 }
 
@@ -29,24 +30,27 @@ enum Face {
 }
 
 impl Reporter {
-    /// Makes a reporter that writes to stdout and stderr as its options say.
-    pub fn new(options: ReportOptions) -> Self {
+    /// Makes a reporter that writes to stdout and stderr as its options say. `source` has the flake's own files.
+    pub fn new(options: ReportOptions, source: Box<dyn SourceTree>) -> Self {
         let face = match options.look.format {
             Format::Matrix => Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity))),
-            Format::Plain => Face::Plain(Plain::new(Box::new(io::stdout()), options.verbosity)),
+            Format::Plain | Format::Github | Format::Gitlab => {
+                Face::Plain(Plain::new(Box::new(io::stdout()), &options))
+            }
             Format::Json => Face::Json {
                 stdout: Box::new(io::stdout()),
-                people: Plain::new(Box::new(io::stderr()), options.verbosity),
+                people: Plain::new(Box::new(io::stderr()), &options),
             },
         };
-        Self::with_face(options, face)
+        Self::with_face(options, source, face)
     }
 
-    fn with_face(options: ReportOptions, face: Face) -> Self {
+    fn with_face(options: ReportOptions, source: Box<dyn SourceTree>, face: Face) -> Self {
         Self {
             styles: Styles::new(options.look.color, options.look.unicode),
             summary: Summary::new(options.log_lines),
             options,
+            source,
             face,
         }
     }
@@ -94,6 +98,7 @@ impl Reporter {
     }
 
     fn end(&mut self, ending: Ending<'_>) -> io::Result<()> {
+        self.summary.look_into(&*self.source);
         let extent = match (&self.face, self.options.verbosity) {
             (Face::Json { .. }, _) => Extent::Headings,
             (_, ..0) => Extent::Failures,
@@ -104,7 +109,10 @@ impl Reporter {
             .lines(ending, extent, &self.options, &self.styles);
         match &mut self.face {
             Face::Json { people, .. } => people.write(&lines),
-            Face::Plain(plain) => plain.write(&lines),
+            Face::Plain(plain) => {
+                plain.write(&lines)?;
+                plain.annotate(&self.summary.annotations(ending))
+            }
             Face::Matrix(matrix) => matrix.end(ending.duration, lines, &self.styles),
         }
     }

@@ -3,7 +3,10 @@
 //! Kept for the live block and for the heartbeat of the plain lines. Bounded: a few short texts per running step,
 //! whatever a build writes.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use super::sanitize::{fit, log_line};
 use crate::{
@@ -13,6 +16,8 @@ use crate::{
 
 /// How much of a text is kept; no terminal shows more of it.
 const TEXT_COLUMNS_MAX: usize = 240;
+/// How many of its last lines are kept of a step.
+const LAST_LINES: usize = 5;
 
 /// A step that runs. All texts are harmless.
 #[derive(Debug)]
@@ -40,9 +45,33 @@ pub(super) struct RunningStep {
     pub attempt: u32,
     /// What its log said last.
     pub last_line: String,
+    /// The last lines of its log, empty ones left out.
+    pub last_lines: VecDeque<String>,
+    /// When it last said anything, from the start of the run.
+    pub heard: Duration,
+    /// Its silence was told when it had lasted this long.
+    silence_told: Duration,
 }
 
 impl RunningStep {
+    /// It said something, or entered a phase.
+    fn hear(&mut self, now: Duration) {
+        self.heard = now;
+        self.silence_told = Duration::ZERO;
+    }
+
+    fn say(&mut self, line: &str) {
+        let line = line.trim_end();
+        if line.trim_start().is_empty() {
+            return;
+        }
+        line.trim_start().clone_into(&mut self.last_line);
+        if self.last_lines.len() == LAST_LINES {
+            self.last_lines.pop_front();
+        }
+        self.last_lines.push_back(line.to_owned());
+    }
+
     /// What it is at: the phase, the download, what it waits for.
     pub(super) fn stage(&self) -> String {
         let stage = if !self.waits_for.is_empty() {
@@ -97,11 +126,15 @@ impl RunningSteps {
                     waits_for: String::new(),
                     attempt,
                     last_line: String::new(),
+                    last_lines: VecDeque::new(),
+                    heard: event.elapsed,
+                    silence_told: Duration::ZERO,
                 };
                 self.started += 1;
                 self.steps.insert(drv_path.clone(), step);
             }
             EventKind::StepPhase { drv_path, phase } => self.change(drv_path, |step| {
+                step.hear(event.elapsed);
                 step.phase = kept(phase);
                 step.waits_for.clear();
             }),
@@ -109,20 +142,24 @@ impl RunningSteps {
                 self.change(drv_path, |step| step.waits_for = kept(reason));
             }
             EventKind::StepLogged { drv_path, lines } => self.change(drv_path, |step| {
+                step.hear(event.elapsed);
                 step.waits_for.clear();
-                let last = lines
+                // Lines may come by the thousand, and only the last ones matter.
+                let said: Vec<_> = lines
                     .iter()
                     .rev()
-                    .map(|line| log_line(line, false, TEXT_COLUMNS_MAX, ""));
-                if let Some(line) = last.into_iter().find(|line| !line.trim().is_empty()) {
-                    line.trim().clone_into(&mut step.last_line);
-                }
+                    .map(|line| log_line(line, false, TEXT_COLUMNS_MAX, ""))
+                    .filter(|line| !line.trim().is_empty())
+                    .take(LAST_LINES)
+                    .collect();
+                said.iter().rev().for_each(|line| step.say(line));
             }),
             EventKind::StepRetrying {
                 drv_path,
                 attempt,
                 reason: _,
             } => self.change(drv_path, |step| {
+                step.hear(event.elapsed);
                 step.attempt = *attempt;
                 step.phase.clear();
                 step.waits_for.clear();
@@ -153,6 +190,25 @@ impl RunningSteps {
     /// The step of a derivation, if it runs.
     pub(super) fn of(&self, drv_path: &StorePath) -> Option<&RunningStep> {
         self.steps.get(drv_path)
+    }
+
+    /// The builds that have been silent for so long, each once for every such time; what waits for something else is not
+    /// silent.
+    pub(super) fn newly_silent(&mut self, now: Duration, limit: Duration) -> Vec<&RunningStep> {
+        let mut silent: Vec<_> = self
+            .steps
+            .values_mut()
+            .filter(|step| !step.substitute && step.waits_for.is_empty())
+            .filter(|step| {
+                now.saturating_sub(step.heard) >= step.silence_told.saturating_add(limit)
+            })
+            .map(|step| {
+                step.silence_told = now.saturating_sub(step.heard);
+                &*step
+            })
+            .collect();
+        silent.sort_unstable_by_key(|step| step.order);
+        silent
     }
 
     /// How many run.

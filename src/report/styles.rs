@@ -48,6 +48,8 @@ pub(super) struct Glyphs {
     pub down: &'static str,
     /// An upload.
     pub up: &'static str,
+    /// Between what is and what should be.
+    pub arrow: &'static str,
     /// In front of quoted lines.
     pub quote: &'static str,
     spinner: &'static [&'static str],
@@ -62,6 +64,7 @@ const UNICODE: Glyphs = Glyphs {
     dot: "·",
     down: "↓",
     up: "↑",
+    arrow: "→",
     quote: "│",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
 };
@@ -75,6 +78,7 @@ const ASCII: Glyphs = Glyphs {
     dot: "|",
     down: "down",
     up: "up",
+    arrow: "->",
     quote: "|",
     spinner: &["|", "/", "-", "\\"],
 };

@@ -3,7 +3,10 @@
 //! Keeps each failure once with what it broke, whatever the number of checks; how it is written is in
 //! [`text`]. Bounded: a few checks by name for each cause, the last lines of a log, and a limit on all of it together.
 
+mod annotations;
+mod hash_fix;
 mod last_line;
+mod noise;
 mod text;
 
 use std::{
@@ -14,6 +17,8 @@ use std::{
 
 pub(super) use text::{Ending, Extent};
 
+use self::hash_fix::HashFix;
+use super::source_tree::{SourceTree, excerpt};
 use crate::{
     event::{Event, EventKind, Outcome, UploadOutcome},
     nix::{StorePath, System},
@@ -62,6 +67,8 @@ struct Failure {
     error: String,
     log_tail: Vec<String>,
     log_lines_before: u64,
+    /// If it is a hash that is wrong.
+    fix: Option<HashFix>,
     breaks: Checks,
     /// How many checks have ended by it so far.
     ended: usize,
@@ -127,6 +134,8 @@ impl<K: Eq + Hash> Causes<K> {
 /// What the end has to tell.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
+    /// Lines of the flake's files around each evaluation error, by its number.
+    excerpts: HashMap<usize, Vec<String>>,
     systems: Vec<System>,
     systems_available: Vec<System>,
     failures: Vec<Failure>,
@@ -225,6 +234,22 @@ impl Summary {
         true
     }
 
+    /// Looks into the flake's files for what they tell about the failures.
+    pub(super) fn look_into(&mut self, tree: &dyn SourceTree) {
+        hash_fix::locate(&mut self.failures, tree);
+        for (n, (error, _)) in self.evaluation_errors.in_order().into_iter().enumerate() {
+            let (Some(file), Some(line)) = (&error.file, error.line) else {
+                continue;
+            };
+            // Nix shows the lines itself if it read the file for its message.
+            if !error.error.lines().any(is_caret)
+                && let Some(excerpt) = excerpt(tree, file, line, error.column)
+            {
+                self.excerpts.insert(n, excerpt);
+            }
+        }
+    }
+
     fn add_failure(&mut self, event: &Event) {
         let EventKind::StepFinished {
             drv_path,
@@ -266,6 +291,7 @@ impl Summary {
                 .map(|line| self.bounded(line))
                 .collect(),
             log_lines_before: log_lines_before.saturating_add(left_out as u64),
+            fix: HashFix::parse(error),
             breaks,
             ended: 0,
         };
@@ -342,6 +368,12 @@ impl Summary {
     fn is_full(&self) -> bool {
         self.kept_bytes >= TEXT_BYTES_MAX
     }
+}
+
+/// Whether a line is the caret below a line of source: `   |     ^`.
+fn is_caret(line: &str) -> bool {
+    let rest = line.trim().strip_prefix('|');
+    rest.is_some_and(|rest| rest.trim() == "^")
 }
 
 #[cfg(test)]

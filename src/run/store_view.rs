@@ -237,9 +237,9 @@ impl StoreView for PooledStore {
 }
 
 impl RootKeeper for PooledStore {
-    fn hold<'a>(&'a self, drv_path: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+    fn hold(&self, drv_paths: Vec<StorePath>) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            self.hold_all(std::slice::from_ref(drv_path))
+            self.hold_all(&drv_paths)
                 .await
                 .map_err(|error| super::worker::describe(&error))
         })

@@ -6,6 +6,7 @@ use crate::{
     Events,
     support::{
         Project, nix,
+        program::write_program,
         project::{SYSTEM, nix_string},
         running::{Finished, Running},
         store::TestStore,
@@ -49,7 +50,7 @@ fn no_nix_on_path() {
 
 #[test]
 fn a_nix_that_is_too_old_or_no_nix_at_all() {
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::fs;
     let store = nix::newest().store();
     let project = Project::new(&store).committed();
     let bin = store.folder().join("bin");
@@ -61,8 +62,7 @@ fn a_nix_that_is_too_old_or_no_nix_at_all() {
         ),
         ("hello", "no version in `hello`"),
     ] {
-        fs::write(bin.join("nix"), format!("#!/bin/sh\necho '{says}'\n")).unwrap();
-        fs::set_permissions(bin.join("nix"), fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&bin.join("nix"), &format!("#!/bin/sh\necho '{says}'\n"));
         let mut command = project.nixci_command(&["check"]);
         let run = Running::start(command.env("PATH", &bin)).finish();
         assert_eq!(run.code, Some(4), "{run}");

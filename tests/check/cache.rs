@@ -1,11 +1,12 @@
 //! The evaluation cache: used when nothing changed, never otherwise.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::fs;
 
 use crate::{
     Events,
     support::{
         Project, nix,
+        program::write_program,
         running::{Finished, Running},
     },
 };
@@ -66,8 +67,7 @@ fn nothing_to_do_starts_no_nix() {
             log.display(),
             real.display()
         );
-        fs::write(bin.join(name), script).unwrap();
-        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&bin.join(name), &script);
     }
     let run = || {
         let mut command = project.nixci_command(&CHECK);
@@ -97,8 +97,7 @@ fn a_tree_that_changes_while_it_is_evaluated_is_not_kept() {
         flake.display(),
         real.display()
     );
-    fs::write(bin.join("nix"), script).unwrap();
-    fs::set_permissions(bin.join("nix"), fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&bin.join("nix"), &script);
     let run = || {
         let mut command = project.nixci_command(&CHECK);
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());

@@ -13,6 +13,7 @@ mod support;
 
 mod bad_input;
 mod cache;
+mod ci;
 mod daemon;
 mod events;
 mod nix_host;

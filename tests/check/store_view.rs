@@ -77,7 +77,7 @@ fn what_is_held_survives_the_collection_of_garbage_as_long_as_the_view() {
         let (held, other) = (unbuilt(&project, "a"), unbuilt(&project, "b"));
         let view = view(&store);
         wait(async {
-            RootKeeper::hold(&view, &held).await.unwrap();
+            RootKeeper::hold(&view, vec![held.clone()]).await.unwrap();
             store.run_nix(&["store", "gc"], project.dir());
             let valid = view.valid_paths(vec![held.clone(), other]).await.unwrap();
             assert_eq!(
@@ -102,7 +102,9 @@ fn a_daemon_that_was_restarted_is_asked_again_and_holds_again() {
         };
         let view = view(&store);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(RootKeeper::hold(&view, &held)).unwrap();
+        runtime
+            .block_on(RootKeeper::hold(&view, vec![held.clone()]))
+            .unwrap();
         store.kill_daemon();
         // What is asked now is answered by the daemon that comes up meanwhile.
         let valid = std::thread::scope(|scope| {
@@ -112,7 +114,9 @@ fn a_daemon_that_was_restarted_is_asked_again_and_holds_again() {
             asked.join().unwrap()
         });
         assert_eq!(valid.unwrap().len(), 1, "Nix {nix}");
-        runtime.block_on(RootKeeper::hold(&view, &other)).unwrap();
+        runtime
+            .block_on(RootKeeper::hold(&view, vec![other.clone()]))
+            .unwrap();
         store.run_nix(&["store", "gc"], store.folder());
         let both = vec![held.clone(), other.clone()];
         let valid = runtime.block_on(view.valid_paths(both)).unwrap();
@@ -132,10 +136,12 @@ fn what_cannot_be_held_is_not_said_to_be_held() {
     };
     let view = view(&store);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(RootKeeper::hold(&view, &held)).unwrap();
+    runtime
+        .block_on(RootKeeper::hold(&view, vec![held.clone()]))
+        .unwrap();
     store.kill_daemon();
     for path in [other, held] {
-        let answer = runtime.block_on(RootKeeper::hold(&view, &path));
+        let answer = runtime.block_on(RootKeeper::hold(&view, vec![path]));
         assert!(answer.is_err(), "{answer:?}");
     }
 }

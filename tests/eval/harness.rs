@@ -8,7 +8,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Mutex,
     time::Duration,
@@ -26,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     nix::{self, Nix},
+    program::write_program,
     project::SYSTEM,
     store::TestStore,
 };
@@ -209,21 +209,23 @@ struct Roots<'s> {
 }
 
 impl RootKeeper for Roots<'_> {
-    fn hold<'a>(&'a self, path: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+    fn hold(&self, paths: Vec<StorePath>) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            assert!(
-                Path::new(path.as_str()).exists(),
-                "{path} is gone before it is held"
-            );
             let roots = self.store.folder().join("var/nix/gcroots");
             let roots = if roots.exists() {
                 roots
             } else {
                 self.store.folder().join("var/gcroots")
             };
-            if self.held.lock().unwrap().insert(path.clone()) {
-                let _ = fs::create_dir_all(&roots);
-                let _ = std::os::unix::fs::symlink(path.as_str(), roots.join(path.base_name()));
+            for path in paths {
+                assert!(
+                    Path::new(path.as_str()).exists(),
+                    "{path} is gone before it is held"
+                );
+                if self.held.lock().unwrap().insert(path.clone()) {
+                    let _ = fs::create_dir_all(&roots);
+                    let _ = std::os::unix::fs::symlink(path.as_str(), roots.join(path.base_name()));
+                }
             }
             Ok(())
         })
@@ -234,7 +236,7 @@ impl RootKeeper for Roots<'_> {
 pub(crate) struct NoRoots;
 
 impl RootKeeper for NoRoots {
-    fn hold<'a>(&'a self, _: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+    fn hold(&self, _: Vec<StorePath>) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -266,12 +268,5 @@ pub(crate) fn nix_in(store: &TestStore) -> PathBuf {
         nix.display()
     )
     .unwrap();
-    program(&store.folder().join("nix"), &script)
-}
-
-/// Writes an executable file.
-pub(crate) fn program(path: &Path, text: &str) -> PathBuf {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    path.to_owned()
+    write_program(&store.folder().join("nix"), &script)
 }

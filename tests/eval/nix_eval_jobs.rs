@@ -11,9 +11,10 @@ use std::{
 use nixci::eval::{EvalError, NixEvalJobs};
 
 use crate::{
-    harness::{Evaluation, Found, each_nix, program, url},
+    harness::{Evaluation, Found, each_nix, url},
     support::{
         Project, nix,
+        program::write_program,
         project::{FOREIGN_SYSTEM, SYSTEM},
         store::TestStore,
     },
@@ -57,7 +58,7 @@ behind=${{apply#*@SELECT@}}
         folder = store.folder().display(),
         nix = nix.display(),
     );
-    program(&store.folder().join("nix-eval-jobs"), &script)
+    write_program(&store.folder().join("nix-eval-jobs"), &script)
 }
 
 fn evaluate(store: &TestStore, project: &Project<'_>, version: (u32, u32), after: &str) -> Found {

@@ -13,9 +13,10 @@ use nixci::{
 use tokio::sync::mpsc;
 
 use crate::{
-    harness::{Evaluation, NoRoots, each_nix, program, url},
+    harness::{Evaluation, NoRoots, each_nix, url},
     support::{
         Project, nix,
+        program::write_program,
         project::SYSTEM,
         store::{StoreProcess, TestStore},
     },
@@ -305,14 +306,15 @@ fn a_nix_that_does_not_run_is_named() {
         "#!/bin/sh\ncase \"$*\" in 'repl '*) echo 'error: cannot open the store' >&2; exit 1;; esac\nexec '{}' \"$@\"\n",
         good.display()
     );
-    evaluation.request.nix = program(&store.folder().join("broken"), &script);
+    evaluation.request.nix = write_program(&store.folder().join("broken"), &script);
     let error = evaluation.run().error().to_string();
     assert_eq!(
         error,
         "`nix repl` ends again and again: error: cannot open the store"
     );
     // One that says nothing sensible.
-    evaluation.request.nix = program(&store.folder().join("silly"), "#!/bin/sh\necho hello\n");
+    evaluation.request.nix =
+        write_program(&store.folder().join("silly"), "#!/bin/sh\necho hello\n");
     let error = evaluation.run().error().to_string();
     assert!(
         error.starts_with("cannot understand what `nix flake metadata --json` says"),

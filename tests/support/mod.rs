@@ -21,6 +21,7 @@
 )]
 
 pub(crate) mod nix;
+pub(crate) mod program;
 pub(crate) mod project;
 pub(crate) mod redact;
 pub(crate) mod running;

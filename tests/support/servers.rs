@@ -16,6 +16,7 @@ use std::{
 
 use super::store::TestStore;
 
+#[allow(clippy::print_stderr, reason = "a test that is left out says so")]
 /// Finds a file of a server. `None`, with a word on stderr, if its tests are to be left out.
 fn server(name: &str, file: &str) -> Option<PathBuf> {
     let without = env::var("NIXCI_TEST_WITHOUT").unwrap_or_default();
@@ -219,17 +220,22 @@ impl Machine {
         let keys = store.folder().join("keys");
         let mut config = String::new();
         for machine in machines {
-            config.push_str(&format!(
-                "Host {}\n  HostName 127.0.0.1\n  Port {}\n",
-                machine.name, machine.port
-            ));
+            let (name, port) = (&machine.name, machine.port.to_string());
+            config.extend([
+                "Host ",
+                name,
+                "\n  HostName 127.0.0.1\n  Port ",
+                &port,
+                "\n",
+            ]);
         }
-        config.push_str(&format!(
-            "Host *\n  User root\n  IdentityFile {keys}/user\n  IdentitiesOnly yes\n  StrictHostKeyChecking no\n  \
+        let everywhere = format!(
+            "Host *\n  User {}\n  IdentityFile {}/user\n  IdentitiesOnly yes\n  StrictHostKeyChecking no\n  \
              UserKnownHostsFile /dev/null\n  LogLevel ERROR\n",
-            keys = keys.display()
-        ));
-        let config = config.replace("User root", &format!("User {}", user()));
+            user(),
+            keys.display()
+        );
+        config.push_str(&everywhere);
         let file = store.folder().join("ssh_config");
         fs::write(&file, config).unwrap();
         format!("-F {}", file.display())

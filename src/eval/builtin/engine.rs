@@ -62,6 +62,7 @@ pub(in crate::eval) struct Engine<'e, 'd> {
 struct Running {
     worker: Worker,
     has_answered: bool,
+    asked_at: Instant,
 }
 
 impl<'e, 'd> Engine<'e, 'd> {
@@ -159,7 +160,10 @@ impl<'e, 'd> Engine<'e, 'd> {
                     self.take_job(event)?;
                 }
                 advanced = delivery.advance(), if delivery.is_waiting() => advanced?,
-                _ = memory.tick() => self.watch_memory()?,
+                _ = memory.tick() => {
+                    self.schedule.withdraw();
+                    self.watch_memory()?;
+                }
                 () = sleep_until(pause_at) => {
                     pause_at = None;
                     self.schedule.pause();
@@ -229,18 +233,17 @@ impl<'e, 'd> Engine<'e, 'd> {
                     worker.open(&root.expression, asked);
                 }
                 self.tasks.spawn(work);
-                let has_answered = false;
-                self.workers.insert(
-                    id,
-                    Running {
-                        worker,
-                        has_answered,
-                    },
-                );
+                let running = Running {
+                    worker,
+                    has_answered: false,
+                    asked_at: Instant::now(),
+                };
+                self.workers.insert(id, running);
             }
-            Effect::Look(id, path) => {
-                if let Some(running) = self.workers.get(&id) {
-                    running.worker.look(&path);
+            Effect::Look(id, paths) => {
+                if let Some(running) = self.workers.get_mut(&id) {
+                    running.asked_at = Instant::now();
+                    running.worker.look(&paths);
                 }
             }
             Effect::Stop(id) => self.stop(id),
@@ -269,6 +272,11 @@ impl<'e, 'd> Engine<'e, 'd> {
                 self.weigh(id);
                 if let Some(task) = task {
                     self.done(task, answer.as_deref().map_err(String::as_str))?;
+                }
+            }
+            Report::Rested => {
+                if let Some(running) = self.workers.get(&id) {
+                    self.schedule.rested(id, running.asked_at.elapsed());
                 }
             }
             Report::Ended(ended) => {

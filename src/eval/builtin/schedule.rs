@@ -1,10 +1,19 @@
 //! Which worker looks at which attribute, and what becomes of an attribute whose worker is lost.
 //!
-//! A state machine without I/O: the engine tells it what happened and carries out the [`Effect`]s it asks for. An
+//! A state machine without I/O: the engine tells it what happened and carries out the [`Effect`]s it asks for. A worker
+//! whose answers are quick gets several attributes at once, since a request costs more than a small attribute. An
 //! attribute during which a worker was lost is tried once more alone, on a fresh worker and with no other beside it,
 //! when everything else is done.
 
-use std::collections::{BTreeMap, VecDeque};
+mod request;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+pub(super) use request::Task;
+use request::{Request, next_request_size, request_length};
 
 use super::worker::WorkerId;
 use crate::nix::AttrPath;
@@ -17,24 +26,13 @@ const LOSSES_MAX: usize = 50;
 /// After how many answers there may be one worker more again.
 const ANSWERS_PER_EVICTION: usize = 10;
 
-/// Something to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Task {
-    /// The attribute, below the one asked for.
-    pub(super) path: AttrPath,
-    /// Whether all that is wanted is to know if it is a set with something in it.
-    pub(super) is_survey: bool,
-    /// Whether this is its second and last try.
-    pub(super) is_alone: bool,
-}
-
 /// What the engine has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Start a worker with this name.
     Start(WorkerId),
-    /// Let a worker look at a path.
-    Look(WorkerId, AttrPath),
+    /// Let a worker look at these paths, one after the other.
+    Look(WorkerId, Vec<AttrPath>),
     /// End a worker.
     Stop(WorkerId),
 }
@@ -54,7 +52,7 @@ pub(super) enum Loss {
 enum Phase {
     Starting,
     Idle,
-    Looking(Task),
+    Looking(Request),
     /// Loads the flake while another worker finds out what there is to do.
     WarmingUp,
     Leaving,
@@ -79,6 +77,31 @@ enum Stage {
 struct State {
     phase: Phase,
     is_fresh: bool,
+    /// How many attributes its next request has at most.
+    request_size: usize,
+}
+
+impl Phase {
+    /// What is being looked at.
+    fn task(&self) -> Option<&Task> {
+        match self {
+            Self::Looking(request) => request.tasks.front(),
+            Self::WarmingUp | Self::Starting | Self::Idle | Self::Leaving => None,
+        }
+    }
+}
+
+impl State {
+    /// Lets it look at these.
+    fn look(&mut self, worker: WorkerId, tasks: VecDeque<Task>) -> Effect {
+        let paths = tasks.iter().map(|task| task.path.clone()).collect();
+        self.is_fresh = false;
+        self.phase = Phase::Looking(Request {
+            tasks,
+            is_slow: false,
+        });
+        Effect::Look(worker, paths)
+    }
 }
 
 /// The plan of an evaluation.
@@ -95,26 +118,6 @@ pub(super) struct Schedule {
     alone: VecDeque<Task>,
     failed_starts: usize,
     losses: usize,
-}
-
-impl Task {
-    /// Makes the first try at evaluating an attribute.
-    pub(super) fn evaluate(path: AttrPath) -> Self {
-        Self {
-            path,
-            is_survey: false,
-            is_alone: false,
-        }
-    }
-
-    /// Makes a question whether there is anything at an attribute.
-    pub(super) fn survey(path: AttrPath) -> Self {
-        Self {
-            path,
-            is_survey: true,
-            is_alone: false,
-        }
-    }
 }
 
 impl Schedule {
@@ -189,39 +192,74 @@ impl Schedule {
         }
     }
 
-    /// A worker has looked; returns at what. `None` if it only warmed up or was told to stop meanwhile.
+    /// A worker has looked; returns at what. `None` if it only warmed up, was told to stop meanwhile, or looked at
+    /// something that is done elsewhere.
     pub(super) fn looked(&mut self, worker: WorkerId) -> Option<Task> {
         let state = self.workers.get_mut(&worker)?;
-        if state.phase == Phase::Leaving {
+        let Phase::Looking(request) = &mut state.phase else {
             return None;
+        };
+        request.is_slow = false;
+        let task = request.tasks.pop_front()?;
+        self.losses = 0;
+        self.stage = Stage::Going;
+        self.answers += 1;
+        if self.answers >= ANSWERS_PER_EVICTION {
+            self.answers = 0;
+            self.evictions = self.evictions.saturating_sub(1);
+        }
+        Some(task)
+    }
+
+    /// A worker is through with a request after this time. What it has not looked at is given out again.
+    pub(super) fn rested(&mut self, worker: WorkerId, took: Duration) {
+        let Some(state) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        if state.phase == Phase::Leaving {
+            return;
         }
         self.losses = 0;
-        match std::mem::replace(&mut state.phase, Phase::Idle) {
-            Phase::Looking(task) => {
-                self.stage = Stage::Going;
-                self.answers += 1;
-                if self.answers >= ANSWERS_PER_EVICTION {
-                    self.answers = 0;
-                    self.evictions = self.evictions.saturating_sub(1);
-                }
-                Some(task)
-            }
-            Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
+        if let Phase::Looking(request) = std::mem::replace(&mut state.phase, Phase::Idle) {
+            state.request_size = next_request_size(state.request_size, took);
+            self.put_back(request.tasks);
         }
+    }
+
+    /// Gives out again what waits in requests that are held up by one slow attribute. To be called now and then; a
+    /// request is held up if nothing of it was answered since the last time.
+    pub(super) fn withdraw(&mut self) {
+        if self.workers_max() == 1 {
+            return;
+        }
+        let mut withdrawn = VecDeque::new();
+        for state in self.workers.values_mut() {
+            if let Phase::Looking(request) = &mut state.phase {
+                if request.is_slow && request.tasks.len() > 1 {
+                    withdrawn.extend(request.tasks.drain(1..));
+                }
+                request.is_slow = true;
+            }
+        }
+        self.put_back(withdrawn);
+    }
+
+    fn put_back(&mut self, mut tasks: VecDeque<Task>) {
+        tasks.append(&mut self.queue);
+        self.queue = tasks;
     }
 
     /// What a worker looks at now.
     pub(super) fn task(&self, worker: WorkerId) -> Option<&Task> {
-        match &self.workers.get(&worker)?.phase {
-            Phase::Looking(task) => Some(task),
-            Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
-        }
+        self.workers.get(&worker)?.phase.task()
     }
 
     /// A worker must go since there is no room for all; returns what it was looking at. There will be fewer workers for
     /// some time. The caller stops it.
     pub(super) fn evict(&mut self, worker: WorkerId) -> Option<Task> {
-        let task = self.dismiss(worker);
+        let mut tasks = self.take_tasks(worker);
+        let task = tasks.pop_front();
+        self.put_back(tasks);
         if task.is_some() {
             self.evictions = (self.evictions + 1).min(self.workers_max - 1);
             self.answers = 0;
@@ -229,12 +267,19 @@ impl Schedule {
         task
     }
 
-    /// A worker must go; returns what it was looking at. The caller stops it.
-    pub(super) fn dismiss(&mut self, worker: WorkerId) -> Option<Task> {
-        let state = self.workers.get_mut(&worker)?;
-        match std::mem::replace(&mut state.phase, Phase::Leaving) {
-            Phase::Looking(task) => Some(task),
-            Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
+    /// A worker must go; what it was looking at is given out again. The caller stops it.
+    pub(super) fn dismiss(&mut self, worker: WorkerId) {
+        let tasks = self.take_tasks(worker);
+        self.put_back(tasks);
+    }
+
+    fn take_tasks(&mut self, worker: WorkerId) -> VecDeque<Task> {
+        let state = self.workers.get_mut(&worker);
+        match state.map(|state| std::mem::replace(&mut state.phase, Phase::Leaving)) {
+            Some(Phase::Looking(request)) => request.tasks,
+            Some(Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving) | None => {
+                VecDeque::new()
+            }
         }
     }
 
@@ -255,10 +300,12 @@ impl Schedule {
         if self.failed_starts >= FAILED_STARTS_MAX || self.losses >= LOSSES_MAX {
             return Loss::TooMany;
         }
-        match phase {
-            Phase::Looking(task) => Loss::Task(task),
-            Phase::Leaving | Phase::Starting | Phase::Idle | Phase::WarmingUp => Loss::Nothing,
-        }
+        let Phase::Looking(mut request) = phase else {
+            return Loss::Nothing;
+        };
+        let task = request.tasks.pop_front();
+        self.put_back(request.tasks);
+        task.map_or(Loss::Nothing, Loss::Task)
     }
 
     /// Whether there is nothing left to do.
@@ -281,6 +328,7 @@ impl Schedule {
             return effects;
         }
         let mut excess = self.alive(|_| true).saturating_sub(self.workers_max());
+        let share = self.queue.len() / (2 * self.workers_max()) + 1;
         if !matches!(self.stage, Stage::Locking) {
             for (&worker, state) in &mut self.workers {
                 if state.phase != Phase::Idle {
@@ -292,18 +340,13 @@ impl Schedule {
                     effects.push(Effect::Stop(worker));
                     continue;
                 }
-                if let Some(task) = self.queue.pop_front() {
-                    effects.push(Effect::Look(worker, task.path.clone()));
-                    *state = State {
-                        phase: Phase::Looking(task),
-                        is_fresh: false,
-                    };
+                let count = request_length(&self.queue, state.request_size.min(share));
+                if count > 0 {
+                    effects.push(state.look(worker, self.queue.drain(..count).collect()));
                 } else if self.stage == Stage::WarmingUp && state.is_fresh {
-                    effects.push(Effect::Look(worker, AttrPath::default()));
-                    *state = State {
-                        phase: Phase::WarmingUp,
-                        is_fresh: false,
-                    };
+                    effects.push(Effect::Look(worker, vec![AttrPath::default()]));
+                    state.phase = Phase::WarmingUp;
+                    state.is_fresh = false;
                 }
             }
         }
@@ -345,11 +388,7 @@ impl Schedule {
             && state.phase == Phase::Idle
             && let Some(task) = self.alone.pop_front()
         {
-            effects.push(Effect::Look(worker, task.path.clone()));
-            *state = State {
-                phase: Phase::Looking(task),
-                is_fresh: false,
-            };
+            effects.push(state.look(worker, [task].into()));
         }
     }
 
@@ -370,18 +409,14 @@ impl Schedule {
             State {
                 phase: Phase::Starting,
                 is_fresh: true,
+                request_size: 1,
             },
         );
         effects.push(Effect::Start(worker));
     }
 
     fn looking(&self) -> impl Iterator<Item = &Task> {
-        self.workers
-            .values()
-            .filter_map(|state| match &state.phase {
-                Phase::Looking(task) => Some(task),
-                Phase::WarmingUp | Phase::Starting | Phase::Idle | Phase::Leaving => None,
-            })
+        self.workers.values().filter_map(|state| state.phase.task())
     }
 
     fn alive(&self, phase: impl Fn(&Phase) -> bool) -> usize {

@@ -4,59 +4,22 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::nix::StorePath;
+use crate::nix::{Hash, StorePath, base32};
 
 /// Computes the store path that a source tree with this NAR hash has.
 ///
 /// Source: the chapter "Complete Store Path Calculation" of the Nix manual; the type is `source`, without references.
 pub(super) fn source_path(store_dir: &str, nar_hash: &str) -> Option<StorePath> {
-    let nar_hash =
-        base64_decode(nar_hash.strip_prefix("sha256-")?).filter(|hash| hash.len() == 32)?;
-    let text = format!(
-        "source:sha256:{}:{store_dir}:source",
-        crate::nix::hex(&nar_hash)
-    );
+    let nar_hash = nar_hash
+        .strip_prefix("sha256-")
+        .and(Hash::parse_sri(nar_hash))?;
+    let [_, _, _, digits] = nar_hash.forms();
+    let text = format!("source:sha256:{digits}:{store_dir}:source");
     let mut short = [0u8; 20];
     for (i, byte) in Sha256::digest(text).iter().enumerate() {
         short[i % 20] ^= byte;
     }
     StorePath::parse(&format!("{store_dir}/{}-source", base32(&short))).ok()
-}
-
-/// Decodes base 64 with padding.
-fn base64_decode(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    for c in text.trim_end_matches('=').bytes() {
-        let digit = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(digit);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(bytes)
-}
-
-/// Writes 20 bytes in Nix's base 32: digits from the last one on.
-fn base32(bytes: &[u8; 20]) -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
-    (0..32)
-        .rev()
-        .map(|n| {
-            let (at, shift) = (n * 5 / 8, n * 5 % 8);
-            let low = u16::from(bytes[at]) >> shift;
-            let high = u16::from(*bytes.get(at + 1).unwrap_or(&0)) << (8 - shift);
-            char::from(DIGITS[usize::from((low | high) & 31)])
-        })
-        .collect()
 }
 
 #[cfg(test)]

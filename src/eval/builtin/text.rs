@@ -33,13 +33,8 @@ pub(super) fn json(value: &serde_json::Value) -> String {
 
 /// Writes a Nix expression for a list of strings.
 pub(in crate::eval) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut list = String::from("[");
-    for text in texts {
-        list.push(' ');
-        list.push_str(&string(text));
-    }
-    list.push_str(" ]");
-    list
+    let texts: Vec<String> = texts.into_iter().map(string).collect();
+    format!("[{}]", texts.join(" "))
 }
 
 /// Writes printable ASCII as a Nix string literal.

@@ -35,8 +35,10 @@ pub(super) enum Report {
     Ready,
     /// A warning or a trace came up.
     Warning(String),
-    /// It has looked: the answer as JSON, or an error text.
+    /// It has looked at the next path of a request: the answer as JSON, or an error text.
     Looked(Result<Vec<u8>, String>),
+    /// It is through with a request, or does not look at the rest after an error.
+    Rested,
     /// It has ended.
     Ended(Ended),
 }
@@ -111,16 +113,17 @@ impl Worker {
     /// Tells it what to look at, once, before anything else: the flake's outputs, and the attribute below which all
     /// paths begin.
     pub(super) fn open(&self, root: &str, prefix: &AttrPath) {
-        let prefix = names(prefix);
+        let prefix = names(prefix.names());
         let nonce = &self.nonce;
         self.send(format!(
-            "r = {root}\np = {prefix}\nl = path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ path))) null\n"
+            "r = {root}\np = {prefix}\n\
+            l = q: builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ q ++ path))) null) null\n"
         ));
     }
 
-    /// Asks what is at this attribute path below the prefix.
-    pub(super) fn look(&self, path: &AttrPath) {
-        self.send(format!("l {}\nd 0\n", names(path)));
+    /// Asks what is at these attribute paths below the prefix, one after the other; there is at least one.
+    pub(super) fn look(&self, paths: &[AttrPath]) {
+        self.send(request(paths));
     }
 
     fn send(&self, lines: String) {
@@ -129,8 +132,25 @@ impl Worker {
     }
 }
 
-fn names(path: &AttrPath) -> String {
-    text::list(path.names().iter().map(String::as_str))
+fn names(names: &[String]) -> String {
+    text::list(names.iter().map(String::as_str))
+}
+
+/// Asks for these paths. What they have in common is said once, since a worker takes its time for every byte.
+fn request(paths: &[AttrPath]) -> String {
+    let first = paths.first().map_or(&[][..], AttrPath::names);
+    let is_common = |count: &usize| {
+        let start = &first[..*count];
+        paths.iter().all(|path| path.names().starts_with(start))
+    };
+    let common = (0..=first.len()).rev().find(is_common).unwrap_or_default();
+    let mut request = format!("l {} [", names(&first[..common]));
+    for path in paths {
+        request.push(' ');
+        request.push_str(&names(&path.names()[common..]));
+    }
+    request.push_str(" ]\nd 0\n");
+    request
 }
 
 /// The options that make a worker evaluate purely, or impurely as it does by itself.
@@ -203,7 +223,7 @@ impl Conversation {
     /// Passes on what is said until it ends.
     async fn talk(&mut self) {
         let (mut stdin, mut lines) = (self.process.stdin(), self.process.stderr());
-        let (mut unsent, mut answer) = (Vec::new(), None);
+        let mut unsent = Vec::new();
         let (mut is_ready, mut has_ended) = (false, false);
         loop {
             let line = tokio::select! {
@@ -229,23 +249,23 @@ impl Conversation {
                 () = tokio::time::sleep(PIPE_PATIENCE), if has_ended => return,
             };
             for said in self.transcript.push(&line).into_iter().flatten() {
-                let report = match said {
-                    Said::Answer(json) => {
-                        answer = Some(json);
-                        continue;
-                    }
-                    Said::Warning(text) if is_ready => Report::Warning(text),
+                let (report, next) = match said {
+                    Said::Answer(json) => (Report::Looked(Ok(json)), None),
+                    Said::Warning(text) if is_ready => (Report::Warning(text), None),
                     Said::Warning(_) => continue,
-                    Said::Done(error) if is_ready => {
-                        Report::Looked(answer.take().ok_or_else(|| error.unwrap_or_default()))
+                    Said::Done(Some(error)) if is_ready => {
+                        (Report::Looked(Err(error)), Some(Report::Rested))
                     }
+                    Said::Done(None) if is_ready => (Report::Rested, None),
                     Said::Done(_) => {
                         is_ready = true;
-                        Report::Ready
+                        (Report::Ready, None)
                     }
                 };
-                if self.reports.send((self.id, report)).await.is_err() {
-                    return;
+                for report in [Some(report), next].into_iter().flatten() {
+                    if self.reports.send((self.id, report)).await.is_err() {
+                        return;
+                    }
                 }
             }
             self.last_words.push_back(line);

@@ -60,7 +60,7 @@ fn options_are_those_that_each_version_has() {
 
 #[test]
 fn the_wanted_systems_are_selected() {
-    assert!(select(&request(".")).contains(") [ \"x86_64-linux\" ] \"(aarch64|"));
+    assert!(select(&request(".")).contains(") [\"x86_64-linux\"] \"(aarch64|"));
     assert!(select(&request(".#checks.aarch64-linux")).contains(") null \"("));
     let mut all = request(".");
     all.systems = None;

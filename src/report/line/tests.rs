@@ -179,6 +179,7 @@ fn what_was_said_before_weighs_less() {
         .zip(weight(true).into_iter().zip(weight(false)))
     {
         let expected = match event.kind {
+            EventKind::EvaluationFailed { check: None, .. } => (Weight::Detail, Weight::Detail),
             EventKind::EvaluationFailed { .. } => (Weight::Failure, Weight::Detail),
             EventKind::EvaluationWarning { .. } => (Weight::Progress, Weight::Detail),
             EventKind::CheckFinished { .. } => (first, Weight::Detail),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{Format, Look, ReportOptions, resolve};
 
 /// Options as most tests want them.
@@ -11,6 +13,8 @@ pub(in crate::report) fn options() -> ReportOptions {
         log_lines: 25,
         verbosity: 0,
         log: false,
+        fold: true,
+        stall_timeout: Some(Duration::from_secs(300)),
         flake: ".".into(),
         attribute: "checks".into(),
         nix_version: (2, 34),
@@ -75,6 +79,15 @@ fn colours_follow_the_user_then_the_variables_then_the_terminal() {
         (None, NONE, &[dumb, ("CLICOLOR_FORCE", "1")], true),
         (None, NONE, &[XTERM, ("CLICOLOR_FORCE", "0")], false),
         (None, NONE, &[XTERM, ("CLICOLOR_FORCE", "")], false),
+        (None, NONE, &[("FORCE_COLOR", "1")], true),
+        (None, NONE, &[("FORCE_COLOR", "0")], false),
+        (None, NONE, &[("GITLAB_CI", "true")], true),
+        (
+            None,
+            NONE,
+            &[("GITHUB_ACTIONS", "true"), ("NO_COLOR", "1")],
+            false,
+        ),
         (
             None,
             NONE,
@@ -117,5 +130,29 @@ fn the_first_locale_that_is_set_decides_the_glyphs() {
             unicode,
             "{env:?}"
         );
+    }
+}
+
+#[test]
+fn a_ci_gets_its_own_format_unless_another_is_asked_for() {
+    use Format::{Github, Gitlab, Json, Matrix, Plain};
+    let github = ("GITHUB_ACTIONS", "true");
+    let gitea = ("GITEA_ACTIONS", "true");
+    let gitlab = ("GITLAB_CI", "true");
+    for (asked, terminals, env, format) in [
+        (None, [false, false], &[github][..], Github),
+        (None, [false, false], &[github, gitea], Github),
+        (None, [false, false], &[gitlab], Gitlab),
+        (None, [true, true], &[gitlab, XTERM], Matrix),
+        (None, [false, false], &[("CI", "true")], Plain),
+        (Some(Plain), [false, false], &[github], Plain),
+        (Some(Json), [false, false], &[github], Json),
+        (Some(Gitlab), [true, true], &[XTERM], Gitlab),
+        (Some(Matrix), [false, false], &[github], Plain),
+    ] {
+        let look = resolved(asked, None, terminals, env);
+        assert_eq!(look.format, format, "{asked:?} {env:?}");
+        let is_ci = matches!(format, Github | Gitlab);
+        assert_eq!(look.unicode, is_ci, "{asked:?} {env:?}");
     }
 }

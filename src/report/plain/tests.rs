@@ -4,18 +4,24 @@ use insta::assert_snapshot;
 
 use super::Plain;
 use crate::{
-    event::{Outcome, Progress},
+    event::{EventKind, Outcome, Progress},
     report::{
+        ReportOptions,
         line::Weight,
+        options::tests::options,
         reporter::tests::Written,
-        script::{Script, progress},
+        script::{Script, drv, progress},
         styles::Styles,
     },
 };
 
 fn plain(verbosity: i8) -> (Plain, Written) {
     let written = Written::default();
-    (Plain::new(Box::new(written.clone()), verbosity), written)
+    let options = ReportOptions {
+        verbosity,
+        ..options()
+    };
+    (Plain::new(Box::new(written.clone()), &options), written)
 }
 
 /// What a plain report writes besides the lines of events.
@@ -94,4 +100,44 @@ fn commands_of_a_ci_are_broken_up_wherever_they_stand() {
         .write(&["a ##[group]b".into(), "##vso[task.complete]".into()])
         .unwrap();
     assert_eq!(written.text(), "a # #[group]b\n# #vso[task.complete]\n");
+}
+
+#[test]
+fn what_a_silent_build_said_last_is_told_once_in_a_while() {
+    let mut script = Script::default()
+        .step("test", "", &[])
+        .step("quiet", "", &[])
+        .step("waits", "", &[])
+        .download("curl")
+        .then(EventKind::StepWaiting {
+            drv_path: drv("waits"),
+            reason: "a lock".into(),
+        })
+        .phase("test", "checkPhase")
+        .at(1_000)
+        .log("test", &["one", "", "two", "three", "four"])
+        .log("test", &["five", "  ##[error]six\u{1b}[2J\rseven", "   "]);
+    for second in 0..=13 {
+        script = script.at(1_000 + second * 1_000).tick(Progress::default());
+    }
+    script = script
+        .at(15_000)
+        .log("test", &["eight"])
+        .tick(Progress::default())
+        .at(18_000)
+        .tick(Progress::default())
+        .at(21_000)
+        .tick(Progress::default());
+    let written = Written::default();
+    let options = ReportOptions {
+        stall_timeout: Some(Duration::from_secs(6)),
+        ..options()
+    };
+    let mut plain = Plain::new(Box::new(written.clone()), &options);
+    for event in &script.events {
+        plain
+            .report(event, (Weight::Log, Vec::new()), &Styles::default())
+            .unwrap();
+    }
+    assert_snapshot!(written.text());
 }

@@ -10,7 +10,7 @@ use super::{Face, Reporter};
 use crate::{
     event::{EventKind, Outcome, RunOutcome},
     report::{
-        Format, Look, ReportOptions,
+        Format, Look, NoSource, ReportOptions,
         matrix::{
             Matrix,
             screen::tests::{Terminal, screen},
@@ -44,23 +44,33 @@ impl Write for Written {
 
 fn plain(options: &ReportOptions) -> (Reporter, Written) {
     let written = Written::default();
-    let face = Face::Plain(Plain::new(Box::new(written.clone()), options.verbosity));
-    (Reporter::with_face(options.clone(), face), written)
+    let face = Face::Plain(Plain::new(Box::new(written.clone()), options));
+    (
+        Reporter::with_face(options.clone(), Box::new(NoSource), face),
+        written,
+    )
 }
 
 fn json(options: &ReportOptions) -> (Reporter, Written, Written) {
     let (stdout, stderr) = (Written::default(), Written::default());
     let face = Face::Json {
         stdout: Box::new(stdout.clone()),
-        people: Plain::new(Box::new(stderr.clone()), options.verbosity),
+        people: Plain::new(Box::new(stderr.clone()), options),
     };
-    (Reporter::with_face(options.clone(), face), stdout, stderr)
+    (
+        Reporter::with_face(options.clone(), Box::new(NoSource), face),
+        stdout,
+        stderr,
+    )
 }
 
 fn matrix(options: &ReportOptions, lines: u16, columns: u16) -> (Reporter, Terminal) {
     let (screen, terminal) = screen(lines, columns);
     let face = Face::Matrix(Box::new(Matrix::on_screen(screen, options.verbosity)));
-    (Reporter::with_face(options.clone(), face), terminal)
+    (
+        Reporter::with_face(options.clone(), Box::new(NoSource), face),
+        terminal,
+    )
 }
 
 fn with_verbosity(verbosity: i8) -> ReportOptions {
@@ -249,10 +259,138 @@ fn a_reader_that_left_is_told_to_the_caller() {
             Ok(())
         }
     }
-    let face = Face::Plain(Plain::new(Box::new(Broken), 0));
-    let mut reporter = Reporter::with_face(options(), face);
+    let face = Face::Plain(Plain::new(Box::new(Broken), &options()));
+    let mut reporter = Reporter::with_face(options(), Box::new(NoSource), face);
     let error = reporter.report(&run().events[0]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+/// A CI, and what it shows of a run.
+fn in_ci(format: Format, options: &ReportOptions, script: &Script) -> String {
+    let look = Look {
+        format,
+        ..options.look
+    };
+    let (mut reporter, written) = plain(&ReportOptions {
+        look,
+        ..options.clone()
+    });
+    report(&mut reporter, script);
+    written.text()
+}
+
+#[test]
+fn a_run_in_the_log_of_each_ci() {
+    for (name, format) in [("github", Format::Github), ("gitlab", Format::Gitlab)] {
+        // Escape sequences are shown, so that the file can be read.
+        let text = in_ci(format, &options(), &run());
+        assert_snapshot!(name, text.replace('\u{1b}', "<ESC>").replace('\r', "<CR>"));
+        let quiet = in_ci(format, &with_verbosity(-1), &run());
+        assert!(!quiet.contains("clippy>"), "{quiet}");
+    }
+    let open = ReportOptions {
+        fold: false,
+        ..options()
+    };
+    let text = in_ci(Format::Github, &open, &run());
+    assert!(
+        !text.contains("::group::") && text.contains("\nclippy> Compiling serde\n"),
+        "{text}"
+    );
+}
+
+/// The commands in a log, by what each runner of jobs looks for: GitHub's takes `::x::` behind white space and `##[x]`
+/// anywhere; Gitea's and Forgejo's the same at the start; Azure's `##vso[x]` anywhere; GitLab's page wants `\r` and an
+/// escape sequence behind `section_…`.
+fn commands(text: &str) -> Vec<&str> {
+    let is_command = |line: &&str| {
+        line.trim_start().starts_with("::")
+            || line.contains("##[")
+            || line.contains("##vso[")
+            || line.contains('\r')
+            || line.contains("\u{1b}[0K")
+    };
+    text.split('\n').filter(is_command).collect()
+}
+
+#[test]
+fn a_hostile_log_commands_nothing() {
+    let hostile = [
+        "::error::x",
+        "  \t::set-env name=PATH::/tmp",
+        "::endgroup::",
+        "::add-mask::a",
+        "##[endgroup]",
+        " ##[error]x",
+        "text ##vso[task.setvariable variable=x]y",
+        "##vso[task.complete result=Succeeded;]",
+        "section_end:1:nixci_1\r\u{1b}[0K",
+        "\u{1b}[0Ksection_start:1:x[collapsed=true]\r\u{1b}[0Kx",
+        "a\r::warning::b",
+        "a\u{b}::warning::b",
+        "\u{feff}::error::x",
+        "\u{1b}[31m::error::x",
+        "\u{2028}::error::x",
+        "\u{85}::error::x",
+    ];
+    let checks = ["x86_64-linux.a"];
+    let mut script = Script::start(&["x86_64-linux"])
+        .step("a", "::error::machine", &checks)
+        .phase("a", "::error::phase")
+        .log("a", &hostile)
+        .at(400_000)
+        .tick(progress())
+        .step_ends("a", Outcome::Failed, 1, &checks);
+    for text in hostile {
+        script = script
+            .then(EventKind::Warned {
+                message: text.into(),
+            })
+            .then(EventKind::EvaluationWarning {
+                check: Some(text.into()),
+                message: text.into(),
+            })
+            .then(EventKind::EvaluationFailed {
+                check: Some(text.into()),
+                error: format!("{text}\n{text}"),
+                file: Some(text.into()),
+                line: Some(1),
+                column: None,
+            })
+            .check_ends(text, Outcome::EvaluationFailed, 0)
+            .check_ends_by(
+                &format!("lost {text}"),
+                Outcome::InfrastructureFailed,
+                None,
+                Some(text),
+            );
+    }
+    let script = script
+        .at(500_000)
+        .end_with(RunOutcome::Errored, Some("::error::end"));
+    for verbosity in [0, 1] {
+        for fold in [true, false] {
+            let options = ReportOptions {
+                fold,
+                ..with_verbosity(verbosity)
+            };
+            let text = in_ci(Format::Github, &options, &script);
+            let ours: Vec<_> = commands(&text)
+                .into_iter()
+                .map(|line| line.split([' ', ':']).nth(2).unwrap_or_default())
+                .collect();
+            assert_eq!(
+                ours[..if fold { 2 } else { 0 }],
+                ["group", "endgroup"][..if fold { 2 } else { 0 }]
+            );
+            let annotations = &ours[if fold { 2 } else { 0 }..];
+            assert_eq!(annotations.len(), 10, "{text}");
+            assert!(annotations.iter().all(|name| *name == "error"), "{text}");
+            let text = in_ci(Format::Gitlab, &options, &script);
+            assert_eq!(commands(&text).len(), if fold { 2 } else { 0 }, "{text}");
+            assert_eq!(commands(&in_ci(Format::Plain, &options, &script)), [""; 0]);
+        }
+    }
 }
 
 proptest! {
@@ -272,10 +410,20 @@ proptest! {
         let (mut on_terminal, _) = matrix(&options, lines, columns);
         let (mut in_plain, written) = plain(&options);
         let (mut in_json, _, stderr) = json(&options);
+        let folded = |format| ReportOptions { look: Look { format, ..look }, ..options.clone() };
+        let (mut in_github, github) = plain(&folded(Format::Github));
+        let (mut in_gitlab, gitlab) = plain(&folded(Format::Gitlab));
         for event in &events {
-            for reporter in [&mut on_terminal, &mut in_plain, &mut in_json] {
+            for reporter in [&mut on_terminal, &mut in_plain, &mut in_json, &mut in_github, &mut in_gitlab] {
                 reporter.report(event).unwrap();
             }
+        }
+        for command in commands(&github.text()) {
+            let ours = ["::group::", "::endgroup::", "::error title=", "::error file="];
+            prop_assert!(ours.iter().any(|ours| command.starts_with(ours)), "{command:?}");
+        }
+        for command in commands(&gitlab.text()) {
+            prop_assert!(command.starts_with("\u{1b}[0Ksection_"), "{command:?}");
         }
         for text in [written.text(), stderr.text()] {
             for line in text.lines() {

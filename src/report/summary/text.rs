@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use super::{Causes, Checks, EvaluationError, Failure, Summary, last_line::last_line};
+use super::{
+    Causes, Checks, EvaluationError, Failure, Summary, hash_fix::HashFix, last_line::last_line,
+    noise::relevant,
+};
 use crate::{
     event::{Counts, Outcome, RunOutcome},
     report::{
@@ -12,6 +15,7 @@ use crate::{
         format::{count, counted, duration},
         sanitize::{harmless, log_line},
         shell,
+        source_tree::Place,
         styles::{Styles, paint},
         words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken, text},
     },
@@ -73,8 +77,9 @@ impl Summary {
             text.warnings(&self.warnings);
             text.unsupported(&self.unsupported);
         }
-        for (error, checks) in self.evaluation_errors.in_order() {
-            text.evaluation_error(error, checks);
+        for (n, (error, checks)) in self.evaluation_errors.in_order().into_iter().enumerate() {
+            let excerpt = self.excerpts.get(&n).map(Vec::as_slice);
+            text.evaluation_error(error, checks, excerpt.unwrap_or_default());
         }
         for failure in &self.failures {
             text.failure(failure);
@@ -85,16 +90,7 @@ impl Summary {
         for ((destination, error), outputs) in self.failed_uploads.in_order() {
             text.failed_upload(destination, error, outputs);
         }
-        let is_told = self
-            .evaluation_errors
-            .checks
-            .iter()
-            .any(|checks| checks.named.is_empty())
-            || !self.failed_uploads.is_empty();
-        if let Some(error) = ending
-            .error
-            .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
-        {
+        if let Some(error) = self.untold_error(ending) {
             text.error(error);
         }
         if extent != Extent::Headings && !text.lines.is_empty() {
@@ -102,6 +98,16 @@ impl Summary {
         }
         text.lines.push(last_line(self, ending, options, styles));
         text.lines
+    }
+
+    /// Why nothing more could be done, unless one of the causes says it.
+    pub(super) fn untold_error<'e>(&self, ending: Ending<'e>) -> Option<&'e str> {
+        let mut causes = self.evaluation_errors.checks.iter();
+        let is_told =
+            causes.any(|checks| checks.named.is_empty()) || !self.failed_uploads.is_empty();
+        ending
+            .error
+            .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
     }
 }
 
@@ -195,20 +201,20 @@ impl Text<'_> {
         }
     }
 
-    fn evaluation_error(&mut self, error: &EvaluationError, checks: &Checks) {
-        let subject = match checks.named.as_slice() {
-            [] => "the flake".to_owned(),
-            [only] if checks.total == 1 => check_name(only),
-            _ => counted(checks.total, "check"),
-        };
-        self.heading(Outcome::EvaluationFailed, &subject, " failed to evaluate");
+    fn evaluation_error(&mut self, error: &EvaluationError, checks: &Checks, excerpt: &[String]) {
+        self.heading(
+            Outcome::EvaluationFailed,
+            &subject(checks),
+            " failed to evaluate",
+        );
         if checks.total > 1 && !checks.named.is_empty() {
             self.labelled("breaks", &self.list(checks));
         }
         if let Some(place) = place(error.file.as_deref(), error.line, error.column) {
             self.labelled("at", &place);
         }
-        self.quoted(error.error.trim().lines());
+        self.quoted(message_lines(error));
+        self.quoted(excerpt.iter().map(String::as_str));
         if let Some(check) = checks.named.first() {
             self.labelled("rerun", &shell::run_check(self.options, check));
         }
@@ -226,17 +232,14 @@ impl Text<'_> {
         if failure.breaks.total > 0 {
             self.labelled("breaks", &self.list(&failure.breaks));
         }
-        self.quoted(without_log(&failure.error, !failure.log_tail.is_empty()));
+        self.quoted(reason(failure));
+        if let Some(fix) = &failure.fix {
+            self.fix(fix);
+        }
         if !failure.log_tail.is_empty() {
-            let shown = failure.log_tail.len();
-            let all = failure.log_lines_before.saturating_add(shown as u64);
-            let which = if failure.log_lines_before == 0 {
-                String::new()
-            } else {
-                format!("the last {} of {} lines", count(shown), count(all))
-            };
-            self.labelled("log", &which);
-            self.quoted(failure.log_tail.iter().map(String::as_str));
+            let (shown, left_out) = relevant(&failure.log_tail);
+            self.labelled("log", &which_lines(failure, shown.len(), left_out));
+            self.quoted(shown);
         }
         let derivation = &failure.drv_path;
         self.labelled(
@@ -251,12 +254,22 @@ impl Text<'_> {
         }
     }
 
-    fn mishap(&mut self, outcome: Outcome, why: &str, checks: &Checks) {
-        let subject = match checks.named.as_slice() {
-            [only] if checks.total == 1 => check_name(only),
-            _ => counted(checks.total, "check"),
+    fn fix(&mut self, fix: &HashFix) {
+        let arrow = self.styles.glyphs.arrow;
+        let [first, rest @ ..] = fix.places.as_slice() else {
+            self.labelled("fix", &format!("{} {arrow} {}", fix.specified, fix.got));
+            return;
         };
-        self.heading(outcome, &subject, &format!(": {}", spoken(outcome)));
+        self.labelled("fix", &format!("{} {arrow} {}", first.wrong, first.right));
+        for found in [first].into_iter().chain(rest) {
+            let Place { file, line, column } = &found.place;
+            let place = place(Some(file), Some(*line), Some(*column)).unwrap_or_default();
+            self.labelled("", &format!("at {place}"));
+        }
+    }
+
+    fn mishap(&mut self, outcome: Outcome, why: &str, checks: &Checks) {
+        self.heading(outcome, &subject(checks), &format!(": {}", spoken(outcome)));
         if checks.total > 1 {
             self.labelled("breaks", &self.list(checks));
         }
@@ -287,20 +300,71 @@ impl Text<'_> {
 
     /// The checks of a cause by name, and how many more there are.
     fn list(&self, checks: &Checks) -> String {
-        let named: Vec<_> = checks.named.iter().map(|check| check_name(check)).collect();
-        let list = named.join(", ");
-        match checks.total.saturating_sub(named.len()) {
-            0 => list,
-            more => paint(
-                &self.styles.dim,
-                format_args!("{list} and {} more", count(more)),
-            ),
+        match checks.total.saturating_sub(checks.named.len()) {
+            0 => list(checks),
+            _ => paint(&self.styles.dim, list(checks)),
         }
     }
 }
 
+/// What a cause is about: the only check, or how many there are.
+pub(super) fn subject(checks: &Checks) -> String {
+    match checks.named.as_slice() {
+        [] => "the flake".to_owned(),
+        [only] if checks.total == 1 => check_name(only),
+        _ => counted(checks.total, "check"),
+    }
+}
+
+/// The checks of a cause by name, and how many more there are.
+pub(super) fn list(checks: &Checks) -> String {
+    let named: Vec<_> = checks.named.iter().map(|check| check_name(check)).collect();
+    let list = named.join(", ");
+    match checks.total.saturating_sub(named.len()) {
+        0 => list,
+        more => format!("{list} and {} more", count(more)),
+    }
+}
+
+/// Which lines of a log are shown; empty: all of them.
+pub(super) fn which_lines(failure: &Failure, shown: usize, left_out: usize) -> String {
+    let all = failure
+        .log_lines_before
+        .saturating_add(failure.log_tail.len() as u64);
+    let without = match left_out {
+        0 => String::new(),
+        n => format!("without {} of stdenv's own", counted(n, "line")),
+    };
+    match (failure.log_lines_before, left_out) {
+        (0, _) => without,
+        (_, 0) => format!("the last {} of {} lines", count(shown), count(all)),
+        (..) => format!(
+            "the last {} of {} lines, {without}",
+            count(failure.log_tail.len()),
+            count(all)
+        ),
+    }
+}
+
+/// The lines of an evaluation error without that which only names its place, which is told beside it.
+pub(super) fn message_lines(error: &EvaluationError) -> impl Iterator<Item = &str> {
+    let place = place(error.file.as_deref(), error.line, error.column);
+    let told = place.map(|place| format!("at {place}:"));
+    let lines = error.error.trim().lines();
+    lines.filter(move |line| told.as_deref() != Some(line.trim()))
+}
+
+/// What the daemon says of a failure, without what is told in other lines.
+pub(super) fn reason(failure: &Failure) -> Vec<&str> {
+    let mut lines = without_log(&failure.error, !failure.log_tail.is_empty());
+    if failure.fix.is_some() {
+        lines.retain(|line| !line.starts_with("specified:") && !line.starts_with("got:"));
+    }
+    lines
+}
+
 /// What a failed step did, up to how long it took.
-fn failed_after(outcome: Outcome) -> &'static str {
+pub(super) fn failed_after(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::TimedOut => "timed out after",
         Outcome::InfrastructureFailed => "was lost, through no fault of its own, after",

@@ -13,7 +13,7 @@ use crate::{
 struct Roots;
 
 impl RootKeeper for Roots {
-    fn hold<'a>(&'a self, _: &'a StorePath) -> BoxFuture<'a, Result<(), String>> {
+    fn hold(&self, _: Vec<StorePath>) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
 }

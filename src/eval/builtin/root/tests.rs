@@ -76,7 +76,7 @@ fn trees_that_are_not_there_are_told() {
     let is_there = |path: &str| !path.contains("gdw98f");
     let all = Root::new(&request((2, 34)), &flake(&nodes), None, is_there).unwrap();
     assert_eq!(all.trees.len(), 3);
-    assert!(all.expression.contains(" [ ] "), "{}", all.expression);
+    assert!(all.expression.contains(" [] "), "{}", all.expression);
     let none = Root::new(&request((2, 34)), &flake(&nodes), None, |_| false).unwrap();
     assert_eq!(none.trees.len(), 1);
     assert!(

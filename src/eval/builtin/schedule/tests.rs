@@ -2,11 +2,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{ANSWERS_PER_EVICTION, Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, Schedule, Task};
-use crate::nix::AttrPath;
+use super::{
+    ANSWERS_PER_EVICTION, Duration, Effect, FAILED_STARTS_MAX, LOSSES_MAX, Loss, Schedule, Task,
+    request::{REQUEST_AIM, REQUEST_MAX},
+};
+use crate::{eval::builtin::worker::WorkerId, nix::AttrPath};
 
 fn path(name: &str) -> AttrPath {
     AttrPath::new([name])
+}
+
+/// What a worker is to look at that gets one attribute.
+fn look(worker: WorkerId, path: AttrPath) -> Effect {
+    Effect::Look(worker, vec![path])
+}
+
+/// Lets a worker answer what it was asked last, in a time that leaves the size of its next request as it is.
+fn answer(schedule: &mut Schedule, worker: WorkerId) -> Option<Task> {
+    let task = schedule.looked(worker);
+    schedule.rested(worker, REQUEST_AIM);
+    task
 }
 
 /// A schedule whose first worker has answered that there are these attributes.
@@ -15,7 +30,7 @@ fn open(workers: usize, names: &[&str]) -> Schedule {
     schedule.open();
     schedule.push(Task::evaluate(AttrPath::default()));
     start_all(&mut schedule);
-    schedule.looked(0).unwrap();
+    answer(&mut schedule, 0).unwrap();
     let tasks = names.iter().map(|name| Task::evaluate(path(name)));
     schedule.extend(tasks.collect());
     start_all(&mut schedule);
@@ -50,12 +65,12 @@ fn the_first_worker_starts_before_the_flake_is_locked_and_looks_afterwards() {
     schedule.open();
     assert_eq!(
         schedule.effects(),
-        [Effect::Look(0, AttrPath::default()), Effect::Start(1)]
+        [look(0, AttrPath::default()), Effect::Start(1)]
     );
     schedule.ready(1);
     assert_eq!(schedule.effects(), []);
     // Three attributes: one more worker is of use.
-    assert!(schedule.looked(0).is_some());
+    assert!(answer(&mut schedule, 0).is_some());
     schedule.extend(
         ["a", "b", "c"]
             .map(|name| Task::evaluate(path(name)))
@@ -63,11 +78,7 @@ fn the_first_worker_starts_before_the_flake_is_locked_and_looks_afterwards() {
     );
     assert_eq!(
         schedule.effects(),
-        [
-            Effect::Look(0, path("a")),
-            Effect::Look(1, path("b")),
-            Effect::Start(2)
-        ]
+        [look(0, path("a")), look(1, path("b")), Effect::Start(2)]
     );
     assert_eq!(schedule.effects(), []);
 }
@@ -85,7 +96,7 @@ fn workers_are_stopped_while_the_flake_takes_long_to_lock() {
     assert!(!schedule.is_finished());
     schedule.open();
     let looks = start_all(&mut schedule);
-    assert_eq!(looks, [Effect::Look(1, AttrPath::default())]);
+    assert_eq!(looks, [look(1, AttrPath::default())]);
 }
 
 #[test]
@@ -93,20 +104,17 @@ fn workers_load_the_flake_while_the_first_answer_takes_long() {
     let mut schedule = Schedule::new(3);
     schedule.push(Task::evaluate(AttrPath::default()));
     schedule.open();
-    assert_eq!(
-        start_all(&mut schedule),
-        [Effect::Look(0, AttrPath::default())]
-    );
+    assert_eq!(start_all(&mut schedule), [look(0, AttrPath::default())]);
     schedule.warm_up();
     assert_eq!(
         start_all(&mut schedule),
-        [1, 2].map(|worker| Effect::Look(worker, AttrPath::default()))
+        [1, 2].map(|worker| look(worker, AttrPath::default()))
     );
-    assert_eq!(schedule.looked(1), None);
+    assert_eq!(answer(&mut schedule, 1), None);
     // It is warm now, and is not told to warm up again.
     assert_eq!(schedule.effects(), []);
     assert_eq!(
-        schedule.looked(0),
+        answer(&mut schedule, 0),
         Some(Task::evaluate(AttrPath::default()))
     );
     assert!(schedule.is_finished());
@@ -120,7 +128,7 @@ fn a_lost_task_is_tried_alone_when_all_else_is_done() {
     };
     schedule.retry_alone(task);
     assert_eq!(schedule.effects(), [], "b goes on by itself");
-    schedule.looked(1);
+    answer(&mut schedule, 1);
     // The other worker has a heap of its own: it goes, and a fresh one comes when it is gone.
     assert_eq!(schedule.effects(), [Effect::Stop(1)]);
     assert_eq!(schedule.effects(), []);
@@ -130,25 +138,25 @@ fn a_lost_task_is_tried_alone_when_all_else_is_done() {
     schedule.ready(2);
     assert_eq!(
         schedule.effects(),
-        [Effect::Look(2, path("c"))],
+        [look(2, path("c"))],
         "what is not alone comes first"
     );
-    schedule.looked(2);
-    assert_eq!(start_all(&mut schedule), [Effect::Look(3, path("a"))]);
+    answer(&mut schedule, 2);
+    assert_eq!(start_all(&mut schedule), [look(3, path("a"))]);
     schedule.push(Task::evaluate(path("d")));
     assert_eq!(schedule.effects(), [], "nothing runs beside it");
-    let alone = schedule.looked(3).unwrap();
+    let alone = answer(&mut schedule, 3).unwrap();
     assert!(alone.is_alone);
-    assert_eq!(schedule.effects(), [Effect::Look(3, path("d"))]);
+    assert_eq!(schedule.effects(), [look(3, path("d"))]);
 }
 
 #[test]
 fn a_worker_that_was_dismissed_says_nothing_more() {
     let mut schedule = open(1, &["a"]);
-    assert_eq!(schedule.dismiss(0), Some(Task::evaluate(path("a"))));
-    assert_eq!(schedule.looked(0), None);
+    schedule.dismiss(0);
+    assert_eq!(answer(&mut schedule, 0), None);
     assert_eq!(schedule.ended(0), Loss::Nothing);
-    assert!(schedule.is_finished());
+    assert_eq!(start_all(&mut schedule), [look(1, path("a"))]);
 }
 
 #[test]
@@ -162,7 +170,7 @@ fn there_are_fewer_workers_for_some_time_when_one_had_to_go() {
     assert_eq!(schedule.workers_max(), 2);
     for answers in 1..=ANSWERS_PER_EVICTION {
         assert_eq!(schedule.effects().len(), usize::from(answers > 1));
-        assert!(schedule.looked(answers % 2 * 2).is_some());
+        assert!(answer(&mut schedule, answers % 2 * 2).is_some());
     }
     assert_eq!(schedule.workers_max(), 3);
     assert!(schedule.effects().contains(&Effect::Start(3)));
@@ -197,7 +205,7 @@ fn losses_until_the_end(forgive: impl Fn(usize) -> bool) -> Option<usize> {
             if forgive(lost)
                 && let [Effect::Look(worker, _)] = start_all(&mut schedule)[..]
             {
-                schedule.looked(worker).unwrap();
+                answer(&mut schedule, worker).unwrap();
             }
         }
     }
@@ -210,10 +218,70 @@ fn losses_without_end_end_the_evaluation_but_an_answer_forgives_them() {
     assert_eq!(losses_until_the_end(|lost| lost % 10 == 0), None);
 }
 
+/// A schedule with this many attributes, `0` to the last, and one worker that is about to get its first request.
+fn many(workers: usize, count: usize) -> Schedule {
+    let names: Vec<String> = (0..count).map(|i| i.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    open(workers, &names)
+}
+
+/// Lets a worker answer all it was asked in this time; returns how much it is asked next.
+fn next_request(schedule: &mut Schedule, worker: WorkerId, took: Duration) -> usize {
+    while schedule.looked(worker).is_some() {}
+    schedule.rested(worker, took);
+    let looks = start_all(schedule);
+    let Some(Effect::Look(_, paths)) = looks.first() else {
+        return 0;
+    };
+    paths.len()
+}
+
+#[test]
+fn quick_workers_get_more_at_once_but_never_more_than_their_share() {
+    let mut schedule = many(1, 300);
+    let mut sizes: Vec<usize> = (0..8)
+        .map(|_| next_request(&mut schedule, 0, Duration::ZERO))
+        .collect();
+    assert_eq!(sizes, [2, 4, 8, 16, 32, REQUEST_MAX, REQUEST_MAX, 55]);
+    sizes = (0..3)
+        .map(|_| next_request(&mut schedule, 0, REQUEST_AIM * 3))
+        .collect();
+    assert_eq!(sizes, [28, 14, 7], "its share of what is left");
+}
+
+#[test]
+fn what_was_not_looked_at_after_an_error_is_given_out_again() {
+    let mut schedule = many(1, 9);
+    assert_eq!(next_request(&mut schedule, 0, Duration::ZERO), 2);
+    assert_eq!(schedule.looked(0), Some(Task::evaluate(path("1"))));
+    schedule.rested(0, REQUEST_AIM);
+    assert_eq!(
+        schedule.effects(),
+        [Effect::Look(0, vec![path("2"), path("3")])]
+    );
+}
+
+#[test]
+fn a_slow_attribute_does_not_hold_up_those_behind_it() {
+    let mut schedule = many(2, 20);
+    assert_eq!(next_request(&mut schedule, 0, Duration::ZERO), 2);
+    assert_eq!(schedule.task(0), Some(&Task::evaluate(path("2"))));
+    schedule.withdraw();
+    assert_eq!(schedule.effects(), [], "a moment is no long time");
+    schedule.withdraw();
+    answer(&mut schedule, 1);
+    assert_eq!(schedule.effects(), [look(1, path("3"))]);
+    assert_eq!(schedule.looked(0), Some(Task::evaluate(path("2"))));
+    assert_eq!(schedule.looked(0), None, "the other one tells");
+}
+
 /// What happens next to one of the workers.
 #[derive(Clone, Copy, Debug)]
 enum Happens {
     Answer,
+    /// It does not look at the rest of the request.
+    Error,
+    TimePasses,
     Dies,
     Evicted,
 }
@@ -225,7 +293,8 @@ proptest! {
         workers in 1usize..5,
         tasks in 0usize..20,
         fates in proptest::collection::vec((0usize..5, prop_oneof![
-            4 => Just(Happens::Answer), 1 => Just(Happens::Dies), 1 => Just(Happens::Evicted)
+            6 => Just(Happens::Answer), 1 => Just(Happens::Error), 2 => Just(Happens::TimePasses),
+            1 => Just(Happens::Dies), 1 => Just(Happens::Evicted)
         ]), 0..100),
     ) {
         let mut schedule = Schedule::new(workers);
@@ -233,7 +302,7 @@ proptest! {
         let names: Vec<AttrPath> = (0..tasks).map(|i| path(&i.to_string())).collect();
         schedule.extend(names.iter().cloned().map(Task::evaluate).collect());
         let mut ended: BTreeSet<AttrPath> = BTreeSet::new();
-        let mut looking: BTreeMap<usize, AttrPath> = BTreeMap::new();
+        let mut looking: BTreeMap<usize, usize> = BTreeMap::new();
         let mut alive: BTreeSet<usize> = BTreeSet::new();
         let mut fates = fates.into_iter();
         for _ in 0..10_000 {
@@ -244,15 +313,16 @@ proptest! {
                         prop_assert!(alive.len() <= workers);
                         schedule.ready(worker);
                     }
-                    Effect::Look(worker, path) => {
+                    Effect::Look(worker, paths) => {
                         let task = schedule.task(worker).unwrap();
-                        prop_assert_eq!(&task.path, &path);
-                        prop_assert!(!task.is_alone || alive.len() == 1);
-                        looking.insert(worker, path);
+                        prop_assert_eq!(&task.path, &paths[0]);
+                        prop_assert!(!task.is_alone || (alive.len() == 1 && paths.len() == 1));
+                        looking.insert(worker, paths.len());
                     }
                     Effect::Stop(worker) => {
                         alive.remove(&worker);
-                        prop_assert!(!looking.contains_key(&worker));
+                        // What it may still look at was given out again.
+                        looking.remove(&worker);
                         prop_assert_eq!(schedule.ended(worker), Loss::Nothing);
                     }
                 }
@@ -265,26 +335,39 @@ proptest! {
             }
             let (at, happens) = fates.next().unwrap_or((0, Happens::Answer));
             let worker = *looking.keys().nth(at % looking.len()).unwrap();
-            looking.remove(&worker);
+            let unanswered = looking.remove(&worker).unwrap();
             let task = match happens {
-                Happens::Answer => {
-                    let task = schedule.looked(worker).unwrap();
-                    prop_assert!(ended.insert(task.path));
+                Happens::Answer | Happens::Error => {
+                    if let Some(task) = schedule.looked(worker) {
+                        prop_assert!(ended.insert(task.path));
+                    }
+                    if unanswered > 1 && matches!(happens, Happens::Answer) {
+                        looking.insert(worker, unanswered - 1);
+                    } else {
+                        schedule.rested(worker, Duration::ZERO);
+                    }
+                    continue;
+                }
+                Happens::TimePasses => {
+                    looking.insert(worker, unanswered);
+                    schedule.withdraw();
                     continue;
                 }
                 Happens::Dies => match schedule.ended(worker) {
-                    Loss::Task(task) => task,
-                    loss @ (Loss::Nothing | Loss::TooMany) => {
-                        return Err(TestCaseError::fail(format!("{loss:?}")));
-                    }
+                    Loss::Task(task) => Some(task),
+                    Loss::Nothing => None,
+                    Loss::TooMany => return Err(TestCaseError::fail("too many losses")),
                 },
                 Happens::Evicted => {
-                    let task = schedule.evict(worker).unwrap();
+                    let task = schedule.evict(worker);
                     prop_assert_eq!(schedule.ended(worker), Loss::Nothing);
                     task
                 }
             };
             alive.remove(&worker);
+            let Some(task) = task else {
+                continue;
+            };
             if task.is_alone {
                 prop_assert!(ended.insert(task.path));
             } else {

@@ -26,8 +26,8 @@ fn strings_are_written_so_that_nix_reads_the_same() {
     assert_eq!(string(r#"a"b\c${d}$"#), r#""a\"b\\c\${d}\$""#);
     assert_eq!(string("é\n"), r#"(builtins.fromJSON "\"\\u00e9\\n\"")"#);
     assert_eq!(string("😀"), r#"(builtins.fromJSON "\"\\ud83d\\ude00\"")"#);
-    assert_eq!(list(["a", "b c"]), r#"[ "a" "b c" ]"#);
-    assert_eq!(list([]), "[ ]");
+    assert_eq!(list(["a", "b c"]), r#"["a" "b c"]"#);
+    assert_eq!(list([]), "[]");
 }
 
 proptest! {

@@ -1,0 +1,78 @@
+//! What a worker is asked at once, and how much that is.
+//!
+//! A worker whose answers are quick gets several attributes with one request, since a request costs more than a small
+//! attribute. Pure.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::nix::AttrPath;
+
+/// How long a worker may take for one request, as far as that can be foretold.
+pub(super) const REQUEST_AIM: Duration = Duration::from_millis(10);
+/// How many attributes a request has at most.
+pub(super) const REQUEST_MAX: usize = 64;
+/// How many bytes the names in a request have at most, but for a single attribute that has more.
+const REQUEST_BYTES: usize = 4096;
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::eval::builtin) struct Task {
+    /// The attribute, below the one asked for.
+    pub(in crate::eval::builtin) path: AttrPath,
+    /// Whether all that is wanted is to know if it is a set with something in it.
+    pub(in crate::eval::builtin) is_survey: bool,
+    /// Whether this is its second and last try.
+    pub(in crate::eval::builtin) is_alone: bool,
+}
+
+impl Task {
+    /// Makes the first try at evaluating an attribute.
+    pub(in crate::eval::builtin) fn evaluate(path: AttrPath) -> Self {
+        Self {
+            path,
+            is_survey: false,
+            is_alone: false,
+        }
+    }
+
+    /// Makes a question whether there is anything at an attribute.
+    pub(in crate::eval::builtin) fn survey(path: AttrPath) -> Self {
+        Self {
+            path,
+            is_survey: true,
+            is_alone: false,
+        }
+    }
+}
+
+/// What a worker is looking at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Request {
+    /// What it has not answered yet, in order.
+    pub(super) tasks: VecDeque<Task>,
+    /// Whether nothing was answered since [`Schedule::withdraw`] was last called.
+    pub(super) is_slow: bool,
+}
+
+/// How many of these make a request of at most `max`.
+pub(super) fn request_length(queue: &VecDeque<Task>, max: usize) -> usize {
+    let bytes = |task: &Task| task.path.names().iter().map(String::len).sum::<usize>();
+    let mut left = REQUEST_BYTES;
+    let fits = |task: &&Task| {
+        left = left.saturating_sub(bytes(task));
+        left > 0
+    };
+    let count = queue.iter().take(max).take_while(fits).count();
+    count.max(usize::from(!queue.is_empty()))
+}
+
+/// How many attributes a worker gets next whose last request had `size` and took this long.
+pub(super) fn next_request_size(size: usize, took: Duration) -> usize {
+    if took <= REQUEST_AIM / 2 {
+        (size * 2).min(REQUEST_MAX)
+    } else if took > REQUEST_AIM * 2 {
+        (size / 2).max(1)
+    } else {
+        size
+    }
+}

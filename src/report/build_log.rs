@@ -1,0 +1,101 @@
+//! The logs of running builds, kept for a CI's log, where each is written as one fold when its build ends.
+//!
+//! Apart from the steps that run since nobody else needs whole logs. Bounded: of a long log the beginning goes.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::{
+    event::{Event, EventKind},
+    nix::StorePath,
+};
+
+/// How many lines of a log are kept.
+const LINES_MAX: usize = 5_000;
+/// How many bytes of a log are kept.
+const BYTES_MAX: usize = 512 << 10;
+
+/// What a build wrote.
+#[derive(Debug)]
+pub(super) struct BuildLog {
+    /// When it began.
+    pub began: Timestamp,
+    /// The last lines, as they came.
+    pub lines: VecDeque<String>,
+    /// How many lines came before them.
+    pub dropped: u64,
+    bytes: usize,
+}
+
+/// The logs of all builds that run.
+#[derive(Debug, Default)]
+pub(super) struct BuildLogs(HashMap<StorePath, BuildLog>);
+
+impl BuildLogs {
+    /// Takes note of an event. Returns the log of a build that ended, if it wrote anything.
+    pub(super) fn observe(&mut self, event: &Event) -> Option<BuildLog> {
+        match &event.kind {
+            EventKind::StepStarted {
+                drv_path,
+                substitute: false,
+                ..
+            } => {
+                let log = BuildLog {
+                    began: event.at,
+                    lines: VecDeque::new(),
+                    dropped: 0,
+                    bytes: 0,
+                };
+                self.0.insert(drv_path.clone(), log);
+                None
+            }
+            EventKind::StepLogged { drv_path, lines } => {
+                if let Some(log) = self.0.get_mut(drv_path) {
+                    log.push(lines);
+                }
+                None
+            }
+            EventKind::StepFinished { drv_path, .. } => {
+                let log = self.0.remove(drv_path)?;
+                (!log.lines.is_empty()).then_some(log)
+            }
+            EventKind::StepStarted { .. }
+            | EventKind::StepPhase { .. }
+            | EventKind::StepWaiting { .. }
+            | EventKind::StepRetrying { .. }
+            | EventKind::RunStarted { .. }
+            | EventKind::CheckFound { .. }
+            | EventKind::EvaluationFailed { .. }
+            | EventKind::EvaluationWarning { .. }
+            | EventKind::EvaluationFinished { .. }
+            | EventKind::PlanChanged { .. }
+            | EventKind::CheckFinished { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
+            | EventKind::Warned { .. }
+            | EventKind::RunCancelled { .. }
+            | EventKind::Ticked { .. }
+            | EventKind::RunFinished { .. } => None,
+        }
+    }
+}
+
+impl BuildLog {
+    fn push(&mut self, lines: &[String]) {
+        for line in lines {
+            self.bytes += line.len();
+            self.lines.push_back(line.clone());
+            while self.lines.len() > LINES_MAX || self.bytes > BYTES_MAX {
+                let Some(first) = self.lines.pop_front() else {
+                    break;
+                };
+                self.bytes -= first.len();
+                self.dropped += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

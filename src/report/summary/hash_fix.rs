@@ -1,0 +1,105 @@
+//! A wrong hash, and where it is written.
+
+use std::collections::HashMap;
+
+use super::Failure;
+use crate::{
+    nix::Hash,
+    report::source_tree::{Place, SourceTree, find},
+};
+
+/// How many places of one hash are told.
+const PLACES_TOLD: usize = 3;
+/// What Nixpkgs has for a hash that is not known yet.
+const FAKES: [&str; 3] = ["fakeHash", "fakeSha256", "fakeSha512"];
+
+/// What makes a hash mismatch go away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::report) struct HashFix {
+    /// What the derivation says.
+    pub specified: Hash,
+    /// What came out.
+    pub got: Hash,
+    /// Where the wrong one is written; the first ones.
+    pub places: Vec<HashPlace>,
+}
+
+/// A place with a wrong hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::report) struct HashPlace {
+    /// Where it is.
+    pub place: Place,
+    /// What is written there.
+    pub wrong: String,
+    /// What belongs there, written in the same way.
+    pub right: String,
+}
+
+impl HashFix {
+    /// Reads the daemon's error, in which every version of Nix has a line each for what was `specified:` and `got:`.
+    pub(super) fn parse(error: &str) -> Option<Self> {
+        let hash = |label: &str| {
+            let mut lines = error.lines();
+            let text = lines.find_map(|line| line.trim().strip_prefix(label))?;
+            Hash::parse_sri(text.trim())
+        };
+        Some(Self {
+            specified: hash("specified:")?,
+            got: hash("got:")?,
+            places: Vec::new(),
+        })
+    }
+
+    /// The ways the wrong hash may be written, each with what belongs there.
+    fn spellings(&self) -> Vec<(String, String)> {
+        let forms = self.specified.forms().into_iter().zip(self.got.forms());
+        let fakes = FAKES
+            .iter()
+            .filter(|_| self.specified.is_fake())
+            .map(|fake| ((*fake).to_owned(), format!("\"{}\"", self.got)));
+        forms.chain(fakes).collect()
+    }
+}
+
+/// Looks for all wrong hashes in one go.
+pub(super) fn locate(failures: &mut [Failure], tree: &dyn SourceTree) {
+    let mut words = HashMap::new();
+    let mut meant = Vec::new();
+    for (at, failure) in failures.iter().enumerate() {
+        for (wrong, right) in failure.fix.iter().flat_map(HashFix::spellings) {
+            // A fake stands for any hash: where there are several of them, nobody knows which is meant.
+            words
+                .entry(wrong.clone())
+                .and_modify(|n| *n = usize::MAX)
+                .or_insert(meant.len());
+            meant.push((at, wrong, right));
+        }
+    }
+    for (word, place) in find(tree, &words) {
+        let Some((at, wrong, right)) = meant.get(word) else {
+            continue;
+        };
+        if let Some(fix) = failures
+            .get_mut(*at)
+            .and_then(|failure| failure.fix.as_mut())
+        {
+            fix.places.push(HashPlace {
+                place,
+                wrong: wrong.clone(),
+                right: right.clone(),
+            });
+        }
+    }
+    for fix in failures
+        .iter_mut()
+        .filter_map(|failure| failure.fix.as_mut())
+    {
+        if fix.specified.is_fake() && fix.places.len() > 1 {
+            fix.places.clear();
+        }
+        fix.places.truncate(PLACES_TOLD);
+    }
+}
+
+#[cfg(test)]
+mod tests;
