@@ -313,8 +313,8 @@ fn a_password_in_a_url_reaches_nix_and_nobody_else() {
             use std::io::{Read, Write};
             let mut stream = stream.unwrap();
             let mut request = [0; 4096];
-            let read = stream.read(&mut request).unwrap_or(0);
-            let _ = seen_tx.send(String::from_utf8_lossy(&request[..read]).into_owned());
+            let length = stream.read(&mut request).unwrap_or(0);
+            let _ = seen_tx.send(String::from_utf8_lossy(&request[..length]).into_owned());
             let _ = stream.write_all(
                 b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             );
