@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    output::OutputArgs, result_args::ResultArgs, size::parse_size, upload_args::UploadArgs,
+    output::OutputArgs, result_args::ResultArgs, size::parse_size, store_args::StoreArgs,
+    upload_args::UploadArgs,
 };
 use crate::nix::{Installable, System};
 
@@ -100,6 +101,10 @@ pub(super) struct CheckArgs {
     /// Stop a build that writes nothing to its log for this many seconds
     #[arg(long, value_name = "SECONDS", help_heading = "Building")]
     pub(super) max_silent_time: Option<u64>,
+
+    /// Where builds happen.
+    #[command(flatten)]
+    pub(super) building: StoreArgs,
 
     /// Where outputs go.
     #[command(flatten)]

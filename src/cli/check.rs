@@ -14,19 +14,16 @@ use super::{
     args::{CheckArgs, FormatArg},
     print_error,
     result_args::Results,
-    setup::{Setup, close, cores, runtime},
+    setup::{Setup, runtime},
     source_tree::source_tree,
+    stores::Stores,
     uploads::Uploads,
 };
 use crate::{
     event::{Event, EventKind, RunOutcome},
     graph::Planner,
     report::{Format, ReportOptions, Reporter, resolve},
-    run::{
-        Builder, Evaluation, PooledStore, Ports, RunSettings, State, UploadSettings, coordinate,
-        stops,
-    },
-    store::Pool,
+    run::{PooledStore, Ports, RunSettings, State, UploadSettings, coordinate, stops},
     upload::Destination,
 };
 
@@ -38,7 +35,8 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let destinations = args.uploads.destinations()?;
-    let setup = Setup::new(&args.source, args.jobs)?;
+    let build_store = args.building.build_store(&args.uploads, &args.results)?;
+    let setup = Setup::new(&args.source, args.jobs, build_store)?;
     let mut reporter = Reporter::new(
         report_options(args, &setup),
         source_tree(setup.local.as_ref()),
@@ -62,12 +60,9 @@ async fn run(
     let substitute_slots = setup.substitute_slots();
     let connections =
         slots + remote_slots + substitute_slots + destinations.len() + OTHER_CONNECTIONS;
-    let address = setup.address().await;
-    let nix_copy = setup.nix_copy(&address)?;
     let client = setup.client_settings(args.timeout, args.max_silent_time);
-    let pool = Arc::new(Pool::new(address, client, connections));
-    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
-    let builder = Builder::new(Arc::clone(&pool));
+    let stores = Stores::find(&setup, client, connections).await?;
+    let store = Arc::new(PooledStore::new(Arc::clone(&stores.pool), true));
     let settings = run_settings(args, &setup, &destinations);
     let planner = Planner::new(
         setup.builders.clone(),
@@ -76,18 +71,14 @@ async fn run(
     let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
     let ports = Ports {
-        evaluate: Evaluation {
-            warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
-            ..setup.into_evaluation(Arc::clone(&store))
-        }
-        .into_evaluate(),
+        evaluate: stores.evaluate(setup, &store, (!args.no_build).then_some(slots)),
         planner,
         store,
-        builder,
+        builder: stores.builder(),
         uploader: Arc::new(Uploads {
             destinations,
-            nix: nix_copy,
-            pool: Arc::clone(&pool),
+            nix: stores.nix_copy.clone(),
+            pool: Arc::clone(&stores.pool),
         }),
         stops: stop_rx,
     };
@@ -132,7 +123,7 @@ async fn run(
         Ok(stop) = at_once_rx => return Ok(stop.exit_code()),
     };
     if let Some(mut end) = end {
-        if let Err(error) = results.leave(&args.results, &pool).await {
+        if let Err(error) = results.leave(&args.results, &stores.pool).await {
             amend(&mut end, &format!("{error:#}"), &mut show);
         }
         if let EventKind::RunFinished { exit_code, .. } = end.kind {
@@ -140,7 +131,7 @@ async fn run(
         }
         let _ = show(&end);
     }
-    close(&pool).await;
+    stores.close().await;
     Ok(code)
 }
 

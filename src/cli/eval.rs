@@ -61,7 +61,7 @@ enum Found {
 
 /// Evaluates and prints.
 pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source, None)?;
+    let setup = Setup::new(&args.source, None, None)?;
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup))?;
     runtime.shutdown_background();

@@ -14,6 +14,8 @@ mod result_args;
 mod setup;
 mod size;
 mod source_tree;
+mod store_args;
+mod stores;
 mod upload_args;
 mod uploads;
 

@@ -9,9 +9,10 @@ use super::{
     Failure,
     args::{EvaluatorArg, SourceArgs},
     local_flake::LocalFlake,
+    store_args::BuildStore,
 };
 use crate::{
-    config::{NixHost, cache_dir, flake_config, free_memory_bytes, program_on_path},
+    config::{NixHost, NixSettings, cache_dir, flake_config, free_memory_bytes, program_on_path},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
     },
@@ -41,11 +42,18 @@ pub(super) struct Setup {
     pub(super) request: EvalRequest,
     pub(super) evaluator: Box<dyn Evaluator>,
     kept: Option<Kept>,
+    /// The settings of the Nix that builds.
+    building: NixSettings,
+    pub(super) build_store: Option<BuildStore>,
 }
 
 impl Setup {
     /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
-    pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        args: &SourceArgs,
+        jobs: Option<usize>,
+        build_store: Option<BuildStore>,
+    ) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
@@ -60,8 +68,12 @@ impl Setup {
                 host = find(&nix_options)?;
             }
         }
-        host.settings.max_jobs = jobs.or(host.settings.max_jobs);
-        let builders = host.settings.builders();
+        let mut building = match &build_store {
+            Some(store) => store.settings(&host)?,
+            None => host.settings.clone(),
+        };
+        building.max_jobs = jobs.or(building.max_jobs);
+        let builders = building.builders();
         let systems = if args.all_systems {
             None
         } else if args.systems.is_empty() {
@@ -134,6 +146,8 @@ impl Setup {
             request,
             evaluator,
             kept,
+            building,
+            build_store,
         })
     }
 
@@ -151,7 +165,7 @@ impl Setup {
 
     /// How many builds run here at once.
     pub(super) fn slots(&self) -> usize {
-        let jobs = self.host.settings.max_jobs.filter(|jobs| *jobs > 0);
+        let jobs = self.building.max_jobs.filter(|jobs| *jobs > 0);
         jobs.unwrap_or_else(cores).min(JOBS_MAX)
     }
 
@@ -162,7 +176,7 @@ impl Setup {
 
     /// How many downloads run at once.
     pub(super) fn substitute_slots(&self) -> usize {
-        let jobs = self.host.settings.number("max-substitution-jobs");
+        let jobs = self.building.number("max-substitution-jobs");
         usize::try_from(if jobs == 0 { SUBSTITUTIONS } else { jobs })
             .map_or(JOBS_MAX, |jobs| jobs.min(JOBS_MAX))
     }
@@ -191,7 +205,7 @@ impl Setup {
         }
         Ok(NixCopy {
             program: self.host.program.clone(),
-            source: None,
+            source: self.build_store.as_ref().map(|store| store.url.clone()),
             default_source: StoreUrl::parse(&source).map_err(Failure::infrastructure)?,
             config,
         })
@@ -203,7 +217,7 @@ impl Setup {
         timeout: Option<u64>,
         max_silent_time: Option<u64>,
     ) -> ClientSettings {
-        let settings = &self.host.settings;
+        let settings = &self.building;
         let timeout = timeout.unwrap_or_else(|| settings.number("timeout"));
         let max_silent_time = max_silent_time.unwrap_or_else(|| settings.number("max-silent-time"));
         // A step that somebody else builds is looked at every second, not every five.
@@ -222,7 +236,7 @@ impl Setup {
                 .iter()
                 .map(|(name, value)| {
                     let name = name.strip_prefix("extra-").unwrap_or(name);
-                    let value = settings.all.get(name).unwrap_or(value);
+                    let value = self.host.settings.all.get(name).unwrap_or(value);
                     (name.to_owned(), value.clone())
                 }),
         );

@@ -8,9 +8,11 @@ mod machines;
 mod memory;
 mod nix_conf;
 mod nix_host;
+mod remote_host;
 
 pub use files::{cache_dir, write_file};
 pub use flake_config::flake_config;
 pub use machines::parse_machines;
 pub use memory::free_memory_bytes;
 pub use nix_host::{NixHost, NixHostError, NixSettings, program_on_path};
+pub use remote_host::{nix_beside, remote_settings};

@@ -5,6 +5,7 @@
 //! [`coordinate`] is the loop around it. Knows no reporter, forge or database: events go to a callback, in order.
 
 mod coordinator;
+mod delivery;
 mod evaluation;
 mod input;
 mod notes;
@@ -19,6 +20,7 @@ mod upload;
 mod worker;
 
 pub use coordinator::{Evaluate, Ports, Report, coordinate};
+pub use delivery::{Deliver, delivered};
 pub use evaluation::{Evaluation, Kept};
 pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
 pub use settings::RunSettings;

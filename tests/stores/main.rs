@@ -10,6 +10,7 @@
 mod support;
 
 mod links;
+mod machines;
 mod uploads;
 
 use serde_json::Value;

@@ -134,8 +134,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Starts a machine with this name, at most a few letters. `env` are variables its sessions get besides.
-    pub(crate) fn start(store: &TestStore, name: &str, env: &[(&str, &str)]) -> Option<Self> {
+    /// Starts a machine with this name, at most a few letters, and these lines in its `nix.conf`.
+    pub(crate) fn start(store: &TestStore, name: &str, settings: &str) -> Option<Self> {
         let sshd = server("sshd", "sshd/usr/sbin/sshd")?;
         let folder = store.folder().join(name);
         for dir in ["conf", "home", "run"] {
@@ -153,9 +153,10 @@ impl Machine {
                 assert!(made.success());
             }
         }
-        fs::copy(
-            store.folder().join("conf/nix.conf"),
+        let common = fs::read_to_string(store.folder().join("conf/nix.conf")).unwrap();
+        fs::write(
             folder.join("conf/nix.conf"),
+            format!("{common}\n{settings}\n"),
         )
         .unwrap();
         let port = free_port();
@@ -177,7 +178,6 @@ impl Machine {
                 "NIX_REMOTE",
                 format!("local?root={}", folder.join("root").display()),
             )])
-            .chain(env.iter().map(|(name, value)| (*name, (*value).to_owned())))
             .map(|(name, value)| format!("\"{name}={value}\""))
             .collect();
         let keys = keys.display();
@@ -200,9 +200,11 @@ impl Machine {
         })
     }
 
-    /// The folder that stands for the machine's root folder.
-    pub(crate) fn root(&self) -> PathBuf {
-        self.folder.join("root")
+    /// Where the machine keeps a store path, whether it is there or not. Nix calls the store directory so below any other
+    /// root, whatever it is called elsewhere.
+    pub(crate) fn file_of(&self, path: &str) -> PathBuf {
+        let name = path.rsplit('/').next().unwrap();
+        self.folder.join("root/nix/store").join(name)
     }
 
     /// Its name, as ssh knows it.

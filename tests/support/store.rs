@@ -27,6 +27,8 @@ pub(crate) struct TestStore {
     nix: Nix,
     folder: TempDir,
     daemon: Option<Child>,
+    /// Variables of its programs besides those that make it private.
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl TestStore {
@@ -42,6 +44,7 @@ impl TestStore {
             nix: nix.clone(),
             folder,
             daemon: None,
+            variables: Vec::new(),
         };
         for name in ["conf", "home", "cache", "tmp"] {
             fs::create_dir(store.folder().join(name)).unwrap();
@@ -59,6 +62,12 @@ impl TestStore {
         let mut settings = fs::read_to_string(self.conf_file()).unwrap();
         writeln!(settings, "{name} = {value}").unwrap();
         fs::write(self.conf_file(), settings).unwrap();
+        self
+    }
+
+    /// Adds a variable to [`Self::env`].
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -167,6 +176,7 @@ impl TestStore {
         if self.daemon.is_some() {
             env.push(("NIX_REMOTE", "daemon".into()));
         }
+        env.extend(self.variables.iter().cloned());
         env
     }
 
