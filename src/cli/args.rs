@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    output::OutputArgs, result_args::ResultArgs, size::parse_size, store_args::StoreArgs,
-    upload_args::UploadArgs,
+    diff::DiffArgs, history::HistoryArgs, log::LogArgs, memory::MemoryArgs, output::OutputArgs,
+    result_args::ResultArgs, size::parse_size, store_args::StoreArgs, upload_args::UploadArgs,
+    why::WhyArgs,
 };
 use crate::nix::{Installable, System};
 
@@ -42,6 +43,26 @@ pub(super) enum Command {
     ///
     /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and prints each with its derivation.
     Eval(Box<EvalArgs>),
+    /// Show the log of a check of the last run
+    ///
+    /// Shows what the check's own build wrote, or that of the dependency by which it failed; an evaluation error where
+    /// there was one. Needs no Nix, unless only the store still has the log.
+    Log(LogArgs),
+    /// Show earlier runs, or how a check did in them
+    ///
+    /// Without CHECK, the newest runs of a flake. With it, the outcomes and durations of that check, newest first. Needs
+    /// no Nix.
+    History(HistoryArgs),
+    /// Compare the checks with those of another commit, without building
+    ///
+    /// Evaluates both and tells which checks are added, gone, or other derivations than at REVISION. A flake that looks
+    /// at its own revision has other derivations in every commit.
+    Diff(Box<DiffArgs>),
+    /// Tell what would be built for a check, and why
+    ///
+    /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
+    /// the reason. Builds nothing.
+    Why(Box<WhyArgs>),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {
@@ -57,6 +78,7 @@ Examples:
   nixci check github:NixOS/patchelf        the checks of a flake elsewhere
   nixci check .#checks.x86_64-linux.fmt    a single one
   nixci check --systems aarch64-linux      those of another system that a remote builder has
+  nixci check --failed                     only those that failed the last time
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
 
 Exit codes:
@@ -77,6 +99,10 @@ pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
     pub(super) source: SourceArgs,
+
+    /// Earlier runs.
+    #[command(flatten)]
+    pub(super) memory: MemoryArgs,
 
     /// How many builds run on this machine at once [default: Nix's max-jobs if it is set, else the number of cores]
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
@@ -184,7 +210,7 @@ pub(super) struct EvalArgs {
 }
 
 /// What to evaluate and how.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"

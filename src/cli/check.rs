@@ -1,6 +1,7 @@
 //! `nixci check`.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
     sync::Arc,
@@ -12,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
-    print_error,
+    memory::{Memory, failed_ones},
+    print_error, print_note,
     result_args::Results,
     setup::{Setup, runtime},
     source_tree::source_tree,
@@ -20,7 +22,7 @@ use super::{
     uploads::Uploads,
 };
 use crate::{
-    event::{Event, EventKind, RunOutcome},
+    event::{Event, EventKind, Outcome, RunOutcome},
     graph::Planner,
     report::{Format, ReportOptions, Reporter, resolve},
     run::{PooledStore, Ports, RunSettings, State, UploadSettings, coordinate, stops},
@@ -34,36 +36,78 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let run_id = uuid::Uuid::now_v7().to_string();
+    // First, so that the history is at hand when it is wanted.
+    let memory = Memory::begin(&args.memory, &args.source.installable.flake, &run_id);
+    let code = check_remembered(args, run_id, &memory);
+    memory.finish();
+    code
+}
+
+fn check_remembered(
+    args: &CheckArgs,
+    run_id: String,
+    memory: &Memory,
+) -> Result<ExitCode, Failure> {
     let destinations = args.uploads.destinations()?;
     let build_store = args.building.build_store(&args.uploads, &args.results)?;
-    let setup = Setup::new(&args.source, args.jobs, build_store)?;
+    let setup = Setup::building_in(build_store, &args.source, args.jobs)?;
+    let previous = memory.verdicts(&setup.installable.attribute);
+    let mut only = None;
+    if args.memory.failed {
+        only = failed_ones(&previous, &setup.installable)?;
+        if only.is_none() {
+            print_note(&format_args!(
+                "no check of {} failed the last time: nothing to do",
+                setup.installable
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let selected = Selected {
+        run_id,
+        only,
+        previous,
+        destinations,
+    };
     let mut reporter = Reporter::new(
-        report_options(args, &setup),
+        report_options(args, &setup, memory),
         source_tree(setup.local.as_ref()),
     );
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, destinations, &mut reporter));
+    let code = runtime.block_on(run(args, setup, selected, memory, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
     let _ = reporter.finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
 
+/// What was found out before the run begins.
+struct Selected {
+    destinations: Vec<Destination>,
+    run_id: String,
+    only: Option<HashSet<String>>,
+    previous: HashMap<String, Outcome>,
+}
+
 async fn run(
     args: &CheckArgs,
     setup: Setup,
-    destinations: Vec<Destination>,
+    selected: Selected,
+    memory: &Memory,
     reporter: &mut Reporter,
 ) -> Result<u8, Failure> {
     let slots = setup.slots();
-    let remote_slots = setup.remote_slots();
-    let substitute_slots = setup.substitute_slots();
-    let connections =
-        slots + remote_slots + substitute_slots + destinations.len() + OTHER_CONNECTIONS;
+    let destinations = selected.destinations;
+    let users = slots + setup.remote_slots() + setup.substitute_slots() + destinations.len();
     let client = setup.client_settings(args.timeout, args.max_silent_time);
-    let stores = Stores::find(&setup, client, connections).await?;
+    let stores = Stores::find(&setup, client, users + OTHER_CONNECTIONS).await?;
     let store = Arc::new(PooledStore::new(Arc::clone(&stores.pool), true));
-    let settings = run_settings(args, &setup, &destinations);
+    let settings = RunSettings {
+        only: selected.only,
+        previous: selected.previous,
+        ..run_settings(args, &setup, &destinations)
+    };
     let planner = Planner::new(
         setup.builders.clone(),
         (args.download || args.results.links()) && !args.no_build,
@@ -81,10 +125,17 @@ async fn run(
             pool: Arc::clone(&stores.pool),
         }),
         stops: stop_rx,
+        past: memory.past(),
     };
-    let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
+    let state = State::new(settings, selected.run_id, Instant::now());
+    let mut is_read = true;
     let mut show = |event: &Event| {
+        memory.note(event);
+        if !is_read {
+            return Ok(());
+        }
         let result = reporter.report(event);
+        is_read = result.is_ok();
         // There is nowhere else to tell it.
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -151,6 +202,8 @@ fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        only: None,
+        previous: HashMap::new(),
         log_lines: args.log_lines,
         uploads: UploadSettings {
             destinations: destinations.iter().map(ToString::to_string).collect(),
@@ -180,7 +233,7 @@ fn amend(end: &mut Event, error: &str, show: &mut dyn FnMut(&Event) -> io::Resul
     (*outcome, *exit_code, *why) = (RunOutcome::Errored, 4, Some(error.to_owned()));
 }
 
-fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
+fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
     let format = match args.format {
         FormatArg::Auto => None,
         FormatArg::Matrix => Some(Format::Matrix),
@@ -208,6 +261,7 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        logs: memory.log_folder().cloned(),
         nix_version: setup.host.version.numbers,
     }
 }

@@ -7,21 +7,19 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Failure,
     args::{EvalArgs, EvalFormatArg},
-    print_error,
+    gather::{Found, gather, print},
     setup::{Setup, close, runtime},
 };
 use crate::{
-    eval::{EvalError, EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
+    eval::EvalSummary,
     nix::{AttrPath, StorePath, System},
     report::{Format, harmless, resolve},
-    run::{PooledStore, stops},
-    store::{ClientSettings, Pool},
+    run::PooledStore,
+    store::ClientSettings,
 };
 
 /// Connections for holding derivations and for the cache's questions.
@@ -53,15 +51,9 @@ struct Failed<'a> {
     column: Option<u32>,
 }
 
-/// One attribute that was looked at.
-enum Found {
-    Check(EvaluatedCheck),
-    Failed(AttrPath, EvalFailure),
-}
-
 /// Evaluates and prints.
 pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source, None, None)?;
+    let setup = Setup::new(&args.source, None)?;
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup))?;
     runtime.shutdown_background();
@@ -69,108 +61,41 @@ pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn run(args: &EvalArgs, setup: Setup) -> Result<u8, Failure> {
-    let client = ClientSettings::default();
-    let pool = Arc::new(Pool::new(setup.address().await, client, CONNECTIONS));
-    let code = evaluate(args, setup, Arc::clone(&pool)).await;
+    let pool = setup.pool(ClientSettings::default(), CONNECTIONS).await;
+    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
+    let code = evaluate(args, setup, store).await;
     close(&pool).await;
     code
 }
 
-async fn evaluate(args: &EvalArgs, setup: Setup, pool: Arc<Pool>) -> Result<u8, Failure> {
-    let store = Arc::new(PooledStore::new(pool, true));
+async fn evaluate(args: &EvalArgs, setup: Setup, store: Arc<PooledStore>) -> Result<u8, Failure> {
     let evaluate = setup.into_evaluation(store).into_evaluate();
-    let cancel = CancellationToken::new();
-    let (found_tx, mut found_rx) = mpsc::channel(1024);
-    let mut signals = stops().map_err(Failure::infrastructure)?;
-    let mut evaluation = tokio::spawn(evaluate(found_tx, cancel.clone()));
-    let mut found = Vec::new();
-    let mut stopped = None;
-    let mut failed = 0;
-    loop {
-        tokio::select! {
-            evaluated = found_rx.recv() => match evaluated {
-                None => break,
-                Some(Evaluated::Check(check)) => found.push(Found::Check(check)),
-                Some(Evaluated::Failed { path, error }) => {
-                    failed += 1;
-                    found.push(Found::Failed(path, error));
-                }
-                Some(Evaluated::Warning { path, message }) => warn(path.as_ref(), &message),
-                Some(Evaluated::Progress { .. }) => continue,
-            },
-            Some(stop) = signals.recv() => {
-                if stopped.replace(stop).is_some() {
-                    return Ok(stop.exit_code());
-                }
-                cancel.cancel();
-                continue;
-            }
+    let (mut found, mut failed) = (Vec::new(), 0);
+    let mut each = |one: Found| {
+        failed += u8::from(matches!(one, Found::Failed(..)) && failed == 0);
+        if args.format == EvalFormatArg::Json {
+            return print(|out| print_json(out, &one));
         }
-        if args.format == EvalFormatArg::Json
-            && let Some(last) = found.pop()
-            && print(|out| print_json(out, &last))?.is_some()
-        {
-            cancel.cancel();
-            return Ok(141);
-        }
-    }
-    let (result, _) = (&mut evaluation).await.map_err(Failure::infrastructure)?;
-    if let Some(stop) = stopped {
-        return Ok(stop.exit_code());
-    }
-    let summary = match result {
+        found.push(one);
+        Ok(true)
+    };
+    let summary = match gather(evaluate, &mut each).await? {
         Ok(summary) => summary,
-        Err(error) => {
-            let code = if matches!(error, EvalError::Infrastructure(_)) {
-                4
-            } else {
-                3
-            };
-            print_error(&error);
-            return Ok(code);
-        }
+        Err(code) => return Ok(code),
     };
     if args.format == EvalFormatArg::Table {
-        found.sort_by(|a, b| path_of(a).cmp(path_of(b)));
-        if print(|out| print_table(out, args, &found, &summary))?.is_some() {
+        found.sort_by(|a, b| a.path().cmp(b.path()));
+        if !print(|out| print_table(out, args, &found, &summary))? {
             return Ok(141);
         }
     }
-    Ok(u8::from(failed > 0))
-}
-
-fn path_of(found: &Found) -> &AttrPath {
-    match found {
-        Found::Check(check) => &check.path,
-        Found::Failed(path, _) => path,
-    }
-}
-
-fn warn(path: Option<&AttrPath>, message: &str) {
-    let place = path.map(|path| format!("{path}: ")).unwrap_or_default();
-    let _ = writeln!(
-        io::stderr(),
-        "warning: {}",
-        harmless(&format!("{place}{message}"))
-    );
-}
-
-/// Writes to stdout. `Some` if nobody reads it any more.
-fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Option<()>, Failure> {
-    let mut out = io::stdout().lock();
-    match write(&mut out).and_then(|()| out.flush()) {
-        Ok(()) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Some(())),
-        Err(error) => Err(Failure::infrastructure(anyhow::anyhow!(
-            "cannot write the output: {error}"
-        ))),
-    }
+    Ok(failed)
 }
 
 fn print_json(out: &mut dyn Write, found: &Found) -> io::Result<()> {
-    let (name, _) = path_of(found).split_system();
+    let (name, _) = found.path().split_system();
     let mut line = Line {
-        check: path_of(found).to_string(),
+        check: found.path().to_string(),
         name: name.to_string(),
         system: None,
         drv_path: None,

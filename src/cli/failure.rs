@@ -20,10 +20,18 @@ impl Failure {
         }
     }
 
-    /// The command line or the configuration is wrong.
+    /// What the user asked for cannot be.
     pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit_code: 2,
+            error: error.into(),
+        }
+    }
+
+    /// The evaluation does not have what was asked for.
+    pub(super) fn evaluation(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 3,
             error: error.into(),
         }
     }

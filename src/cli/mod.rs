@@ -5,10 +5,16 @@
 
 mod args;
 mod check;
+mod diff;
 mod eval;
 mod failure;
+mod gather;
 mod generate;
+mod history;
 mod local_flake;
+mod log;
+mod memory;
+mod named_check;
 mod output;
 mod result_args;
 mod setup;
@@ -18,6 +24,7 @@ mod store_args;
 mod stores;
 mod upload_args;
 mod uploads;
+mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 
@@ -35,11 +42,20 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Log(args) => log::log(&args),
+        Command::History(args) => history::history(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Why(args) => why::why(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),
     };
     result.unwrap_or_else(|failure| failure.report())
+}
+
+/// Prints a sentence on stderr, made harmless.
+fn print_note(message: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{}", harmless(&message.to_string()));
 }
 
 /// Prints an error on stderr, made harmless; without a reader there is nobody to tell.

@@ -49,10 +49,15 @@ pub(super) struct Setup {
 
 impl Setup {
     /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
-    pub(super) fn new(
+    pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
+        Self::building_in(None, args, jobs)
+    }
+
+    /// The same where another store builds.
+    pub(super) fn building_in(
+        build_store: Option<BuildStore>,
         args: &SourceArgs,
         jobs: Option<usize>,
-        build_store: Option<BuildStore>,
     ) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
@@ -189,6 +194,11 @@ impl Setup {
             _ => std::env::var_os(name),
         };
         StoreAddress::detect(&self.host.daemon_program(), &env).await
+    }
+
+    /// Connections to that store for at most so many users at once.
+    pub(super) async fn pool(&self, settings: ClientSettings, connections: usize) -> Arc<Pool> {
+        Arc::new(Pool::new(self.address().await, settings, connections))
     }
 
     /// How `nix copy` is run, for the store at this address.

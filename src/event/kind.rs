@@ -207,6 +207,9 @@ pub enum EventKind {
         /// Why, in words, where there is something to say: what no builder offers, why it was skipped.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reason: Option<String>,
+        /// How it ended when it last passed or failed, by the history of earlier runs.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        previous: Option<Outcome>,
     },
     /// Outputs began to be copied to where they were asked to go.
     UploadStarted {

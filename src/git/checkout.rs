@@ -41,6 +41,14 @@ pub enum GitError {
         /// Why.
         source: git2::Error,
     },
+    /// There is no such commit.
+    #[error("`{}` names no commit of this repository: {}", revision.escape_debug(), source.message())]
+    Revision {
+        /// What was asked for.
+        revision: String,
+        /// Why.
+        source: git2::Error,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     File {

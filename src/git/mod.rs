@@ -3,7 +3,9 @@
 //! libgit2 is named here alone. Starts no process and changes nothing.
 
 mod checkout;
+mod commit;
 mod tracked;
 
 pub use checkout::{Checkout, GitError};
+pub use commit::Commit;
 pub use tracked::tracked_files;

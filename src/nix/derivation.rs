@@ -100,6 +100,16 @@ impl Derivation {
         }
     }
 
+    /// Whether a substituter may be asked for it. With `allowSubstitutes = false` only the setting
+    /// `always-allow-substitutes` makes Nix ask.
+    pub fn allows_substitutes(&self) -> bool {
+        match self.attribute("allowSubstitutes") {
+            Some(Attribute::Plain(value)) => value == b"1",
+            Some(Attribute::Structured(value)) => value != Value::Bool(false),
+            None => true,
+        }
+    }
+
     /// An attribute as the expression set it: with `__structuredAttrs` from the JSON text, else from the environment.
     fn attribute(&self, name: &str) -> Option<Attribute> {
         let Some(json) = self.env.get(b"__json".as_slice()) else {

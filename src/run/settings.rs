@@ -1,7 +1,9 @@
 //! What a run was asked to do.
 
+use std::collections::{HashMap, HashSet};
+
 use super::UploadSettings;
-use crate::nix::System;
+use crate::{event::Outcome, nix::System};
 
 /// The settings of one run; fixed for its whole life.
 #[derive(Clone, Debug)]
@@ -32,6 +34,10 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Evaluate and plan only.
     pub no_build: bool,
+    /// The checks to look at, by their paths below the attribute; `None`: all.
+    pub only: Option<HashSet<String>>,
+    /// How checks ended the last time, by their paths below the attribute, as far as known.
+    pub previous: HashMap<String, Outcome>,
     /// How many of the last lines of a failed build's log are kept.
     pub log_lines: usize,
     /// Where outputs are to be copied.

@@ -183,6 +183,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                     outputs: BTreeMap::new(),
                     cause,
                     reason,
+                    previous: None,
                 }
             }
         ),

@@ -5,11 +5,15 @@
 )]
 
 mod endings;
+mod estimates;
 mod failures;
 mod scheduling;
 mod uploads;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use super::State;
 use crate::{
@@ -47,6 +51,8 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        only: None,
+        previous: HashMap::new(),
         log_lines: 3,
         uploads: UploadSettings::default(),
     }

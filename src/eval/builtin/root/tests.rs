@@ -80,7 +80,7 @@ fn trees_that_are_not_there_are_told() {
     let none = Root::new(&request((2, 34)), &flake(&nodes), None, |_| false).unwrap();
     assert_eq!(none.trees.len(), 1);
     assert!(
-        none.expression.contains(&format!("AtnoQ=\" \"{HASH}\" ]")),
+        none.expression.contains(&format!("AtnoQ=\" \"{HASH}\"]")),
         "{}",
         none.expression
     );
