@@ -46,6 +46,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l reference-lock-fil
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l timeout -d 'Stop a build that takes longer than this many seconds' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l max-silent-time -d 'Stop a build that writes nothing to its log for this many seconds' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r

@@ -65,10 +65,10 @@ fn check_remembered(
         }
     }
     let selected = Selected {
+        destinations,
         run_id,
         only,
         previous,
-        destinations,
     };
     let mut reporter = Reporter::new(
         report_options(args, &setup, memory),

@@ -253,18 +253,18 @@ impl Listener {
     /// the builder or the way to it stands in what the hook said: `build of '…' on '…' failed: …` if the builder ran to
     /// its end. Otherwise another attempt may go to another machine.
     fn explain(&self, end: StepEnd) -> StepEnd {
-        match end {
-            StepEnd::Failed(reason) if !self.machine.is_empty() => {
-                match self.said.split_once("' failed: ") {
-                    Some((_, why)) => {
-                        let why = why.trim_start_matches("error:").trim_start();
-                        end_of_meaning(Meaning::of_error_text(why), concise(why), false)
-                    }
-                    None if self.said.is_empty() => StepEnd::Failed(reason),
-                    None => StepEnd::Transient(format!("{}: {}", self.machine, self.said)),
-                }
+        let StepEnd::Failed(reason) = end else {
+            return end;
+        };
+        if self.machine.is_empty() || self.said.is_empty() {
+            return StepEnd::Failed(reason);
+        }
+        match self.said.split_once("' failed: ") {
+            Some((_, why)) => {
+                let why = why.trim_start_matches("error:").trim_start();
+                end_of_meaning(Meaning::of_error_text(why), concise(why), false)
             }
-            end => end,
+            None => StepEnd::Transient(format!("{}: {}", self.machine, self.said)),
         }
     }
 
