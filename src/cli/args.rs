@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, history::HistoryArgs, log::LogArgs, memory::MemoryArgs, output::OutputArgs,
-    result_args::ResultArgs, size::parse_size, store_args::StoreArgs, upload_args::UploadArgs,
-    why::WhyArgs,
+    diff::DiffArgs, history::HistoryArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
+    output::OutputArgs, result_args::ResultArgs, size::parse_size, store_args::StoreArgs,
+    upload_args::UploadArgs, why::WhyArgs,
 };
 use crate::nix::{Installable, System};
 
@@ -163,6 +163,10 @@ pub(super) struct CheckArgs {
     /// How many of the last lines of a failed build's log are shown
     #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output", value_parser = at_most_ten_thousand(0))]
     pub(super) log_lines: usize,
+
+    /// Keys.
+    #[command(flatten)]
+    pub(super) keys: KeysArgs,
 
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]

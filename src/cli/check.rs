@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    keys::take_keys,
     memory::{Memory, failed_ones},
     print_error, print_note,
     result_args::Results,
@@ -24,13 +25,15 @@ use super::{
 use crate::{
     event::{Event, EventKind, Outcome, RunOutcome},
     graph::Planner,
-    report::{Format, ReportOptions, Reporter, resolve},
-    run::{PooledStore, Ports, RunSettings, State, UploadSettings, coordinate, stops},
+    report::{Format, ReportOptions, Reporter, SharedReporter, resolve},
+    run::{PooledStore, Ports, RunSettings, State, Stop, UploadSettings, coordinate, stops},
     upload::Destination,
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
 const OTHER_CONNECTIONS: usize = 4;
+/// How often the display is drawn anew while someone reads what a run that is over has left.
+const REFRESH: Duration = Duration::from_millis(100);
 /// How long children may take to be gone after the second signal.
 const AT_ONCE: Duration = Duration::from_millis(300);
 
@@ -70,16 +73,23 @@ fn check_remembered(
         only,
         previous,
     };
-    let mut reporter = Reporter::new(
+    let reporter = Reporter::new(
         report_options(args, &setup, memory),
         source_tree(setup.local.as_ref()),
     );
+    let reporter = Arc::new(Mutex::new(reporter));
+    Reporter::restore_terminal_on_panic();
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, selected, memory, &mut reporter));
+    let code = runtime.block_on(run(args, setup, selected, memory, &reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
-    let _ = reporter.finish();
+    let _ = lock(&reporter).finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
+}
+
+/// The reporter, whoever panicked while it was held.
+pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
+    reporter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was found out before the run begins.
@@ -95,7 +105,7 @@ async fn run(
     setup: Setup,
     selected: Selected,
     memory: &Memory,
-    reporter: &mut Reporter,
+    reporter: &SharedReporter,
 ) -> Result<u8, Failure> {
     let slots = setup.slots();
     let destinations = selected.destinations;
@@ -114,6 +124,7 @@ async fn run(
     );
     let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
+    let wishes = take_keys(reporter);
     let ports = Ports {
         evaluate: stores.evaluate(setup, &store, (!args.no_build).then_some(slots)),
         planner,
@@ -125,6 +136,7 @@ async fn run(
             pool: Arc::clone(&stores.pool),
         }),
         stops: stop_rx,
+        wishes: wishes.inputs,
         past: memory.past(),
     };
     let state = State::new(settings, selected.run_id, Instant::now());
@@ -134,7 +146,7 @@ async fn run(
         if !is_read {
             return Ok(());
         }
-        let result = reporter.report(event);
+        let result = lock(reporter).report(event);
         is_read = result.is_ok();
         // There is nowhere else to tell it.
         if let Err(error) = &result
@@ -155,23 +167,31 @@ async fn run(
         }
         show(event)
     };
-    let (at_once_tx, at_once_rx) = oneshot::channel();
+    let (at_once_tx, mut at_once_rx) = oneshot::channel();
+    let keyboard = wishes.keyboard;
     // Apart from the run, which stands still while nobody reads what it writes.
     tokio::spawn(async move {
-        let Some(stop) = signals.recv().await else {
-            return;
-        };
-        let _ = stop_tx.send(stop);
-        if let Some(stop) = signals.recv().await {
+        let mut is_told = false;
+        while let Some(stop) = signals.recv().await {
+            // Ctrl-C in a pager is meant for that.
+            if stop == Stop::Interrupt && keyboard.is_lent() {
+                continue;
+            }
+            // The first one is carried out by the run, unless that is over.
+            if !is_told && stop_tx.send(stop).is_ok() {
+                is_told = true;
+                continue;
+            }
             let _ = at_once_tx.send(stop);
             tokio::time::sleep(AT_ONCE).await;
+            Reporter::restore_terminal();
             std::process::exit(stop.exit_code().into());
         }
     });
     let mut code = tokio::select! {
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
-        Ok(stop) = at_once_rx => return Ok(stop.exit_code()),
+        Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
     if let Some(mut end) = end {
         if let Err(error) = results.leave(&args.results, &stores.pool).await {
@@ -181,6 +201,14 @@ async fn run(
             code = exit_code;
         }
         let _ = show(&end);
+    }
+    while lock(reporter).is_read() {
+        tokio::select! {
+            () = wishes.left.notified() => break,
+            // The verdict stands.
+            _ = &mut at_once_rx => break,
+            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
+        }
     }
     stores.close().await;
     Ok(code)
@@ -257,6 +285,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         log_lines: args.log_lines,
         verbosity,
         log: args.log,
+        keys: look.format == Format::Matrix && args.keys.are_wanted(),
         fold: !args.output.no_fold,
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),

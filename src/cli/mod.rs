@@ -11,6 +11,7 @@ mod failure;
 mod gather;
 mod generate;
 mod history;
+mod keys;
 mod local_flake;
 mod log;
 mod memory;

@@ -153,7 +153,8 @@ impl Row {
             | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
-            | EventKind::Ticked { .. } => return None,
+            | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. } => return None,
         };
         Some(row)
     }

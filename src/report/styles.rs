@@ -52,6 +52,8 @@ pub(super) struct Glyphs {
     pub arrow: &'static str,
     /// In front of quoted lines.
     pub quote: &'static str,
+    /// In front of what is chosen from a list.
+    pub chosen: &'static str,
     spinner: &'static [&'static str],
 }
 
@@ -66,6 +68,7 @@ const UNICODE: Glyphs = Glyphs {
     up: "↑",
     arrow: "→",
     quote: "│",
+    chosen: "▸",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
 };
 
@@ -80,6 +83,7 @@ const ASCII: Glyphs = Glyphs {
     up: "up",
     arrow: "->",
     quote: "|",
+    chosen: ">",
     spinner: &["|", "/", "-", "\\"],
 };
 

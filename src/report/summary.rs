@@ -257,6 +257,7 @@ impl Summary {
             | EventKind::UploadStarted { .. }
             | EventKind::Warned { .. }
             | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
         true

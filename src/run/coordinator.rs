@@ -1,6 +1,7 @@
 //! The loop around [`State::apply`]: takes inputs from everywhere, carries out the effects.
 
 use std::{
+    collections::HashMap,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -54,6 +55,8 @@ pub struct Ports {
     pub uploader: Arc<dyn Uploader>,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
+    /// What people want of the run while it goes on: [`Input::CancelChecks`], [`Input::Explain`].
+    pub wishes: mpsc::UnboundedReceiver<Input>,
     /// Earlier runs; `None`: nothing is known or kept.
     pub past: Option<Past>,
 }
@@ -78,6 +81,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         builder,
         uploader,
         mut stops,
+        mut wishes,
         past,
     } = ports;
     let (expected, keep_log, mut warnings) = match past {
@@ -116,6 +120,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         cancel,
         cancel_uploads: CancellationToken::new(),
         uploads: JoinSet::new(),
+        cancel_of: HashMap::new(),
         give_up_at: None,
         exit_code: None,
         report,
@@ -136,6 +141,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
                 evaluation.abort();
                 desk.give_up(&mut tasks);
             }
+            Some(wish) = wishes.recv() => desk.take(wish, &mut tasks),
             Some(message) = message_rx.recv() => match message {
                 Message::Input(input @ Input::EvaluationEnded { .. }) if evaluating => evaluation_end = Some(input),
                 Message::Input(input) => desk.take(input, &mut tasks),
@@ -178,6 +184,8 @@ struct Desk<'a> {
     cancel_uploads: CancellationToken,
     /// Apart from all other tasks: `--fail-fast` ends those alone.
     uploads: JoinSet<()>,
+    /// Stops a single attempt.
+    cancel_of: HashMap<StepId, CancellationToken>,
     /// When to stop waiting for what was told to stop.
     give_up_at: Option<Instant>,
     exit_code: Option<u8>,
@@ -211,6 +219,11 @@ impl Desk<'_> {
                 destination,
                 uploads,
             } => self.upload(destination, uploads),
+            Effect::Cancel(step) => {
+                if let Some(cancel) = self.cancel_of.get(&step) {
+                    cancel.cancel();
+                }
+            }
             Effect::CancelAll => {
                 self.cancel.cancel();
                 self.give_up_at = Some(Instant::now() + STOP_LIMIT);
@@ -251,8 +264,10 @@ impl Desk<'_> {
         });
     }
 
-    fn start(&self, start: Start, tasks: &mut JoinSet<()>) {
-        let (builder, cancel) = (self.builder.clone(), self.cancel.clone());
+    fn start(&mut self, start: Start, tasks: &mut JoinSet<()>) {
+        let (builder, cancel) = (self.builder.clone(), self.cancel.child_token());
+        // One for each step: an attempt begins only when the one before has ended.
+        self.cancel_of.insert(start.step, cancel.clone());
         let message_tx = self.message_tx.clone();
         let keep_log = self.keep_log.clone().filter(|_| !start.substitute);
         tasks.spawn(async move {

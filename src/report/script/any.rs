@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::{Script, drv};
 use crate::{
-    event::{Counts, Event, EventKind, Outcome, Progress, RunOutcome, UploadOutcome},
+    event::{
+        Counts, Download, Event, EventKind, Outcome, Progress, RunOutcome, UploadOutcome, Wait,
+        WaitReason,
+    },
     nix::System,
     report::sanitize::tests::hostile,
 };
@@ -223,8 +226,34 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 download_bytes: bytes[1],
                 uploading: n[0],
                 remaining,
-            }
+            },
+            downloads: vec![Download {
+                drv_path: drv("a"),
+                source: "\u{1b}[2Jhttps://cache".into(),
+                done_bytes: bytes[0],
+                expected_bytes: bytes[1],
+            }],
         }),
+        (
+            check(),
+            prop::collection::vec((drv_path(), text(), any::<usize>()), 0..4)
+        )
+            .prop_map(|(check, waits)| {
+                let wait = |(drv_path, name, n)| Wait {
+                    drv_path,
+                    name,
+                    reason: match n % 3 {
+                        0 => WaitReason::Steps { open: n },
+                        1 => WaitReason::Slot {
+                            ahead: n,
+                            slots: n / 2,
+                        },
+                        _ => WaitReason::End,
+                    },
+                };
+                let waits = waits.into_iter().map(wait).collect();
+                EventKind::CheckExplained { check, waits }
+            }),
         (outcome(), took(), prop::option::of(text())).prop_map(|(outcome, duration, error)| {
             let mut counts = Counts::default();
             counts.add(outcome);

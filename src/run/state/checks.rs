@@ -132,8 +132,13 @@ impl State {
         for step in &steps {
             self.steps[step.0].checks.push(id);
         }
-        self.checks[id.0].steps = steps;
-        self.finish_check_by_steps(id);
+        self.checks[id.0].steps.clone_from(&steps);
+        if self.checks[id.0].outcome.is_none() {
+            self.want(steps);
+            self.finish_check_by_steps(id);
+        } else {
+            self.unwant(steps);
+        }
     }
 
     /// Ends a check if all its steps are done.

@@ -4,6 +4,7 @@
     reason = "a test looks for one kind of event"
 )]
 
+mod cancelling;
 mod endings;
 mod estimates;
 mod failures;
@@ -68,6 +69,8 @@ struct World {
     plans_asked: usize,
     /// Batches that were sent.
     uploads: Vec<(usize, Vec<Upload>)>,
+    /// Attempts that were told to stop one by one.
+    stopped: Vec<StepId>,
     cancelled: bool,
     exit_code: Option<u8>,
 }
@@ -82,6 +85,7 @@ impl World {
             running: Vec::new(),
             plans_asked: 0,
             uploads: Vec::new(),
+            stopped: Vec::new(),
             cancelled: false,
             exit_code: None,
         };
@@ -104,6 +108,7 @@ impl World {
                     destination,
                     uploads,
                 } => self.uploads.push((destination, uploads)),
+                Effect::Cancel(step) => self.stopped.push(step),
                 Effect::CancelAll => self.cancelled = true,
                 Effect::Finish(code) => self.exit_code = Some(code),
             }
