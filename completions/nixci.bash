@@ -85,7 +85,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__check)
-            opts="-j -v -q -h --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --store --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --log --no-fold --stall-timeout --verbose --quiet --help"
+            opts="-j -v -q -h --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --store --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
