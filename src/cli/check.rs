@@ -20,6 +20,7 @@ use super::{
     setup::{Setup, runtime},
     source_tree::source_tree,
     stores::Stores,
+    targets::named_flake,
     uploads::Uploads,
 };
 use crate::{
@@ -41,7 +42,7 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let run_id = uuid::Uuid::now_v7().to_string();
     // First, so that the history is at hand when it is wanted.
-    let memory = Memory::begin(&args.memory, &args.source.installable.flake, &run_id);
+    let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
     let code = check_remembered(args, run_id, &memory);
     memory.finish();
     code
@@ -110,10 +111,12 @@ async fn run(
     let slots = setup.slots();
     let destinations = selected.destinations;
     let users = slots + setup.remote_slots() + setup.substitute_slots() + destinations.len();
-    let client = setup.client_settings(args.timeout, args.max_silent_time);
+    let timeout = setup.configuration.timeout(args.timeout, &setup.host).value;
+    let client = setup.client_settings(Some(timeout), args.max_silent_time);
     let stores = Stores::find(&setup, client, users + OTHER_CONNECTIONS).await?;
     let store = Arc::new(PooledStore::new(Arc::clone(&stores.pool), true));
     let settings = RunSettings {
+        timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
         only: selected.only,
         previous: selected.previous,
         ..run_settings(args, &setup, &destinations)
@@ -230,6 +233,8 @@ fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        rules: setup.configuration.rules(args.timeout),
+        timeout: None,
         only: None,
         previous: HashMap::new(),
         log_lines: args.log_lines,

@@ -5,6 +5,8 @@
 
 mod args;
 mod check;
+mod config;
+mod configuration;
 mod diff;
 mod eval;
 mod failure;
@@ -18,11 +20,13 @@ mod memory;
 mod named_check;
 mod output;
 mod result_args;
+mod scope_args;
 mod setup;
 mod size;
 mod source_tree;
 mod store_args;
 mod stores;
+mod targets;
 mod upload_args;
 mod uploads;
 mod why;
@@ -43,6 +47,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Config(args) => config::config(&args),
         Command::Log(args) => log::log(&args),
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),

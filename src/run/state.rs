@@ -63,6 +63,8 @@ pub struct State {
     uploads: Uploads,
     /// Why the first of the uploads that failed did.
     upload_error: Option<String>,
+    /// How many failures were allowed.
+    allowed: usize,
     /// Steps in a row that ended by losing the daemon for good.
     lost_in_a_row: u32,
     ending: Option<Ending>,
@@ -130,6 +132,7 @@ impl State {
             counts: Counts::default(),
             uploads,
             upload_error: None,
+            allowed: 0,
             lost_in_a_row: 0,
             ending: None,
             by_name: false,
@@ -256,16 +259,13 @@ impl State {
             }),
             Err(EvalError::Cancelled) => {}
             Err(error) => {
-                let exit_code = match error {
-                    EvalError::Infrastructure(_) => 4,
-                    EvalError::Flake(_)
-                    | EvalError::AttributeMissing { .. }
-                    | EvalError::Cancelled => 3,
-                };
+                let exit_code = error.exit_code();
                 let message = error.to_string();
                 let failure = match error {
                     EvalError::Flake(failure) => failure,
                     EvalError::AttributeMissing { .. }
+                    | EvalError::NothingChosen { .. }
+                    | EvalError::Usage(_)
                     | EvalError::Infrastructure(_)
                     | EvalError::Cancelled => EvalFailure {
                         message: message.clone(),

@@ -36,6 +36,6 @@ pub use log_message::LogMessage;
 pub use operation::Missing;
 pub use path_info::PathInfo;
 pub use pool::{Pool, PooledConnection};
-pub use settings::ClientSettings;
+pub use settings::{BuildLimits, ClientSettings};
 pub use ssh::{SshHost, shell_word};
 pub use version::ProtocolVersion;

@@ -35,7 +35,12 @@ impl SshHost {
         }
         let (host, port) = match name.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
-            Some(_) | None => (name, None),
+            // An address of IPv6.
+            Some((host, _)) if host.contains("::") || host.matches(':').count() == 6 => {
+                (name, None)
+            }
+            Some(_) => return None,
+            None => (name, None),
         };
         let host = host.replace(['[', ']'], "");
         if port.is_some_and(|port| port.parse::<u16>().is_err()) || !is_ssh_host(&host) {

@@ -37,6 +37,7 @@ pub(super) fn lines(
         counts,
         duration,
         error,
+        allowed,
         ..
     }) = events.last().map(|event| &event.kind)
     else {
@@ -47,6 +48,7 @@ pub(super) fn lines(
         counts,
         duration: *duration,
         error: error.as_deref(),
+        allowed: *allowed,
     };
     summary.lines(ending, extent, options, styles)
 }

@@ -18,6 +18,7 @@ use std::{
 
 use super::State;
 use crate::{
+    config::CheckRules,
     eval::{EvalSummary, Evaluated, EvaluatedCheck},
     event::{EventKind, Outcome, RunOutcome},
     graph::{Disposition, How, Plan, PlannedStep},
@@ -52,6 +53,8 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        rules: CheckRules::default(),
+        timeout: None,
         only: None,
         previous: HashMap::new(),
         log_lines: 3,
@@ -195,6 +198,7 @@ fn check(name: &str, drv_name: &str) -> EvaluatedCheck {
         name: drv_name.into(),
         system: System::parse("x86_64-linux").unwrap(),
         outputs: BTreeMap::from([("out".into(), Some(path(drv_name)))]),
+        extra: None,
     }
 }
 
