@@ -125,7 +125,7 @@ async fn run(
         setup.builders.clone(),
         (args.download || args.results.links()) && !args.no_build,
     );
-    let mut signals = stops().map_err(Failure::infrastructure)?;
+    let signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
     let wishes = take_keys(reporter);
     let ports = Ports {
@@ -171,26 +171,9 @@ async fn run(
         show(event)
     };
     let (at_once_tx, mut at_once_rx) = oneshot::channel();
-    let keyboard = wishes.keyboard;
-    // Apart from the run, which stands still while nobody reads what it writes.
-    tokio::spawn(async move {
-        let mut is_told = false;
-        while let Some(stop) = signals.recv().await {
-            // Ctrl-C in a pager is meant for that.
-            if stop == Stop::Interrupt && keyboard.is_lent() {
-                continue;
-            }
-            // The first one is carried out by the run, unless that is over.
-            if !is_told && stop_tx.send(stop).is_ok() {
-                is_told = true;
-                continue;
-            }
-            let _ = at_once_tx.send(stop);
-            tokio::time::sleep(AT_ONCE).await;
-            Reporter::restore_terminal();
-            std::process::exit(stop.exit_code().into());
-        }
-    });
+    let (keyboard, display) = (wishes.keyboard, Arc::clone(reporter));
+    let is_lent = move || keyboard.is_lent();
+    tokio::spawn(pass_on_stops(signals, stop_tx, at_once_tx, is_lent, display));
     let mut code = tokio::select! {
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
@@ -215,6 +198,37 @@ async fn run(
     }
     stores.close().await;
     Ok(code)
+}
+
+/// Passes the first wish to stop on to the run, and carries out the second one. Apart from the run, which stands still
+/// while nobody reads what it writes. `is_lent`: whether another program has the terminal.
+async fn pass_on_stops(
+    mut signals: mpsc::UnboundedReceiver<Stop>,
+    stop_tx: mpsc::UnboundedSender<Stop>,
+    at_once_tx: oneshot::Sender<Stop>,
+    is_lent: impl Fn() -> bool,
+    display: SharedReporter,
+) {
+    let mut is_told = false;
+    while let Some(stop) = signals.recv().await {
+        // Ctrl-C in a pager is meant for that.
+        if stop == Stop::Interrupt && is_lent() {
+            continue;
+        }
+        // The first one is carried out by the run, unless that is over.
+        if !is_told && stop_tx.send(stop).is_ok() {
+            is_told = true;
+            continue;
+        }
+        let _ = at_once_tx.send(stop);
+        tokio::time::sleep(AT_ONCE).await;
+        // Whoever holds it cannot write.
+        if let Ok(mut reporter) = display.try_lock() {
+            let _ = reporter.finish();
+        }
+        Reporter::restore_terminal();
+        std::process::exit(stop.exit_code().into());
+    }
 }
 
 /// What the run is asked to do.

@@ -109,11 +109,8 @@ impl Setup {
         let memory_budget_bytes = args
             .eval_memory
             .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
-        let workers = args.eval_workers.unwrap_or_else(|| {
-            let by_memory =
-                usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER).unwrap_or(usize::MAX);
-            cores().min(by_memory).max(1)
-        });
+        let workers = args.eval_workers;
+        let workers = workers.unwrap_or_else(|| workers_within(memory_budget_bytes));
         let request = EvalRequest {
             installable: installable.clone(),
             systems: systems.clone(),
@@ -310,6 +307,12 @@ impl Setup {
 /// Waits until the children of a pool's connections are gone, as long as that may take.
 pub(super) async fn close(pool: &Pool) {
     let _ = tokio::time::timeout(CLOSE_LIMIT, pool.close()).await;
+}
+
+/// How many workers evaluate in so much memory if nobody says how many.
+fn workers_within(memory_budget_bytes: u64) -> usize {
+    let by_memory = usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER);
+    cores().min(by_memory.unwrap_or(usize::MAX)).max(1)
 }
 
 /// How many processors this process may use.
