@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
@@ -173,7 +173,9 @@ async fn run(
     let (at_once_tx, mut at_once_rx) = oneshot::channel();
     let (keyboard, display) = (wishes.keyboard, Arc::clone(reporter));
     let is_lent = move || keyboard.is_lent();
-    tokio::spawn(pass_on_stops(signals, stop_tx, at_once_tx, is_lent, display));
+    tokio::spawn(pass_on_stops(
+        signals, stop_tx, at_once_tx, is_lent, display,
+    ));
     let mut code = tokio::select! {
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
@@ -188,16 +190,23 @@ async fn run(
         }
         let _ = show(&end);
     }
-    while lock(reporter).is_read() {
-        tokio::select! {
-            () = wishes.left.notified() => break,
-            // The verdict stands.
-            _ = &mut at_once_rx => break,
-            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
-        }
+    // The verdict stands, whatever signal ends the reading.
+    tokio::select! {
+        () = be_read(reporter, &wishes.left) => {}
+        _ = &mut at_once_rx => {}
     }
     stores.close().await;
     Ok(code)
+}
+
+/// Waits while someone still reads what a run that is over has left.
+async fn be_read(reporter: &SharedReporter, left: &Notify) {
+    while lock(reporter).is_read() {
+        tokio::select! {
+            () = left.notified() => return,
+            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
+        }
+    }
 }
 
 /// Passes the first wish to stop on to the run, and carries out the second one. Apart from the run, which stands still

@@ -69,6 +69,10 @@ impl Setup {
         Self::of(args, None, Some(flake), None)
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one fact after the other, each needed by the next"
+    )]
     fn of(
         args: &SourceArgs,
         jobs: Option<usize>,
