@@ -70,7 +70,7 @@ pub(super) fn junit(
                 .set_type(entry.outcome.as_str())
                 .set_message(format!("{}{}", harmless(&entry.subject), entry.how))
                 .set_description(writer.text(&entry));
-            let mut case = TestCase::new("run", status);
+            let mut case = TestCase::new(harmless(&entry.subject), status);
             case.set_classname(harmless(&options.attribute));
             run.add_test_case(case);
         }
@@ -197,6 +197,7 @@ impl<'a> Writer<'a> {
         let lines = place
             .iter()
             .map(String::as_str)
+            .chain(entry.outputs.as_deref())
             .chain(entry.reason.iter().copied())
             .chain(entry.excerpt.iter().map(String::as_str))
             .chain(fix.as_deref())

@@ -137,7 +137,14 @@ fn details(entry: &Entry<'_>, options: &ReportOptions) -> String {
     if let Some(place) = entry.place() {
         let _ = writeln!(out, "At {}:\n", code(&place));
     }
-    block(&mut out, entry.reason.iter().copied());
+    block(
+        &mut out,
+        entry
+            .outputs
+            .as_deref()
+            .into_iter()
+            .chain(entry.reason.iter().copied()),
+    );
     block(&mut out, entry.excerpt.iter().map(String::as_str));
     if let Some(fix) = entry.fix {
         block(&mut out, [fix.one_line("→").as_str()]);

@@ -108,6 +108,8 @@ impl Record {
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }
             | EventKind::CheckExplained { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::RunFinished { .. } => {}
         }
     }

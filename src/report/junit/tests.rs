@@ -149,7 +149,7 @@ fn check(xml: &str) -> BTreeMap<String, usize> {
 fn a_run_with_everything_in_it() {
     let text = xml(&disaster().events);
     let seen = check(&text);
-    assert_eq!(seen["testcase"], 27);
+    assert_eq!(seen["testcase"], 28);
     assert_snapshot!("disaster", text);
 }
 

@@ -17,6 +17,7 @@ fn annotation(entry: &Entry<'_>) -> Annotation {
     let mut lines: Vec<String> = entry.reason.iter().map(ToString::to_string).collect();
     lines.extend_from_slice(entry.excerpt);
     lines.extend(entry.fix.map(|fix| fix.one_line("->")));
+    lines.extend(entry.outputs.clone());
     lines.extend(entry.breaks().map(|checks| format!("breaks {checks}")));
     let log = &entry.log[entry.log.len().saturating_sub(LOG_LINES)..];
     lines.extend(

@@ -12,7 +12,7 @@ use crate::{
         format::{count, counted, duration},
         sanitize::harmless,
         source_tree::Place,
-        words::{check_name, in_phase, on_machine, place, spoken},
+        words::{check_name, in_phase, on_machine, place, spoken, text},
     },
 };
 
@@ -30,6 +30,8 @@ pub(in crate::report) struct Entry<'a> {
     /// The first checks that fail by it, and how many do.
     pub checks: &'a [String],
     pub checks_total: usize,
+    /// The outputs that were not uploaded, if that is what failed.
+    pub outputs: Option<String>,
     /// The file, line and column it is about.
     pub file: Option<&'a str>,
     pub line: Option<u32>,
@@ -68,6 +70,7 @@ impl Entry<'_> {
             compared: None,
             checks: &[],
             checks_total: 0,
+            outputs: None,
             file: None,
             line: None,
             column: None,
@@ -99,12 +102,7 @@ impl Entry<'_> {
         if self.checks_total < least || self.checks.is_empty() {
             return None;
         }
-        let named: Vec<_> = self.checks.iter().map(|check| check_name(check)).collect();
-        let list = named.join(", ");
-        Some(match self.checks_total.saturating_sub(named.len()) {
-            0 => list,
-            more => format!("{list} and {} more", count(more)),
-        })
+        Some(list(self.checks, self.checks_total))
     }
 }
 
@@ -125,6 +123,15 @@ impl Summary {
             reason: why.lines().collect(),
             ..Entry::new(*outcome, subject(checks), format!(": {}", spoken(*outcome)))
         });
+        let uploads = self.failed_uploads.in_order().into_iter();
+        let uploads = uploads.map(|((destination, error), outputs)| {
+            let how = format!(": {} not uploaded", counted(outputs.total, "output"));
+            Entry {
+                outputs: Some(list(&outputs.named, outputs.total)),
+                reason: error.lines().collect(),
+                ..Entry::new(Outcome::InfrastructureFailed, text(destination), how)
+            }
+        });
         let error = self.untold_error(ending).map(|error| {
             let mut lines = error.trim().lines();
             let first = lines.next().unwrap_or("the run could not be carried out");
@@ -141,6 +148,7 @@ impl Summary {
         evaluation
             .chain(failures)
             .chain(mishaps)
+            .chain(uploads)
             .chain(error)
             .collect()
     }
@@ -168,7 +176,8 @@ impl Summary {
     /// Why nothing more could be done, unless one of the causes says it.
     fn untold_error<'e>(&self, ending: Ending<'e>) -> Option<&'e str> {
         let mut causes = self.evaluation_errors.checks.iter();
-        let is_told = causes.any(|checks| checks.named.is_empty());
+        let is_told =
+            causes.any(|checks| checks.named.is_empty()) || !self.failed_uploads.is_empty();
         ending
             .error
             .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
@@ -221,6 +230,16 @@ pub(in crate::report) fn of_failure(failure: &Failure) -> Entry<'_> {
         has_more_log: failure.log_lines_before > 0,
         drv_path: Some(&failure.drv_path),
         ..Entry::new(failure.outcome, failure.name.clone(), how)
+    }
+}
+
+/// The first of some checks or outputs by name, and how many more there are.
+pub(super) fn list(named: &[String], total: usize) -> String {
+    let shown: Vec<_> = named.iter().map(|name| check_name(name)).collect();
+    let list = shown.join(", ");
+    match total.saturating_sub(named.len()) {
+        0 => list,
+        more => format!("{list} and {} more", count(more)),
     }
 }
 

@@ -4,7 +4,11 @@
 
 use std::time::Duration;
 
-use super::{Causes, Checks, Entry, Summary, entry::Compared, last_line::last_line};
+use super::{
+    Causes, Checks, Entry, Summary,
+    entry::{Compared, list},
+    last_line::last_line,
+};
 use crate::{
     event::{Counts, Outcome, RunOutcome},
     report::{
@@ -195,6 +199,9 @@ impl Text<'_> {
             let is_cut = entry.checks_total > entry.checks.len();
             self.labelled("breaks", &self.dimmed(is_cut, checks));
         }
+        if let Some(outputs) = &entry.outputs {
+            self.labelled("outputs", outputs);
+        }
         if let Some(place) = entry.place().filter(|_| entry.fix.is_none()) {
             self.labelled("at", &place);
         }
@@ -227,12 +234,8 @@ impl Text<'_> {
 
     /// The checks of a cause by name, and how many more there are.
     fn list(&self, checks: &Checks) -> String {
-        let named: Vec<_> = checks.named.iter().map(|check| check_name(check)).collect();
-        let list = named.join(", ");
-        match checks.total.saturating_sub(named.len()) {
-            0 => list,
-            more => self.dimmed(true, format!("{list} and {} more", count(more))),
-        }
+        let is_cut = checks.total > checks.named.len();
+        self.dimmed(is_cut, list(&checks.named, checks.total))
     }
 
     fn dimmed(&self, is_dim: bool, text: String) -> String {
