@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod eval;
 pub mod event;
+pub mod forge;
 pub mod git;
 pub mod graph;
 pub mod nix;

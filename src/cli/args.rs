@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
-use super::{diff::DiffArgs, output::OutputArgs, size::parse_size, why::WhyArgs};
+use super::{
+    diff::DiffArgs, forge_report::ForgeArgs, output::OutputArgs, size::parse_size, why::WhyArgs,
+};
 use crate::nix::{Installable, System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
@@ -89,6 +91,10 @@ pub(super) struct CheckArgs {
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
     pub(super) jobs: Option<usize>,
 
+    /// Run again whenever the flake's tree changes
+    #[arg(long, help_heading = "Building")]
+    pub(super) watch: bool,
+
     /// Stop at the first failure, and stop what runs
     #[arg(long, help_heading = "Building")]
     pub(super) fail_fast: bool,
@@ -140,6 +146,10 @@ pub(super) struct CheckArgs {
     /// Where and how else the run is shown.
     #[command(flatten)]
     pub(super) output: OutputArgs,
+
+    /// What forges are told.
+    #[command(flatten)]
+    pub(super) forge: ForgeArgs,
 
     /// Show more: passed builds, phases and the lines of logs
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]

@@ -12,9 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    forge_report::ForgeReport,
     print_error,
     setup::{JOBS_MAX, Setup, cores, runtime},
     source_tree::source_tree,
+    watch::watch,
 };
 use crate::{
     event::Event,
@@ -30,6 +32,9 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    if args.watch {
+        return watch(&args.source);
+    }
     let setup = Setup::new(&args.source, args.jobs)?;
     let mut reporter = Reporter::new(
         report_options(args, &setup),
@@ -87,7 +92,11 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         stops: stop_rx,
     };
     let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
+    let mut forge = ForgeReport::start(&args.forge)?;
     let mut report = |event: &Event| {
+        if let Some(forge) = &mut forge {
+            forge.observe(event);
+        }
         let result = reporter.report(event);
         // There is nowhere else to tell it.
         if let Err(error) = &result
@@ -110,11 +119,19 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
             std::process::exit(stop.exit_code().into());
         }
     });
-    tokio::select! {
-        code = coordinate(state, ports, &mut report) => Ok(code),
+    let mut at_once_rx = at_once_rx;
+    let code = tokio::select! {
+        code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
-        Ok(stop) = at_once_rx => Ok(stop.exit_code()),
+        Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
+    };
+    if let Some(forge) = forge {
+        tokio::select! {
+            () = forge.finish() => {}
+            Ok(_) = &mut at_once_rx => {}
+        }
     }
+    Ok(code)
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {

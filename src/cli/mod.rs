@@ -8,6 +8,7 @@ mod check;
 mod diff;
 mod eval;
 mod failure;
+mod forge_report;
 mod gather;
 mod generate;
 mod local_flake;
@@ -15,6 +16,7 @@ mod output;
 mod setup;
 mod size;
 mod source_tree;
+mod watch;
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

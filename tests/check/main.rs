@@ -16,6 +16,7 @@ mod cache;
 mod ci;
 mod daemon;
 mod events;
+mod forge_report;
 mod nix_host;
 mod outcomes;
 mod questions;
@@ -23,6 +24,7 @@ mod selection;
 mod stopping;
 mod store_view;
 mod substitution;
+mod watch;
 
 use std::collections::BTreeMap;
 
