@@ -28,6 +28,8 @@ complete -c nixci -n "__fish_nixci_needs_command" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_needs_command" -s V -l version -d 'Print version'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "check" -d 'Evaluate the checks of a flake and build them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "history" -d 'Show earlier runs, or how a check did in them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "why" -d 'Tell what would be built for a check, and why'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "generate" -d 'Write shell completions and man pages below a folder'
@@ -55,14 +57,22 @@ always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
+gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
+gitlab\t'GitLab, with `GITLAB_TOKEN`'"
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l report-as -d 'What the names of the commit statuses begin with' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l show-trace -d 'Show the whole trace of an evaluation error'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l failed -d 'Look only at the checks that failed the last time'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l watch -d 'Run again whenever the flake\'s tree changes'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
@@ -88,6 +98,21 @@ complete -c nixci -n "__fish_nixci_using_subcommand eval" -l impure -d 'Let the 
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand log" -l flake -d 'The flake whose check it is' -r
+complete -c nixci -n "__fish_nixci_using_subcommand log" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
+always\t'Always'
+never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand log" -s f -l follow -d 'Go on as the build of a run in another terminal does'
+complete -c nixci -n "__fish_nixci_using_subcommand log" -l raw -d 'Write the bytes as the builder wrote them, escape sequences included'
+complete -c nixci -n "__fish_nixci_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand history" -l flake -d 'The flake whose runs they are' -r
+complete -c nixci -n "__fish_nixci_using_subcommand history" -s n -l limit -d 'How many runs are shown at most' -r
+complete -c nixci -n "__fish_nixci_using_subcommand history" -l format -d 'How the runs are printed' -r -f -a "table\t'A table'
+json\t'A JSON object per run'"
+complete -c nixci -n "__fish_nixci_using_subcommand history" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
+always\t'Always'
+never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l systems -d 'The systems to look at, separated by commas [default: those this machine has a builder for]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l evaluator -d 'Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`' -r -f -a "auto\t'nix-eval-jobs if it is there and fits, else the built-in one'
 nix-eval-jobs\t'The program nix-eval-jobs'
@@ -125,9 +150,11 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -l accept-flake-config 
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

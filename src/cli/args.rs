@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, forge_report::ForgeArgs, output::OutputArgs, size::parse_size, why::WhyArgs,
+    diff::DiffArgs, forge_report::ForgeArgs, history::HistoryArgs, keys::KeysArgs, log::LogArgs,
+    memory::MemoryArgs, output::OutputArgs, size::parse_size, why::WhyArgs,
 };
 use crate::nix::{Installable, System};
 
@@ -41,6 +42,16 @@ pub(super) enum Command {
     ///
     /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and prints each with its derivation.
     Eval(Box<EvalArgs>),
+    /// Show the log of a check of the last run
+    ///
+    /// Shows what the check's own build wrote, or that of the dependency by which it failed; an evaluation error where
+    /// there was one. Needs no Nix, unless only the store still has the log.
+    Log(LogArgs),
+    /// Show earlier runs, or how a check did in them
+    ///
+    /// Without CHECK, the newest runs of a flake. With it, the outcomes and durations of that check, newest first. Needs
+    /// no Nix.
+    History(HistoryArgs),
     /// Compare the checks with those of another commit, without building
     ///
     /// Evaluates both and tells which checks are added, gone, or other derivations than at REVISION. A flake that looks
@@ -66,6 +77,7 @@ Examples:
   nixci check github:NixOS/patchelf        the checks of a flake elsewhere
   nixci check .#checks.x86_64-linux.fmt    a single one
   nixci check --systems aarch64-linux      those of another system that a remote builder has
+  nixci check --failed                     only those that failed the last time
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
 
 Exit codes:
@@ -86,6 +98,10 @@ pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
     pub(super) source: SourceArgs,
+
+    /// Earlier runs.
+    #[command(flatten)]
+    pub(super) memory: MemoryArgs,
 
     /// How many builds run on this machine at once [default: Nix's max-jobs if it is set, else the number of cores]
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
@@ -138,6 +154,10 @@ pub(super) struct CheckArgs {
     /// How many of the last lines of a failed build's log are shown
     #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output", value_parser = at_most_ten_thousand(0))]
     pub(super) log_lines: usize,
+
+    /// Keys.
+    #[command(flatten)]
+    pub(super) keys: KeysArgs,
 
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]

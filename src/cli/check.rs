@@ -1,9 +1,10 @@
 //! `nixci check`.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,20 +14,24 @@ use super::{
     Failure,
     args::{CheckArgs, FormatArg},
     forge_report::ForgeReport,
-    print_error,
+    keys::take_keys,
+    memory::{Memory, failed_ones},
+    print_error, print_note,
     setup::{JOBS_MAX, Setup, cores, runtime},
     source_tree::source_tree,
     watch::watch,
 };
 use crate::{
-    event::Event,
+    event::{Event, Outcome},
     graph::Planner,
-    report::{Format, ReportOptions, Reporter, resolve},
-    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
+    report::{Format, Keyboard, ReportOptions, Reporter, SharedReporter, resolve},
+    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
 const OTHER_CONNECTIONS: usize = 4;
+/// How often the display is drawn anew while someone reads what a run that is over has left.
+const REFRESH: Duration = Duration::from_millis(100);
 /// How long children may take to be gone after the second signal.
 const AT_ONCE: Duration = Duration::from_millis(300);
 
@@ -35,20 +40,70 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if args.watch {
         return watch(&args.source);
     }
+    let run_id = uuid::Uuid::now_v7().to_string();
+    // First, so that the history is at hand when it is wanted.
+    let memory = Memory::begin(&args.memory, &args.source.installable.flake, &run_id);
+    let code = check_remembered(args, run_id, &memory);
+    memory.finish();
+    code
+}
+
+fn check_remembered(
+    args: &CheckArgs,
+    run_id: String,
+    memory: &Memory,
+) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
-    let mut reporter = Reporter::new(
-        report_options(args, &setup),
+    let previous = memory.verdicts(&setup.installable.attribute);
+    let mut only = None;
+    if args.memory.failed {
+        only = failed_ones(&previous, &setup.installable)?;
+        if only.is_none() {
+            print_note(&format_args!(
+                "no check of {} failed the last time: nothing to do",
+                setup.installable
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let selected = Selected {
+        run_id,
+        only,
+        previous,
+    };
+    let reporter = Reporter::new(
+        report_options(args, &setup, memory),
         source_tree(setup.local.as_ref()),
     );
+    let reporter = Arc::new(Mutex::new(reporter));
+    Reporter::restore_terminal_on_panic();
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, &mut reporter));
+    let code = runtime.block_on(run(args, setup, selected, memory, &reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
-    let _ = reporter.finish();
+    let _ = lock(&reporter).finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
 
-async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
+/// The reporter, whoever panicked while it was held.
+pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
+    reporter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What earlier runs say about this one.
+struct Selected {
+    run_id: String,
+    only: Option<HashSet<String>>,
+    previous: HashMap<String, Outcome>,
+}
+
+async fn run(
+    args: &CheckArgs,
+    setup: Setup,
+    selected: Selected,
+    memory: &Memory,
+    reporter: &SharedReporter,
+) -> Result<u8, Failure> {
     let slots = setup.slots();
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
@@ -75,11 +130,14 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        only: selected.only,
+        previous: selected.previous,
         log_lines: args.log_lines,
     };
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
-    let mut signals = stops().map_err(Failure::infrastructure)?;
+    let signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
+    let wishes = take_keys(reporter);
     let ports = Ports {
         evaluate: Evaluation {
             warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
@@ -90,14 +148,22 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         store,
         builder,
         stops: stop_rx,
+        wishes: wishes.inputs,
+        past: memory.past(),
     };
-    let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
+    let state = State::new(settings, selected.run_id, Instant::now());
     let mut forge = ForgeReport::start(&args.forge)?;
+    let mut is_read = true;
     let mut report = |event: &Event| {
+        memory.note(event);
         if let Some(forge) = &mut forge {
             forge.observe(event);
         }
-        let result = reporter.report(event);
+        if !is_read {
+            return Ok(());
+        }
+        let result = lock(reporter).report(event);
+        is_read = result.is_ok();
         // There is nowhere else to tell it.
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -106,20 +172,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         }
         result
     };
-    let (at_once_tx, at_once_rx) = oneshot::channel();
-    // Apart from the run, which stands still while nobody reads what it writes.
-    tokio::spawn(async move {
-        let Some(stop) = signals.recv().await else {
-            return;
-        };
-        let _ = stop_tx.send(stop);
-        if let Some(stop) = signals.recv().await {
-            let _ = at_once_tx.send(stop);
-            tokio::time::sleep(AT_ONCE).await;
-            std::process::exit(stop.exit_code().into());
-        }
-    });
-    let mut at_once_rx = at_once_rx;
+    let mut at_once_rx = hear_signals(signals, stop_tx, wishes.keyboard);
     let code = tokio::select! {
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
@@ -128,13 +181,50 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     if let Some(forge) = forge {
         tokio::select! {
             () = forge.finish() => {}
-            Ok(_) = &mut at_once_rx => {}
+            _ = &mut at_once_rx => return Ok(code),
+        }
+    }
+    while lock(reporter).is_read() {
+        tokio::select! {
+            () = wishes.left.notified() => break,
+            // The verdict stands.
+            _ = &mut at_once_rx => break,
+            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
         }
     }
     Ok(code)
 }
 
-fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
+/// Passes the first signal to the run, which ends by it; returns what tells of a second one, for which nobody waits.
+/// Apart from the run, which stands still while nobody reads what it writes.
+fn hear_signals(
+    mut signals: mpsc::UnboundedReceiver<Stop>,
+    stop_tx: mpsc::UnboundedSender<Stop>,
+    keyboard: Keyboard,
+) -> oneshot::Receiver<Stop> {
+    let (at_once_tx, at_once_rx) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut is_told = false;
+        while let Some(stop) = signals.recv().await {
+            // Ctrl-C in a pager is meant for that.
+            if stop == Stop::Interrupt && keyboard.is_lent() {
+                continue;
+            }
+            // The first one is carried out by the run, unless that is over.
+            if !is_told && stop_tx.send(stop).is_ok() {
+                is_told = true;
+                continue;
+            }
+            let _ = at_once_tx.send(stop);
+            tokio::time::sleep(AT_ONCE).await;
+            Reporter::restore_terminal();
+            std::process::exit(stop.exit_code().into());
+        }
+    });
+    at_once_rx
+}
+
+fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
     let format = match args.format {
         FormatArg::Auto => None,
         FormatArg::Matrix => Some(Format::Matrix),
@@ -158,10 +248,12 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         log_lines: args.log_lines,
         verbosity,
         log: args.log,
+        keys: look.format == Format::Matrix && args.keys.are_wanted(),
         fold: !args.output.no_fold,
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        logs: memory.log_folder().cloned(),
         nix_version: setup.host.version.numbers,
     }
 }

@@ -9,7 +9,7 @@ mod memory;
 mod nix_conf;
 mod nix_host;
 
-pub use files::{cache_dir, write_file};
+pub use files::{cache_dir, state_dir, write_file};
 pub use flake_config::flake_config;
 pub use machines::parse_machines;
 pub use memory::free_memory_bytes;

@@ -5,8 +5,10 @@
 
 mod counts;
 mod kind;
+mod log_folder;
 mod outcome;
 mod progress;
+mod wait;
 
 use std::time::Duration;
 
@@ -15,8 +17,10 @@ use serde::{Deserialize, Serialize};
 
 pub use counts::Counts;
 pub use kind::EventKind;
+pub use log_folder::LogFolder;
 pub use outcome::{Outcome, RunOutcome};
 pub use progress::Progress;
+pub use wait::{Download, Wait, WaitReason};
 
 /// The version of the JSON form.
 pub const FORMAT: u32 = 1;

@@ -121,6 +121,7 @@ impl RunStatuses {
             | EventKind::StepStarted { .. }
             | EventKind::StepPhase { .. }
             | EventKind::StepWaiting { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
             | EventKind::StepFinished { .. }

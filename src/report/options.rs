@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Ci;
+use crate::event::LogFolder;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct ReportOptions {
     pub verbosity: i8,
     /// Whether the JSON stream has the lines of logs.
     pub log: bool,
+    /// Whether the matrix takes keys.
+    pub keys: bool,
     /// Whether the log of a CI has the logs of builds folded; otherwise they stand there open.
     pub fold: bool,
     /// After how long without a line the last lines of a build are shown; `None`: never.
@@ -50,6 +53,8 @@ pub struct ReportOptions {
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.
     pub attribute: String,
+    /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.
+    pub logs: Option<LogFolder>,
     /// The version of Nix, as numbers: `(2, 34)`; decides how a derivation is named on its command line.
     pub nix_version: (u32, u32),
 }

@@ -189,6 +189,7 @@ impl Script {
             outputs: BTreeMap::new(),
             cause: None,
             reason: None,
+            previous: None,
         })
     }
 
@@ -210,8 +211,21 @@ impl Script {
         self
     }
 
+    /// As told by the last event, a check that ended like this before.
+    pub(super) fn with_previous(mut self, before: Option<Outcome>) -> Self {
+        if let Some(EventKind::CheckFinished { previous, .. }) =
+            self.events.last_mut().map(|event| &mut event.kind)
+        {
+            *previous = before;
+        }
+        self
+    }
+
     pub(super) fn tick(self, progress: Progress) -> Self {
-        self.then(EventKind::Ticked { progress })
+        self.then(EventKind::Ticked {
+            progress,
+            downloads: Vec::new(),
+        })
     }
 
     pub(super) fn end(self, outcome: RunOutcome) -> Self {

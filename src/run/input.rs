@@ -1,12 +1,13 @@
 //! What the owner of a run is told, and what it wants done.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::StepId;
 use crate::{
     eval::{EvalError, EvalSummary, Evaluated},
     event::EventKind,
     graph::{Plan, Wanted},
+    nix::StorePath,
 };
 
 /// Something the state has to know.
@@ -23,6 +24,8 @@ pub enum Input {
         /// Whether the evaluation cache answered.
         cached: bool,
     },
+    /// How long some builds of the plan that comes next took before, by their derivations.
+    Expected(HashMap<StorePath, Duration>),
     /// The answer to [`Effect::Plan`].
     Planned(Result<Plan, String>),
     /// What a running step said since the last time.
@@ -35,6 +38,10 @@ pub enum Input {
     OutputFailed(String),
     /// Someone wants the run to stop.
     Stop(Stop),
+    /// Someone wants the run to go on without these checks, named by their attribute paths.
+    CancelChecks(Vec<String>),
+    /// Someone asks what a check waits for, named by its attribute path.
+    Explain(String),
     /// Time passed.
     Tick,
 }
@@ -96,6 +103,8 @@ pub enum StepNote {
         /// Bytes in all, as far as known.
         expected: u64,
     },
+    /// Where its download comes from.
+    Source(String),
     /// So many lines were dropped here.
     Dropped(u64),
 }
@@ -140,6 +149,8 @@ pub enum Effect {
     Plan(Vec<Wanted>),
     /// Try to obtain a step; answered by [`Input::Ended`].
     Start(Start),
+    /// Stop a running step; it still answers.
+    Cancel(StepId),
     /// Stop the evaluation and every running step; each still answers.
     CancelAll,
     /// The run is over with this exit code.
@@ -152,7 +163,7 @@ pub struct Start {
     /// The step.
     pub step: StepId,
     /// The derivation to build or the path to download.
-    pub target: crate::nix::StorePath,
+    pub target: StorePath,
     /// Whether to download and not to build.
     pub substitute: bool,
     /// How long to wait before it.

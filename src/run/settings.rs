@@ -1,6 +1,8 @@
 //! What a run was asked to do.
 
-use crate::nix::System;
+use std::collections::{HashMap, HashSet};
+
+use crate::{event::Outcome, nix::System};
 
 /// The settings of one run; fixed for its whole life.
 #[derive(Clone, Debug)]
@@ -31,6 +33,10 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Evaluate and plan only.
     pub no_build: bool,
+    /// The checks to look at, by their paths below the attribute; `None`: all.
+    pub only: Option<HashSet<String>>,
+    /// How checks ended the last time, by their paths below the attribute, as far as known.
+    pub previous: HashMap<String, Outcome>,
     /// How many of the last lines of a failed build's log are kept.
     pub log_lines: usize,
 }

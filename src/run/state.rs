@@ -1,14 +1,23 @@
 //! The state of a run and the one function that changes it.
 
+mod cancel;
 mod checks;
 mod ending;
+mod estimate;
+mod explain;
 mod links;
 mod steps;
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-pub(super) use self::checks::CheckId;
-use self::checks::{Check, CheckEnd};
+pub(super) use self::{checks::CheckId, estimate::GUESS};
+use self::{
+    checks::{Check, CheckEnd},
+    estimate::Left,
+};
 use super::{
     Effect, Input, RunSettings, StepId, Stop,
     ready::Ready,
@@ -34,6 +43,12 @@ pub struct State {
     /// Steps by their target.
     by_target: HashMap<StorePath, StepId>,
     ready: Ready,
+    /// The steps with a running attempt.
+    running: Vec<StepId>,
+    /// How long builds took before, by their targets: of the plan that comes next.
+    expected: HashMap<StorePath, Duration>,
+    /// The builds to be done on this machine, and on others.
+    left: [Left; 2],
     /// Checks that no plan was asked for yet.
     unplanned: Vec<CheckId>,
     /// Checks whose plan is being made.
@@ -66,6 +81,8 @@ struct Totals {
     to_substitute: usize,
     download_bytes: u64,
     steps_done: usize,
+    /// Steps that are not done and that nothing needs any more.
+    steps_unwanted: usize,
 }
 
 /// Why a run ends before all is done.
@@ -96,6 +113,9 @@ impl State {
             steps: Vec::new(),
             by_target: HashMap::new(),
             ready,
+            running: Vec::new(),
+            expected: HashMap::new(),
+            left: [Left::default(); 2],
             unplanned: Vec::new(),
             planning: Vec::new(),
             evaluation: Evaluation::default(),
@@ -117,6 +137,7 @@ impl State {
             Input::Begin => self.begin(),
             Input::Evaluated(evaluated) => self.evaluated(evaluated),
             Input::EvaluationEnded { result, cached } => self.evaluation_ended(result, cached, now),
+            Input::Expected(expected) => self.expected = expected,
             Input::Planned(Ok(plan)) => self.planned(plan),
             Input::Planned(Err(message)) => {
                 self.planning.clear();
@@ -133,9 +154,17 @@ impl State {
                 message,
             }),
             Input::Stop(stop) => self.end(Ending::Stopped(stop)),
+            Input::CancelChecks(checks) => self.cancel_checks(&checks),
+            Input::Explain(check) => {
+                let waits = self.explain(&check);
+                self.emit(EventKind::CheckExplained { check, waits });
+            }
             Input::Tick => {
-                let progress = self.progress();
-                self.emit(EventKind::Ticked { progress });
+                let (progress, downloads) = (self.progress(now), self.running_downloads());
+                self.emit(EventKind::Ticked {
+                    progress,
+                    downloads,
+                });
             }
         }
         std::mem::take(&mut self.effects)
@@ -156,10 +185,7 @@ impl State {
 
     /// The steps with a running attempt.
     pub fn running(&self) -> Vec<StepId> {
-        (0..self.steps.len())
-            .map(StepId)
-            .filter(|id| self.is_running(*id))
-            .collect()
+        self.running.clone()
     }
 
     fn emit(&mut self, kind: EventKind) {
@@ -322,7 +348,7 @@ impl State {
         }
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&mut self, now: Instant) -> Progress {
         let (downloaded, expected) = self.downloads;
         let building = self.ready.running(Means::Local) + self.ready.running(Means::Remote);
         let downloading = self.ready.running(Means::Substitute);
@@ -331,12 +357,12 @@ impl State {
             attributes: self.evaluation.attributes,
             evaluating: !self.evaluation.ended,
             building,
-            queued: (self.steps.len() - self.totals.steps_done)
+            queued: (self.steps.len() - self.totals.steps_done - self.totals.steps_unwanted)
                 .saturating_sub(building + downloading),
             downloading,
             downloaded_bytes: downloaded,
             download_bytes: self.totals.download_bytes.max(expected),
-            remaining: None,
+            remaining: self.remaining(now),
         }
     }
 }

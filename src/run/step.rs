@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ready::Priority, state::CheckId};
+use super::{
+    ready::Priority,
+    state::{CheckId, GUESS},
+};
 use crate::{
     event::Outcome,
     nix::{StorePath, System},
@@ -41,6 +44,10 @@ pub(super) enum Status {
 
 /// One derivation to obtain.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, true or not whatever the others are"
+)]
 pub(super) struct Step {
     pub(super) target: StorePath,
     pub(super) drv_path: StorePath,
@@ -61,6 +68,10 @@ pub(super) struct Step {
     /// The attempt that runs or ran, from 1.
     pub(super) attempt: u32,
     pub(super) started: Option<Instant>,
+    /// How long it took before, where known.
+    pub(super) expected: Option<Duration>,
+    /// Whether it is among the work that is left.
+    pub(super) is_counted: bool,
     /// How long the last attempt ran.
     pub(super) duration: Duration,
     /// Whether `step_started` was told for this attempt.
@@ -72,6 +83,12 @@ pub(super) struct Step {
     pub(super) log: LogTail,
     /// Bytes downloaded, and to download.
     pub(super) download: (u64, u64),
+    /// Where it is downloaded from.
+    pub(super) source: String,
+    /// Whether a check that is not over needs it.
+    pub(super) is_wanted: bool,
+    /// Whether its attempt was told to stop because nothing needed it any more.
+    pub(super) is_cancelled: bool,
     /// Why nobody can build it or what failed, in words.
     pub(super) reason: Option<String>,
 }
@@ -84,7 +101,7 @@ impl Step {
         means: Means,
         log_lines: usize,
     ) -> Self {
-        let name = drv_path.name().trim_end_matches(".drv").to_owned();
+        let name = drv_path.step_name().to_owned();
         Self {
             target,
             drv_path,
@@ -99,6 +116,8 @@ impl Step {
             priority: Priority::default(),
             attempt: 0,
             started: None,
+            expected: None,
+            is_counted: false,
             duration: Duration::ZERO,
             announced: false,
             told: false,
@@ -106,7 +125,18 @@ impl Step {
             phase: None,
             log: LogTail::new(log_lines),
             download: (0, 0),
+            source: String::new(),
+            is_wanted: true,
+            is_cancelled: false,
             reason: None,
+        }
+    }
+
+    /// How long it is taken to last. Downloads are not guessed at.
+    pub(super) fn work(&self) -> Duration {
+        match self.means {
+            Means::Local | Means::Remote => self.expected.unwrap_or(GUESS),
+            Means::Substitute => Duration::ZERO,
         }
     }
 

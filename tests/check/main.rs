@@ -17,6 +17,7 @@ mod ci;
 mod daemon;
 mod events;
 mod forge_report;
+mod history;
 mod nix_host;
 mod outcomes;
 mod questions;

@@ -38,6 +38,8 @@ pub(super) struct Findings<'e, 'd> {
     /// How many attributes are evaluated, and how many are known.
     evaluated: usize,
     attributes: usize,
+    /// How many of the evaluated ones are no checks but sets of attributes, or something to pass over.
+    others: usize,
     systems: BTreeSet<System>,
     /// Systems that are not wanted, with an attribute of each.
     unwanted: BTreeMap<System, AttrPath>,
@@ -63,6 +65,7 @@ impl<'e, 'd> Findings<'e, 'd> {
             deferred: BTreeSet::new(),
             evaluated: 0,
             attributes: 1,
+            others: 0,
             systems: BTreeSet::new(),
             unwanted: BTreeMap::new(),
         }
@@ -96,8 +99,14 @@ impl<'e, 'd> Findings<'e, 'd> {
                 self.check(check);
                 Vec::new()
             }
-            Ok(Found::Set(count, names)) => self.children(&path, count, names)?,
-            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Set(count, names)) => {
+                self.others += 1;
+                self.children(&path, count, names)?
+            }
+            Ok(Found::Nothing) => {
+                self.others += 1;
+                Vec::new()
+            }
             Ok(Found::Missing(available)) => {
                 return Err(EvalError::AttributeMissing {
                     wanted: self.asked.to_string(),
@@ -111,7 +120,7 @@ impl<'e, 'd> Findings<'e, 'd> {
                 Vec::new()
             }
         };
-        self.delivery.progress(self.evaluated, self.attributes);
+        self.tell_progress();
         Ok(tasks)
     }
 
@@ -139,8 +148,13 @@ impl<'e, 'd> Findings<'e, 'd> {
             Outcome::NotLookedUp => {}
         }
         self.evaluated += 1;
-        self.delivery.progress(self.evaluated, self.attributes);
+        self.tell_progress();
         Ok(())
+    }
+
+    fn tell_progress(&mut self) {
+        self.delivery
+            .progress(self.evaluated - self.others, self.attributes - self.others);
     }
 
     fn check(&mut self, check: EvaluatedCheck) {

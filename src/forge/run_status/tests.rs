@@ -56,6 +56,7 @@ fn finished(check: &str, outcome: Outcome, cause: Option<&str>, reason: Option<&
             .unwrap()
         }),
         reason: reason.map(str::to_owned),
+        previous: None,
     })
 }
 

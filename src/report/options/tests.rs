@@ -13,10 +13,12 @@ pub(in crate::report) fn options() -> ReportOptions {
         log_lines: 25,
         verbosity: 0,
         log: false,
+        keys: false,
         fold: true,
         stall_timeout: Some(Duration::from_secs(300)),
         flake: ".".into(),
         attribute: "checks".into(),
+        logs: None,
         nix_version: (2, 34),
     }
 }

@@ -53,6 +53,8 @@ pub(in crate::report) enum Extent {
 /// Lines that are being written.
 struct Text<'a> {
     lines: Vec<String>,
+    /// Whether it is known how checks did before.
+    knows_past: bool,
     options: &'a ReportOptions,
     styles: &'a Styles,
     extent: Extent,
@@ -69,6 +71,7 @@ impl Summary {
     ) -> Vec<String> {
         let mut text = Text {
             lines: Vec::new(),
+            knows_past: self.past.is_known,
             options,
             styles,
             extent,
@@ -198,11 +201,8 @@ impl Text<'_> {
     }
 
     fn evaluation_error(&mut self, error: &EvaluationError, checks: &Checks, excerpt: &[String]) {
-        self.heading(
-            Outcome::EvaluationFailed,
-            &subject(checks),
-            " failed to evaluate",
-        );
+        let rest = format!(" failed to evaluate{}", self.compared(checks));
+        self.heading(Outcome::EvaluationFailed, &subject(checks), &rest);
         if checks.total > 1 && !checks.named.is_empty() {
             self.labelled("breaks", &self.list(checks));
         }
@@ -218,11 +218,12 @@ impl Text<'_> {
 
     fn failure(&mut self, failure: &Failure) {
         let rest = format!(
-            " {} {}{}{}",
+            " {} {}{}{}{}",
             failed_after(failure.outcome),
             duration(failure.duration),
             in_phase(failure.phase.as_deref()),
-            on_machine(&failure.machine)
+            on_machine(&failure.machine),
+            self.compared(&failure.breaks)
         );
         self.heading(failure.outcome, &failure.name, &rest);
         if failure.breaks.total > 0 {
@@ -246,7 +247,11 @@ impl Text<'_> {
             self.labelled("", &shell::run_check(self.options, check));
         }
         if failure.log_lines_before > 0 {
-            self.labelled("full log", &shell::show_log(derivation));
+            let command = match (failure.breaks.named.first(), &self.options.logs) {
+                (Some(check), Some(_)) => shell::show_check_log(self.options, check),
+                (None, _) | (_, None) => shell::show_log(derivation),
+            };
+            self.labelled("full log", &command);
         }
     }
 
@@ -265,7 +270,8 @@ impl Text<'_> {
     }
 
     fn mishap(&mut self, outcome: Outcome, why: &str, checks: &Checks) {
-        self.heading(outcome, &subject(checks), &format!(": {}", spoken(outcome)));
+        let rest = format!(": {}{}", spoken(outcome), self.compared(checks));
+        self.heading(outcome, &subject(checks), &rest);
         if checks.total > 1 {
             self.labelled("breaks", &self.list(checks));
         }
@@ -284,6 +290,25 @@ impl Text<'_> {
             &format!(": {}", harmless(first)),
         );
         self.quoted(lines);
+    }
+
+    /// Tells what failed before, too, from what is new.
+    fn compared(&self, checks: &Checks) -> String {
+        let new = checks.total.saturating_sub(checks.before);
+        if !self.knows_past || checks.named.is_empty() {
+            String::new()
+        } else if new == 0 {
+            paint(&self.styles.dim, " (failed before, too)")
+        } else if checks.before == 0 {
+            paint(&self.styles.notice, " (new)")
+        } else {
+            let text = format!(
+                " (new for {} of {})",
+                count(new),
+                counted(checks.total, "check")
+            );
+            paint(&self.styles.notice, text)
+        }
     }
 
     /// The checks of a cause by name, and how many more there are.

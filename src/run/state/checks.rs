@@ -54,6 +54,9 @@ impl CheckEnd {
 
 impl State {
     pub(super) fn check_found(&mut self, found: EvaluatedCheck) {
+        if !self.is_wanted(&found.path) {
+            return;
+        }
         self.by_name |= found.path.is_empty();
         let (name, system) = self.name_and_system(&found.path);
         let check = Check {
@@ -80,6 +83,9 @@ impl State {
     }
 
     pub(super) fn check_not_evaluated(&mut self, path: &AttrPath, failure: EvalFailure) {
+        if !self.is_wanted(path) {
+            return;
+        }
         self.by_name |= path.is_empty();
         self.evaluation.failed += 1;
         let (name, system) = self.name_and_system(path);
@@ -95,6 +101,11 @@ impl State {
             outcome: None,
         });
         self.finish_check(id, CheckEnd::plain(Outcome::EvaluationFailed));
+    }
+
+    fn is_wanted(&self, path: &AttrPath) -> bool {
+        let only = self.settings.only.as_ref();
+        only.is_none_or(|only| only.contains(&path.to_string()))
     }
 
     /// The row and, where its path or the attribute names one, the system of a check.
@@ -121,8 +132,13 @@ impl State {
         for step in &steps {
             self.steps[step.0].checks.push(id);
         }
-        self.checks[id.0].steps = steps;
-        self.finish_check_by_steps(id);
+        self.checks[id.0].steps.clone_from(&steps);
+        if self.checks[id.0].outcome.is_none() {
+            self.want(steps);
+            self.finish_check_by_steps(id);
+        } else {
+            self.unwant(steps);
+        }
     }
 
     /// Ends a check if all its steps are done.
@@ -193,6 +209,7 @@ impl State {
             outputs: check.outputs.clone(),
             cause: end.cause,
             reason: end.reason,
+            previous: self.settings.previous.get(&check.path).copied(),
         };
         self.emit(event);
         if end.outcome.is_failed() && self.settings.fail_fast {

@@ -11,7 +11,7 @@ use crate::{
     run::{
         Effect, StepEnd, StepId, StepNote,
         input::Start,
-        step::{Means, Status},
+        step::{Means, Status, Step},
     },
 };
 
@@ -25,7 +25,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 const LOST_IN_A_ROW: u32 = 3;
 
 impl State {
-    fn make_ready(&mut self, id: StepId) {
+    pub(super) fn make_ready(&mut self, id: StepId) {
         let step = &mut self.steps[id.0];
         step.status = Status::Ready;
         self.ready.push(step.means, step.priority, id);
@@ -38,10 +38,9 @@ impl State {
         for means in [Means::Substitute, Means::Local, Means::Remote] {
             while let Some(id) = {
                 let steps = &self.steps;
-                self.ready.take(means, |id| {
-                    steps[id.0].status == Status::Ready && steps[id.0].means == means
-                })
+                self.ready.take(means, |id| is_ready(steps, id, means))
             } {
+                self.running.push(id);
                 let step = &mut self.steps[id.0];
                 step.status = Status::Running;
                 step.attempt += 1;
@@ -107,6 +106,7 @@ impl State {
                         reason,
                     });
                 }
+                StepNote::Source(source) => self.steps[id.0].source = source,
                 StepNote::Download { done, expected } => {
                     self.announce(id);
                     let before = std::mem::replace(
@@ -146,7 +146,7 @@ impl State {
             system: step.system.clone(),
             machine: step.machine.clone(),
             substitute: step.means == Means::Substitute,
-            expected: None,
+            expected: step.expected,
             checks,
         };
         self.emit(event);
@@ -157,12 +157,21 @@ impl State {
             return;
         }
         self.ready.give_back(self.steps[id.0].means);
+        self.running.retain(|running| *running != id);
         let step = &mut self.steps[id.0];
         step.duration = step
             .started
             .map_or(Duration::ZERO, |started| now.duration_since(started));
+        let was_cancelled = std::mem::take(&mut step.is_cancelled);
         let may_retry = step.attempt < ATTEMPTS && self.ending.is_none();
         let end = match (end, &self.ending) {
+            (
+                StepEnd::Cancelled
+                | StepEnd::NotSubstitutable(_)
+                | StepEnd::Transient(_)
+                | StepEnd::Lost(_),
+                None,
+            ) if was_cancelled => return self.put_back(id),
             // Nobody asked it to: a daemon that stops says so, and it is no success.
             (StepEnd::Cancelled, None) => {
                 StepEnd::Lost("the daemon gave up the build and does not say why".into())
@@ -190,6 +199,7 @@ impl State {
                 // The substituter broke its promise: the derivation is built instead, with all it needs.
                 step.means = Means::Local;
                 step.attempt = 0;
+                self.count_in(id);
                 return self.try_again(id, reason);
             }
             StepEnd::Transient(reason) | StepEnd::Lost(reason) | StepEnd::Unreachable(reason)
@@ -248,32 +258,7 @@ impl State {
             if is_work {
                 self.announce(id);
             }
-            // A failure passes its end on to all of them anyway.
-            let detours = if outcome.is_passed() {
-                DETOURS
-            } else {
-                usize::MAX
-            };
-            let checks = self.checks_above(id, detours);
-            let step = &mut self.steps[id.0];
-            let (log_tail, log_lines_before) = match step.log.take() {
-                _ if outcome.is_passed() => Default::default(),
-                tail => tail,
-            };
-            let event = EventKind::StepFinished {
-                drv_path: step.drv_path.clone(),
-                name: step.name.clone(),
-                system: step.system.clone(),
-                outcome,
-                duration: step.duration,
-                machine: step.machine.clone(),
-                error: step.reason.clone().unwrap_or_default(),
-                log_tail,
-                log_lines_before,
-                phase: step.phase.take(),
-                checks,
-            };
-            self.emit(event);
+            self.tell_end(id, outcome);
         }
         self.finish_checks_of(id);
         let dependents = std::mem::take(&mut self.steps[id.0].dependents);
@@ -298,8 +283,42 @@ impl State {
         }
     }
 
-    fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
+    /// Tells that a step has ended.
+    pub(super) fn tell_end(&mut self, id: StepId, outcome: Outcome) {
+        // A failure passes its end on to all of them anyway.
+        let detours = if outcome.is_passed() {
+            DETOURS
+        } else {
+            usize::MAX
+        };
+        let checks = self.checks_above(id, detours);
         let step = &mut self.steps[id.0];
+        let (log_tail, log_lines_before) = match step.log.take() {
+            _ if outcome.is_passed() => Default::default(),
+            tail => tail,
+        };
+        let event = EventKind::StepFinished {
+            drv_path: step.drv_path.clone(),
+            name: step.name.clone(),
+            system: step.system.clone(),
+            outcome,
+            duration: step.duration,
+            machine: step.machine.clone(),
+            error: step.reason.clone().unwrap_or_default(),
+            log_tail,
+            log_lines_before,
+            phase: step.phase.take(),
+            checks,
+        };
+        self.emit(event);
+    }
+
+    fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
+        self.count_out(id);
+        let step = &mut self.steps[id.0];
+        if !std::mem::replace(&mut step.is_wanted, true) {
+            self.totals.steps_unwanted -= 1;
+        }
         step.status = Status::Done(outcome, cause);
         step.inputs = Vec::new();
         self.totals.steps_done += 1;
@@ -310,6 +329,12 @@ impl State {
             self.finish_check_by_steps(check);
         }
     }
+}
+
+/// Whether a step waits for a slot of this kind.
+pub(super) fn is_ready(steps: &[Step], id: StepId, means: Means) -> bool {
+    let step = &steps[id.0];
+    step.status == Status::Ready && step.means == means && step.is_wanted
 }
 
 /// What the end of a step means for a step above it.

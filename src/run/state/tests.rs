@@ -4,11 +4,16 @@
     reason = "a test looks for one kind of event"
 )]
 
+mod cancelling;
 mod endings;
+mod estimates;
 mod failures;
 mod scheduling;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use super::State;
 use crate::{
@@ -46,6 +51,8 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        only: None,
+        previous: HashMap::new(),
         log_lines: 3,
     }
 }
@@ -58,6 +65,8 @@ struct World {
     /// Attempts that run.
     running: Vec<Start>,
     plans_asked: usize,
+    /// Attempts that were told to stop one by one.
+    stopped: Vec<StepId>,
     cancelled: bool,
     exit_code: Option<u8>,
 }
@@ -71,6 +80,7 @@ impl World {
             events: Vec::new(),
             running: Vec::new(),
             plans_asked: 0,
+            stopped: Vec::new(),
             cancelled: false,
             exit_code: None,
         };
@@ -89,6 +99,7 @@ impl World {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Plan(_) => self.plans_asked += 1,
                 Effect::Start(start) => self.running.push(start),
+                Effect::Cancel(step) => self.stopped.push(step),
                 Effect::CancelAll => self.cancelled = true,
                 Effect::Finish(code) => self.exit_code = Some(code),
             }
