@@ -28,12 +28,21 @@ complete -c nixci -n "__fish_nixci_needs_command" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_needs_command" -s V -l version -d 'Print version'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "check" -d 'Evaluate the checks of a flake and build them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "log" -d 'Show the log of a check of the last run'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "history" -d 'Show earlier runs, or how a check did in them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "why" -d 'Tell what would be built for a check, and why'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "generate" -d 'Write shell completions and man pages below a folder'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l exclude -d 'Leave out the checks that this pattern chooses' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l select -d 'Look at what this Nix function makes of the attribute' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l apply -d 'Tell with each check the set that this Nix function makes of its derivation' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -s f -l file -d 'Evaluate a file and not a flake, impurely' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l arg -d 'With --file: the value of an argument of functions, as an expression' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l argstr -d 'With --file: the value of an argument of functions, as a string' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -s I -l include -d 'With --file: add an entry to the search path of `<…>`' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l systems -d 'The systems to look at, separated by commas [default: those this machine has a builder for]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l evaluator -d 'Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`' -r -f -a "auto\t'nix-eval-jobs if it is there and fits, else the built-in one'
 nix-eval-jobs\t'The program nix-eval-jobs'
@@ -44,8 +53,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l option -d 'Set a s
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l override-input -d 'Take another flake for an input' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l reference-lock-file -d 'Take another file for flake.lock' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
-complete -c nixci -n "__fish_nixci_using_subcommand check" -l timeout -d 'Stop a build that takes longer than this many seconds' -r
-complete -c nixci -n "__fish_nixci_using_subcommand check" -l max-silent-time -d 'Stop a build that writes nothing to its log for this many seconds' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
@@ -61,6 +70,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l report -d 'Post co
 gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
 gitlab\t'GitLab, with `GITLAB_TOKEN`'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l report-as -d 'What the names of the commit statuses begin with' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
@@ -78,6 +88,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s q -l quiet -d 'Show less: failures and the end'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l exclude -d 'Leave out the checks that this pattern chooses' -r
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l select -d 'Look at what this Nix function makes of the attribute' -r
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l apply -d 'Tell with each check the set that this Nix function makes of its derivation' -r
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -s f -l file -d 'Evaluate a file and not a flake, impurely' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l arg -d 'With --file: the value of an argument of functions, as an expression' -r
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l argstr -d 'With --file: the value of an argument of functions, as a string' -r
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -s I -l include -d 'With --file: add an entry to the search path of `<…>`' -r
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l systems -d 'The systems to look at, separated by commas [default: those this machine has a builder for]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l evaluator -d 'Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`' -r -f -a "auto\t'nix-eval-jobs if it is there and fits, else the built-in one'
 nix-eval-jobs\t'The program nix-eval-jobs'
@@ -92,12 +110,66 @@ json\t'A JSON object per check'"
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l exclude -d 'Leave out the checks that this pattern chooses' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l select -d 'Look at what this Nix function makes of the attribute' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l apply -d 'Tell with each check the set that this Nix function makes of its derivation' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s f -l file -d 'Evaluate a file and not a flake, impurely' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l arg -d 'With --file: the value of an argument of functions, as an expression' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l argstr -d 'With --file: the value of an argument of functions, as a string' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s I -l include -d 'With --file: add an entry to the search path of `<…>`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l systems -d 'The systems to look at, separated by commas [default: those this machine has a builder for]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l evaluator -d 'Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`' -r -f -a "auto\t'nix-eval-jobs if it is there and fits, else the built-in one'
+nix-eval-jobs\t'The program nix-eval-jobs'
+builtin\t'The built-in one'"
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l eval-workers -d 'How many workers evaluate at once [default: the number of cores, fewer where memory is short]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l eval-memory -d 'The memory for all workers together, such as 4G or 800M [default: three quarters of what is free]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l option -d 'Set a setting of Nix, for the evaluation and the builds' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l override-input -d 'Take another flake for an input' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l reference-lock-file -d 'Take another file for flake.lock' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
+matrix\t'A live table of checks and systems'
+plain\t'A line per event that matters'
+json\t'A JSON object per event'
+github\t'As `plain`, with folded logs and annotations for GitHub, Gitea and Forgejo Actions'
+gitlab\t'As `plain`, with folded logs for GitLab'"
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
+always\t'Always'
+never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
+gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
+gitlab\t'GitLab, with `GITLAB_TOKEN`'"
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l report-as -d 'What the names of the commit statuses begin with' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l all-systems -d 'Look at every system'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l show-trace -d 'Show the whole trace of an evaluation error'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l failed -d 'Look only at the checks that failed the last time'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l watch -d 'Run again whenever the flake\'s tree changes'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l fail-fast -d 'Stop at the first failure, and stop what runs'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s q -l quiet -d 'Show less: failures and the end'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand log" -l flake -d 'The flake whose check it is' -r
 complete -c nixci -n "__fish_nixci_using_subcommand log" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
@@ -113,6 +185,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand history" -l color -d 'When t
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l exclude -d 'Leave out the checks that this pattern chooses' -r
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l select -d 'Look at what this Nix function makes of the attribute' -r
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l apply -d 'Tell with each check the set that this Nix function makes of its derivation' -r
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -s f -l file -d 'Evaluate a file and not a flake, impurely' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l arg -d 'With --file: the value of an argument of functions, as an expression' -r
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l argstr -d 'With --file: the value of an argument of functions, as a string' -r
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -s I -l include -d 'With --file: add an entry to the search path of `<…>`' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l systems -d 'The systems to look at, separated by commas [default: those this machine has a builder for]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l evaluator -d 'Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`' -r -f -a "auto\t'nix-eval-jobs if it is there and fits, else the built-in one'
 nix-eval-jobs\t'The program nix-eval-jobs'
@@ -127,6 +207,7 @@ json\t'A JSON object per check'"
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
@@ -134,6 +215,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand diff" -l accept-flake-config
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l exit-code -d 'Exit with 1 if anything differs'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand why" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
+complete -c nixci -n "__fish_nixci_using_subcommand why" -l exclude -d 'Leave out the checks that this pattern chooses' -r
+complete -c nixci -n "__fish_nixci_using_subcommand why" -l select -d 'Look at what this Nix function makes of the attribute' -r
+complete -c nixci -n "__fish_nixci_using_subcommand why" -l apply -d 'Tell with each check the set that this Nix function makes of its derivation' -r
+complete -c nixci -n "__fish_nixci_using_subcommand why" -s f -l file -d 'Evaluate a file and not a flake, impurely' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand why" -l arg -d 'With --file: the value of an argument of functions, as an expression' -r
+complete -c nixci -n "__fish_nixci_using_subcommand why" -l argstr -d 'With --file: the value of an argument of functions, as a string' -r
+complete -c nixci -n "__fish_nixci_using_subcommand why" -s I -l include -d 'With --file: add an entry to the search path of `<…>`' -r
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l systems -d 'The systems to look at, separated by commas [default: those this machine has a builder for]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l evaluator -d 'Who evaluates: `auto` is nix-eval-jobs if it is there and fits, else the built-in one, which needs only `nix`' -r -f -a "auto\t'nix-eval-jobs if it is there and fits, else the built-in one'
 nix-eval-jobs\t'The program nix-eval-jobs'
@@ -143,6 +232,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -l eval-memory -d 'The 
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l option -d 'Set a setting of Nix, for the evaluation and the builds' -r
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l override-input -d 'Take another flake for an input' -r
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l reference-lock-file -d 'Take another file for flake.lock' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand why" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
@@ -150,11 +240,12 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -l accept-flake-config 
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "log" -d 'Show the log of a check of the last run'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval log history diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

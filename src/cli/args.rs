@@ -1,14 +1,14 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
     diff::DiffArgs, forge_report::ForgeArgs, history::HistoryArgs, keys::KeysArgs, log::LogArgs,
-    memory::MemoryArgs, output::OutputArgs, size::parse_size, why::WhyArgs,
+    memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
 };
-use crate::nix::{Installable, System};
+use crate::{config::parse_duration, nix::System};
 
 /// Evaluates and builds the checks of a Nix flake, in parallel, with a live matrix.
 #[derive(Debug, Parser)]
@@ -42,6 +42,11 @@ pub(super) enum Command {
     ///
     /// Evaluates every attribute below FLAKE#ATTRIBUTE in parallel and prints each with its derivation.
     Eval(Box<EvalArgs>),
+    /// Show what `check` would work with, and where each value comes from
+    ///
+    /// Takes the options of `check` and shows what they, the flake's nixci.toml or buildbot-nix.toml and Nix's own
+    /// settings come to: a table, or with `--format json` an object.
+    Config(Box<CheckArgs>),
     /// Show the log of a check of the last run
     ///
     /// Shows what the check's own build wrote, or that of the dependency by which it failed; an evaluation error where
@@ -76,6 +81,9 @@ Examples:
   nixci check .#packages                   its packages
   nixci check github:NixOS/patchelf        the checks of a flake elsewhere
   nixci check .#checks.x86_64-linux.fmt    a single one
+  nixci check . fmt 'nixos-*'              those that patterns choose
+  nixci check .#checks .#devShells         several attributes
+  nixci check --file release.nix -A tests  without a flake
   nixci check --systems aarch64-linux      those of another system that a remote builder has
   nixci check --failed                     only those that failed the last time
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
@@ -123,13 +131,13 @@ pub(super) struct CheckArgs {
     #[arg(long, help_heading = "Building")]
     pub(super) download: bool,
 
-    /// Stop a build that takes longer than this many seconds
-    #[arg(long, value_name = "SECONDS", help_heading = "Building")]
-    pub(super) timeout: Option<u64>,
+    /// Stop a build that takes longer than this: a number of seconds, or a duration such as 10m
+    #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
+    pub(super) timeout: Option<Duration>,
 
-    /// Stop a build that writes nothing to its log for this many seconds
-    #[arg(long, value_name = "SECONDS", help_heading = "Building")]
-    pub(super) max_silent_time: Option<u64>,
+    /// Stop a build that writes nothing to its log for this long
+    #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
+    pub(super) max_silent_time: Option<Duration>,
 
     /// How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]
     #[arg(
@@ -215,10 +223,9 @@ pub(super) struct EvalArgs {
     reason = "each is an option of its own"
 )]
 pub(super) struct SourceArgs {
-    /// The flake and the attribute to look at: any flake reference Nix takes; the attribute with or without a system
-    #[arg(value_name = "FLAKE[#ATTRIBUTE]", default_value = ".#checks")]
-    #[arg(value_parser = clap::builder::StringValueParser::new().try_map(|text| Installable::parse(&text)))]
-    pub(super) installable: Installable,
+    /// What is looked at.
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
 
     /// The systems to look at, separated by commas [default: those this machine has a builder for]
     #[arg(

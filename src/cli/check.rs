@@ -19,6 +19,7 @@ use super::{
     print_error, print_note,
     setup::{JOBS_MAX, Setup, cores, runtime},
     source_tree::source_tree,
+    targets::named_flake,
     watch::watch,
 };
 use crate::{
@@ -42,7 +43,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     }
     let run_id = uuid::Uuid::now_v7().to_string();
     // First, so that the history is at hand when it is wanted.
-    let memory = Memory::begin(&args.memory, &args.source.installable.flake, &run_id);
+    let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
     let code = check_remembered(args, run_id, &memory);
     memory.finish();
     code
@@ -108,9 +109,10 @@ async fn run(
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
     let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
+    let timeout = setup.configuration.timeout(args.timeout, &setup.host).value;
     let pool = setup
         .pool(
-            setup.client_settings(args.timeout, args.max_silent_time),
+            setup.client_settings(Some(timeout), args.max_silent_time),
             connections,
         )
         .await;
@@ -130,6 +132,8 @@ async fn run(
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        rules: setup.configuration.rules(args.timeout),
+        timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
         only: selected.only,
         previous: selected.previous,
         log_lines: args.log_lines,

@@ -101,13 +101,11 @@ pub(super) fn diff(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let local = now.local.as_ref().ok_or_else(|| {
         Failure::usage(anyhow!(
             "`{}` is no flake in a folder of this machine: there is no revision of it to compare with",
-            args.source.installable.flake.escape_debug()
+            now.installable.flake.escape_debug()
         ))
     })?;
     let commit = Commit::find(&local.dir, &args.revision).map_err(Failure::usage)?;
-    let mut source = args.source.clone();
-    source.installable.flake = commit.flake(&local.dir_in_checkout());
-    let then = Setup::new(&source, None)?;
+    let then = Setup::at(&args.source, commit.flake(&local.dir_in_checkout()))?;
     let code = runtime()?.block_on(async {
         let old = match checks(then).await? {
             Ok(old) => old,

@@ -36,6 +36,8 @@ struct Line<'a> {
     drv_path: Option<&'a StorePath>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outputs: Option<&'a std::collections::BTreeMap<String, Option<StorePath>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra: Option<&'a serde_json::Value>,
     #[serde(flatten)]
     failure: Option<Failed<'a>>,
 }
@@ -94,6 +96,7 @@ fn print_json(out: &mut dyn Write, found: &Found) -> io::Result<()> {
         system: None,
         drv_path: None,
         outputs: None,
+        extra: None,
         failure: None,
     };
     match found {
@@ -101,6 +104,7 @@ fn print_json(out: &mut dyn Write, found: &Found) -> io::Result<()> {
             line.system = Some(&check.system);
             line.drv_path = Some(&check.drv_path);
             line.outputs = Some(&check.outputs);
+            line.extra = check.extra.as_ref();
         }
         Found::Failed(_, failure) => {
             line.failure = Some(Failed {

@@ -12,18 +12,18 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// Nix, its daemon or this machine is at fault.
-    pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
+    /// The command line or a file is wrong.
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
-            exit_code: 4,
+            exit_code: 2,
             error: error.into(),
         }
     }
 
-    /// What the user asked for cannot be.
-    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
+    /// Nix, its daemon or this machine is at fault.
+    pub(super) fn infrastructure(error: impl Into<anyhow::Error>) -> Self {
         Self {
-            exit_code: 2,
+            exit_code: 4,
             error: error.into(),
         }
     }
@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// Prints the error as one line and returns its exit code.
+    /// Prints the error and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         print_error(&format_args!("{:#}", self.error) as &dyn Display);
         ExitCode::from(self.exit_code)

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, print_error};
 use crate::{
-    eval::{EvalError, EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
+    eval::{EvalFailure, EvalSummary, Evaluated, EvaluatedCheck},
     nix::AttrPath,
     report::harmless,
     run::{Evaluate, stops},
@@ -77,11 +77,7 @@ pub(super) async fn gather(
     }
     Ok(result.map_err(|error| {
         print_error(&error);
-        if matches!(error, EvalError::Infrastructure(_)) {
-            4
-        } else {
-            3
-        }
+        error.exit_code()
     }))
 }
 

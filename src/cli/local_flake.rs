@@ -1,6 +1,9 @@
 //! The flake in a folder of this machine, if the reference names one: what the cache and the title need to know of it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use crate::git::Checkout;
 
@@ -26,20 +29,7 @@ impl LocalFlake {
 
     /// The folder of the flake alone, without a look at its checkout.
     pub(super) fn dir(reference: &str) -> Option<PathBuf> {
-        if !(reference.starts_with('.') || reference.starts_with('/'))
-            || reference.contains(['?', '#'])
-        {
-            return None;
-        }
-        let start = Path::new(reference).canonicalize().ok()?;
-        let mut dir = start.as_path();
-        while !dir.join("flake.nix").exists() {
-            if dir.join(".git").exists() {
-                return None;
-            }
-            dir = dir.parent()?;
-        }
-        Some(dir.to_owned())
+        nearest(&folder(reference)?, |dir| dir.join("flake.nix").exists())
     }
 
     /// The folder of the flake below the top of its checkout; empty: the top itself.
@@ -68,6 +58,56 @@ impl LocalFlake {
             |name| name.to_string_lossy().into_owned(),
         )
     }
+}
+
+/// The folder that a reference such as `.` or `./sub` means, if it is of that kind.
+pub(super) fn folder(reference: &str) -> Option<PathBuf> {
+    let is_folder = (reference.starts_with('.') || reference.starts_with('/'))
+        && !reference.contains(['?', '#']);
+    let folder = is_folder.then(|| Path::new(reference).canonicalize())?;
+    folder.ok()
+}
+
+/// The nearest folder of which something holds: this one or one above it, within the same checkout.
+pub(super) fn nearest(start: &Path, holds: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    for dir in start.ancestors() {
+        if holds(dir) {
+            return Some(dir.to_owned());
+        }
+        if dir.join(".git").exists() {
+            return None;
+        }
+    }
+    None
+}
+
+/// Takes a reference apart into all but its `dir`, and that.
+pub(super) fn split_dir(reference: &str) -> (String, String) {
+    let Some((path, query)) = reference.split_once('?') else {
+        return (reference.to_owned(), String::new());
+    };
+    let (dirs, others): (Vec<&str>, Vec<&str>) =
+        query.split('&').partition(|part| part.starts_with("dir="));
+    let dir = dirs.first().map_or("", |part| &part["dir=".len()..]);
+    let reference = if others.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", others.join("&"))
+    };
+    (reference, dir.to_owned())
+}
+
+/// Writes a path as part of a URL.
+pub(super) fn percent_encode(path: &str) -> String {
+    let mut encoded = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

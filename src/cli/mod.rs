@@ -5,6 +5,8 @@
 
 mod args;
 mod check;
+mod config;
+mod configuration;
 mod diff;
 mod eval;
 mod failure;
@@ -18,9 +20,11 @@ mod log;
 mod memory;
 mod named_check;
 mod output;
+mod scope_args;
 mod setup;
 mod size;
 mod source_tree;
+mod targets;
 mod watch;
 mod why;
 
@@ -40,6 +44,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
+        Command::Config(args) => config::config(&args),
         Command::Log(args) => log::log(&args),
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),

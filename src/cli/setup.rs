@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use super::{
     Failure,
     args::{EvaluatorArg, SourceArgs},
+    configuration::{Configuration, SystemsWanted},
     local_flake::LocalFlake,
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(super) const JOBS_MAX: usize = 10_000;
 /// Everything that is known before a run begins.
 pub(super) struct Setup {
     pub(super) host: NixHost,
+    pub(super) configuration: Configuration,
     pub(super) installable: Installable,
     pub(super) local: Option<LocalFlake>,
     pub(super) builders: Builders,
@@ -43,14 +45,29 @@ pub(super) struct Setup {
 impl Setup {
     /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
     pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
+        Self::of(args, jobs, None)
+    }
+
+    /// Finds out the same of another flake: what is looked at is what is configured now.
+    pub(super) fn at(args: &SourceArgs, flake: String) -> Result<Self, Failure> {
+        Self::of(args, None, Some(flake))
+    }
+
+    fn of(args: &SourceArgs, jobs: Option<usize>, flake: Option<String>) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
             NixHost::find(options, cache_dir.as_deref()).map_err(Failure::infrastructure)
         };
         let mut host = find(&nix_options)?;
-        if args.accept_flake_config {
-            let wishes = flake_config(&host, &args.installable.flake, &nix_options);
+        let mut configuration = Configuration::new(args, &host)?;
+        if let Some(flake) = flake {
+            configuration.flake.value = flake;
+        }
+        let installable = configuration.installable();
+        let is_flake = configuration.scope.file.is_none();
+        if args.accept_flake_config && is_flake {
+            let wishes = flake_config(&host, &installable.flake, &nix_options);
             if !wishes.is_empty() {
                 // What the user says comes last and wins.
                 nix_options.splice(0..0, wishes);
@@ -59,12 +76,10 @@ impl Setup {
         }
         host.settings.max_jobs = jobs.or(host.settings.max_jobs);
         let builders = host.settings.builders();
-        let systems = if args.all_systems {
-            None
-        } else if args.systems.is_empty() {
-            Some(builders.systems())
-        } else {
-            Some(args.systems.clone())
+        let systems = match configuration.systems.as_ref().map(|systems| &systems.value) {
+            Some(SystemsWanted::All) => None,
+            Some(SystemsWanted::These(systems)) => Some(systems.clone()),
+            None => Some(builders.systems()),
         };
         let memory_budget_bytes = args
             .eval_memory
@@ -75,16 +90,21 @@ impl Setup {
             cores().min(by_memory).max(1)
         });
         let request = EvalRequest {
-            installable: args.installable.clone(),
+            installable: installable.clone(),
             systems: systems.clone(),
             current_system: host.settings.system(),
             workers,
             memory_budget_bytes,
+            scope: configuration.scope.clone(),
             options: EvalOptions {
-                impure: args.impure,
+                // A file is in no tree that is fixed.
+                impure: args.impure || !is_flake,
                 nix_options,
                 override_inputs: args.override_inputs(),
-                reference_lock_file: args.reference_lock_file.clone(),
+                reference_lock_file: configuration
+                    .lock_file
+                    .as_ref()
+                    .map(|file| file.value.clone()),
                 accept_flake_config: args.accept_flake_config,
                 show_trace: args.show_trace,
             },
@@ -99,14 +119,16 @@ impl Setup {
         let nix_eval_jobs = program_on_path("nix-eval-jobs");
         let evaluator = choose_evaluator(kind, nix_eval_jobs, request.nix_version)
             .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
-        let local = LocalFlake::find(&args.installable.flake);
+        let local = is_flake
+            .then(|| LocalFlake::find(&installable.flake))
+            .flatten();
         let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
         let kept = local
             .as_ref()
             .filter(|_| is_pure && !args.no_eval_cache)
             .zip(cache_dir)
             .and_then(|(local, dir)| {
-                let (request, flake) = (request.clone(), args.installable.flake.clone());
+                let (request, flake) = (request.clone(), installable.flake.clone());
                 let nix = format!(
                     "{} {} {:?}",
                     evaluator.name(),
@@ -124,7 +146,8 @@ impl Setup {
             });
         Ok(Self {
             host,
-            installable: args.installable.clone(),
+            configuration,
+            installable,
             local,
             builders,
             systems,
@@ -173,12 +196,15 @@ impl Setup {
     /// The settings of every connection; the limits are those of the command line, zero or `None` where it has none.
     pub(super) fn client_settings(
         &self,
-        timeout: Option<u64>,
-        max_silent_time: Option<u64>,
+        timeout: Option<Duration>,
+        max_silent_time: Option<Duration>,
     ) -> ClientSettings {
         let settings = &self.host.settings;
-        let timeout = timeout.unwrap_or_else(|| settings.number("timeout"));
-        let max_silent_time = max_silent_time.unwrap_or_else(|| settings.number("max-silent-time"));
+        let seconds = |limit: Option<Duration>, name| {
+            limit.map_or_else(|| settings.number(name), |limit| limit.as_secs())
+        };
+        let timeout = seconds(timeout, "timeout");
+        let max_silent_time = seconds(max_silent_time, "max-silent-time");
         // A step that somebody else builds is looked at every second, not every five.
         let mut overrides = BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]);
         if timeout > 0 {

@@ -20,7 +20,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Failure, args::SourceArgs, local_flake::LocalFlake, setup::runtime};
+use super::{
+    Failure, args::SourceArgs, local_flake::LocalFlake, setup::runtime, targets::named_flake,
+};
 use crate::run::{Stop, stops};
 
 /// How long the tree has to be quiet before it is looked at: editors and git write in several steps.
@@ -30,7 +32,7 @@ const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// Runs `nixci check` again and again.
 pub(super) fn watch(source: &SourceArgs) -> Result<ExitCode, Failure> {
-    let flake = &source.installable.flake;
+    let flake = &named_flake(&source.scope);
     let local = LocalFlake::find(flake).ok_or_else(|| {
         Failure::usage(anyhow!(
             "`--watch` needs a flake in a folder of this machine, and `{}` is none",

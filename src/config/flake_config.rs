@@ -45,7 +45,7 @@ pub fn flake_config(
 }
 
 /// A text as the Nix language has it.
-fn nix_string(text: &str) -> String {
+pub(super) fn nix_string(text: &str) -> String {
     let text = text
         .replace('\\', "\\\\")
         .replace('"', "\\\"")
@@ -66,7 +66,8 @@ fn setting(value: &Value) -> Option<String> {
     }
 }
 
-fn ask(host: &NixHost, options: &[(String, String)], args: &[&str]) -> Option<Value> {
+/// Asks Nix for something it answers in JSON.
+pub(super) fn ask(host: &NixHost, options: &[(String, String)], args: &[&str]) -> Option<Value> {
     let mut command = Command::new(&host.program);
     command
         .args(["--extra-experimental-features", "nix-command flakes"])

@@ -1,16 +1,27 @@
-//! What is configured: for now, how Nix is set up on this machine.
+//! What is configured: how Nix is set up on this machine, and what a repository says about its checks.
 //!
 //! Reads files and asks `nix`; decides nothing about a run.
 
+mod duration;
+mod fetched_tree;
 mod files;
 mod flake_config;
 mod machines;
 mod memory;
 mod nix_conf;
 mod nix_host;
+mod origin;
+mod repository;
 
+pub use duration::parse_duration;
+pub use fetched_tree::fetched_tree;
 pub use files::{cache_dir, state_dir, write_file};
 pub use flake_config::flake_config;
 pub use machines::parse_machines;
 pub use memory::free_memory_bytes;
 pub use nix_host::{NixHost, NixHostError, NixSettings, program_on_path};
+pub use origin::{Origin, Sourced};
+pub use repository::{
+    BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, ConfigError, FILE, RepositoryConfig, Tree,
+    Upload,
+};

@@ -7,6 +7,7 @@
 
 mod answer;
 mod engine;
+mod expressions;
 mod findings;
 mod locked_flake;
 mod nix_output;

@@ -58,7 +58,11 @@ impl CacheKey {
             accept_flake_config,
             show_trace: _,
         } = &request.options;
-        if *impure || !override_inputs.is_empty() || reference_lock_file.is_some() {
+        if *impure
+            || !override_inputs.is_empty()
+            || reference_lock_file.is_some()
+            || request.scope.file.is_some()
+        {
             return None;
         }
         let mut hash = Sha256::new();
@@ -74,6 +78,7 @@ impl CacheKey {
         add(&request.installable.attribute.to_string());
         add(&format!("{:?} {}", request.systems, request.current_system));
         add(&format!("{nix_options:?} {accept_flake_config}"));
+        add(&format!("{:?}", request.scope));
         Some(Self(crate::nix::hex(&hash.finalize())))
     }
 }

@@ -13,6 +13,7 @@ mod failure;
 mod fuzz;
 mod nix_eval_jobs;
 mod process;
+mod scope;
 mod sections;
 mod selection;
 
@@ -24,6 +25,7 @@ pub use choose::{EvaluatorKind, choose_evaluator};
 #[doc(hidden)]
 pub use fuzz::fuzz_evaluation;
 pub use nix_eval_jobs::NixEvalJobs;
+pub use scope::{EvalScope, FileSource};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +47,8 @@ pub struct EvalRequest {
     pub workers: usize,
     /// The memory that all workers together may use, in bytes.
     pub memory_budget_bytes: u64,
+    /// What of it is looked at.
+    pub scope: EvalScope,
     /// What reaches Nix as it is.
     pub options: EvalOptions,
     /// The program `nix`.
@@ -111,6 +115,9 @@ pub struct EvaluatedCheck {
     pub system: System,
     /// Its outputs by name; `None` where the path is only known after the build.
     pub outputs: BTreeMap<String, Option<StorePath>>,
+    /// What [`EvalScope::apply`] makes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<serde_json::Value>,
 }
 
 /// Why an attribute failed, for people and for annotations.
@@ -166,6 +173,19 @@ pub enum EvalError {
         /// What the flake has at the place where the path ends, at most 20 names.
         available: Vec<String>,
     },
+    /// A pattern chooses nothing.
+    #[error("{}", nothing_chosen(pattern, available, *is_elsewhere))]
+    NothingChosen {
+        /// The pattern.
+        pattern: String,
+        /// What there is instead, at most 20 names.
+        available: Vec<String>,
+        /// Whether it may choose something of a system that is not looked at.
+        is_elsewhere: bool,
+    },
+    /// The command line has something that cannot be evaluated at all.
+    #[error("{0}")]
+    Usage(String),
     /// A program could not be run or died in a way that says nothing about the flake.
     #[error("{0}")]
     Infrastructure(String),
@@ -174,12 +194,42 @@ pub enum EvalError {
     Cancelled,
 }
 
+impl EvalError {
+    /// The exit code of a run that ends by it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Flake(_)
+            | Self::AttributeMissing { .. }
+            | Self::NothingChosen { .. }
+            | Self::Cancelled => 3,
+            Self::Infrastructure(_) => 4,
+        }
+    }
+}
+
 fn attribute_missing(wanted: &str, available: &[String]) -> String {
     if available.is_empty() {
         format!("the flake has no attribute `{wanted}`, nor anything beside it")
     } else {
         format!(
             "the flake has no attribute `{wanted}`; it has {}",
+            available.join(", ")
+        )
+    }
+}
+
+fn nothing_chosen(pattern: &str, available: &[String], is_elsewhere: bool) -> String {
+    let hint = if is_elsewhere {
+        " for the systems looked at; `--systems` or `--all-systems` looks at others"
+    } else {
+        ""
+    };
+    if available.is_empty() {
+        format!("no check is called `{pattern}`{hint}")
+    } else {
+        format!(
+            "no check is called `{pattern}`{hint}; there is {}",
             available.join(", ")
         )
     }

@@ -42,6 +42,9 @@ impl NixEvalJobs {
         Self { program, version }
     }
 
+    /// The first version that has `--apply`.
+    const APPLY: (u32, u32) = (2, 26);
+
     fn has_select(&self) -> bool {
         self.version >= Self::SELECT
     }
@@ -55,7 +58,11 @@ impl NixEvalJobs {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_'".contains(&byte))
         };
         let lock_file = &request.options.reference_lock_file;
-        request.installable.attribute.names().iter().all(is_plain)
+        let scope = &request.scope;
+        !scope.is_for_builtin_only()
+            && (scope.select.is_none() || self.has_select())
+            && (scope.apply.is_none() || self.version >= Self::APPLY)
+            && request.installable.attribute.names().iter().all(is_plain)
             && (lock_file.is_none() || self.version > Self::OLDEST)
     }
 
@@ -94,6 +101,9 @@ impl NixEvalJobs {
         if self.has_select() {
             arguments.extend(["--select".into(), select(request).into()]);
         }
+        if let Some(apply) = &apply_function(request) {
+            arguments.extend(["--apply".into(), apply.into()]);
+        }
         arguments.extend(["--flake".into(), request.installable.to_string().into()]);
         arguments
     }
@@ -107,11 +117,25 @@ fn select(request: &EvalRequest) -> String {
         Some(systems) => builtin::list(systems.iter().map(crate::nix::System::as_str)),
         None => "null".to_owned(),
     };
-    format!(
+    let prune = format!(
         "({}) {wanted} {}",
         builtin::one_line(include_str!("nix_eval_jobs/select.nix")),
         builtin::string(&system_pattern())
-    )
+    );
+    match &request.scope.select {
+        // A line of its own, since it may end in a comment.
+        Some(select) => format!("root: {prune} ((\n{select}\n) root)"),
+        None => prune,
+    }
+}
+
+/// The function that is applied to every derivation; it says the same of a wrong result as the built-in evaluator.
+fn apply_function(request: &EvalRequest) -> Option<String> {
+    let apply = request.scope.apply.as_ref()?;
+    Some(format!(
+        "drv: let extra = (\n{apply}\n) drv; in if builtins.isAttrs extra then extra \
+         else throw \"what --apply gives is no set, but of type ${{builtins.typeOf extra}}\""
+    ))
 }
 
 /// Whether an attribute is in a set that may ask not to be looked into, which only `--select` can honour.

@@ -54,6 +54,9 @@ pub enum EventKind {
         drv_path: StorePath,
         /// Its outputs by name; `null` where the path is only known after the build.
         outputs: BTreeMap<String, Option<StorePath>>,
+        /// What `--apply` makes of the derivation.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        extra: Option<serde_json::Value>,
     },
     /// An attribute, or the whole evaluation, failed.
     EvaluationFailed {
@@ -207,6 +210,9 @@ pub enum EventKind {
         /// Why, in words, where there is something to say: what no builder offers, why it was skipped.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reason: Option<String>,
+        /// Whether it failed and may do so: the run does not fail by it.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        allowed: bool,
         /// How it ended when it last passed or failed, by the history of earlier runs.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         previous: Option<Outcome>,
@@ -250,5 +256,16 @@ pub enum EventKind {
         /// Why nothing more could be done, if the run was `errored`.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         error: Option<String>,
+        /// How many checks failed that may.
+        #[serde(skip_serializing_if = "is_zero", default)]
+        allowed: usize,
     },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

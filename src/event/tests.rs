@@ -20,6 +20,7 @@ fn an_event_is_one_flat_object() {
         name: "ok".into(),
         drv_path: drv,
         outputs: BTreeMap::from([("out".into(), None)]),
+        extra: None,
     });
     let json = serde_json::to_string(&found).unwrap();
     assert_eq!(
@@ -46,6 +47,7 @@ fn counts_are_keyed_by_outcome() {
         duration: Duration::from_secs(2),
         exit_code: 1,
         error: None,
+        allowed: 0,
     }))
     .unwrap();
     assert!(json.contains(r#""counts":{"built":2,"dependency_failed":1,"unsupported":1},"duration_ms":2000,"exit_code":1"#));

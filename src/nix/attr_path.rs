@@ -97,6 +97,15 @@ impl AttrPath {
         Self(self.0.iter().chain(&below.0).cloned().collect())
     }
 
+    /// Takes this path apart into the first of `roots` that it lies below, and the rest; all of it is the rest if it lies
+    /// below none.
+    pub fn split_root(&self, roots: &[Self]) -> (Self, Self) {
+        let is_above = |root: &&Self| self.0.starts_with(&root.0);
+        let root = roots.iter().find(is_above).cloned().unwrap_or_default();
+        let rest = Self::new(&self.0[root.0.len()..]);
+        (root, rest)
+    }
+
     /// This path without the first name that stands for a system, and that name.
     pub fn split_system(&self) -> (Self, Option<&str>) {
         match self

@@ -5,6 +5,7 @@
 pub mod aterm;
 mod attr_path;
 mod builders;
+mod check_pattern;
 mod derivation;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -18,6 +19,7 @@ mod version;
 pub use aterm::AtermError;
 pub use attr_path::{AttrPath, AttrPathError};
 pub use builders::{Builders, Machine};
+pub use check_pattern::{CheckPattern, CheckPatternError, Reach};
 pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
 pub use hash::{Hash, base32};
 pub use hex::hex;

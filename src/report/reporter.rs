@@ -113,6 +113,7 @@ impl Reporter {
             counts,
             duration,
             error,
+            allowed,
             ..
         } = &event.kind
         {
@@ -121,6 +122,7 @@ impl Reporter {
                 counts,
                 duration: *duration,
                 error: error.as_deref(),
+                allowed: *allowed,
             })?;
         }
         Ok(())

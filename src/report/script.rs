@@ -99,6 +99,7 @@ impl Script {
             name: name.into(),
             drv_path: drv_path.clone(),
             outputs: BTreeMap::new(),
+            extra: None,
         })
     }
 
@@ -189,6 +190,7 @@ impl Script {
             outputs: BTreeMap::new(),
             cause: None,
             reason: None,
+            allowed: false,
             previous: None,
         })
     }
@@ -240,6 +242,7 @@ impl Script {
             duration,
             exit_code: 1,
             error: error.map(ToOwned::to_owned),
+            allowed: 0,
         })
     }
 }

@@ -267,7 +267,7 @@ impl Desk<'_> {
             let notes = Arc::new(Notes::default());
             let mut log = keep_log.map(|keep_log| keep_log(&start.target));
             let end = builder
-                .obtain(&start.target, start.substitute, &cancel, &mut |note| {
+                .obtain(&start, &cancel, &mut |note| {
                     // Here, since notes of a build that writes too much are dropped on their way.
                     if let (Some(log), StepNote::Line(line)) = (&mut log, &note) {
                         log(line);

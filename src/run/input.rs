@@ -8,6 +8,7 @@ use crate::{
     event::EventKind,
     graph::{Plan, Wanted},
     nix::StorePath,
+    store::BuildLimits,
 };
 
 /// Something the state has to know.
@@ -168,4 +169,6 @@ pub struct Start {
     pub substitute: bool,
     /// How long to wait before it.
     pub delay: Duration,
+    /// How it differs from others.
+    pub limits: BuildLimits,
 }

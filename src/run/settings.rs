@@ -1,8 +1,11 @@
 //! What a run was asked to do.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use crate::{event::Outcome, nix::System};
+use crate::{config::CheckRules, event::Outcome, nix::System};
 
 /// The settings of one run; fixed for its whole life.
 #[derive(Clone, Debug)]
@@ -33,6 +36,10 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Evaluate and plan only.
     pub no_build: bool,
+    /// Options of single checks.
+    pub rules: CheckRules,
+    /// How long a build may take that no rule is about; `None`: for ever.
+    pub timeout: Option<Duration>,
     /// The checks to look at, by their paths below the attribute; `None`: all.
     pub only: Option<HashSet<String>>,
     /// How checks ended the last time, by their paths below the attribute, as far as known.

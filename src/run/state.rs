@@ -58,6 +58,8 @@ pub struct State {
     /// Bytes downloaded, and to download as far as the downloads that began know.
     downloads: (u64, u64),
     counts: Counts,
+    /// How many failures were allowed.
+    allowed: usize,
     /// Steps in a row that ended by losing the daemon for good.
     lost_in_a_row: u32,
     ending: Option<Ending>,
@@ -122,6 +124,7 @@ impl State {
             totals: Totals::default(),
             downloads: (0, 0),
             counts: Counts::default(),
+            allowed: 0,
             lost_in_a_row: 0,
             ending: None,
             by_name: false,
@@ -245,16 +248,13 @@ impl State {
             }),
             Err(EvalError::Cancelled) => {}
             Err(error) => {
-                let exit_code = match error {
-                    EvalError::Infrastructure(_) => 4,
-                    EvalError::Flake(_)
-                    | EvalError::AttributeMissing { .. }
-                    | EvalError::Cancelled => 3,
-                };
+                let exit_code = error.exit_code();
                 let message = error.to_string();
                 let failure = match error {
                     EvalError::Flake(failure) => failure,
                     EvalError::AttributeMissing { .. }
+                    | EvalError::NothingChosen { .. }
+                    | EvalError::Usage(_)
                     | EvalError::Infrastructure(_)
                     | EvalError::Cancelled => EvalFailure {
                         message: message.clone(),

@@ -4,13 +4,10 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{StepEnd, StepNote, reason::concise};
-use crate::{
-    nix::StorePath,
-    store::{
-        Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
-        LogMessage, Meaning, Pool, StoreError, Success,
-    },
+use super::{StepEnd, StepNote, input::Start, reason::concise};
+use crate::store::{
+    Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
+    LogMessage, Meaning, Pool, StoreError, Success,
 };
 
 /// Builds and substitutes by the connections of a pool.
@@ -41,12 +38,11 @@ impl Builder {
     /// the daemon then kills the builder.
     pub async fn obtain(
         &self,
-        target: &StorePath,
-        substitute: bool,
+        start: &Start,
         cancel: &CancellationToken,
         on_note: &mut (dyn FnMut(StepNote) + Send),
     ) -> StepEnd {
-        let attempt = self.attempt(target, substitute, on_note);
+        let attempt = self.attempt(start, on_note);
         tokio::select! {
             biased;
             () = cancel.cancelled() => StepEnd::Cancelled,
@@ -54,16 +50,15 @@ impl Builder {
         }
     }
 
-    async fn attempt(
-        &self,
-        target: &StorePath,
-        substitute: bool,
-        on_note: &mut (dyn FnMut(StepNote) + Send),
-    ) -> StepEnd {
+    async fn attempt(&self, start: &Start, on_note: &mut (dyn FnMut(StepNote) + Send)) -> StepEnd {
+        let (target, substitute) = (&start.target, start.substitute);
         let mut connection = match self.pool.acquire().await {
             Ok(connection) => connection,
             Err(error) => return StepEnd::Unreachable(describe(&error)),
         };
+        if !substitute && let Err(error) = connection.limit_builds(start.limits).await {
+            return end_of_error(&error, substitute);
+        }
         let derived = if substitute {
             DerivedPath::Opaque(target.clone())
         } else {

@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    ClientSettings, LogMessage, ProtocolVersion, StoreAddress, StoreError, Trust,
+    BuildLimits, ClientSettings, LogMessage, ProtocolVersion, StoreAddress, StoreError, Trust,
     frame::Frame,
     handshake::{self, Greeting},
     operation::Operation,
@@ -34,6 +34,8 @@ pub struct Connection {
     writer: WriteHalf,
     greeting: Greeting,
     state: State,
+    settings: ClientSettings,
+    limits: BuildLimits,
 }
 
 /// What a connection is fit for.
@@ -84,6 +86,8 @@ impl Connection {
             writer,
             greeting,
             state: State::Clean,
+            settings: settings.clone(),
+            limits: BuildLimits::default(),
         })
     }
 
@@ -102,6 +106,20 @@ impl Connection {
         self.greeting.trust
     }
 
+    /// Lets the builds that follow differ from others, or no more.
+    pub async fn limit_builds(&mut self, limits: BuildLimits) -> Result<(), StoreError> {
+        if self.limits == limits {
+            return Ok(());
+        }
+        let settings = self.settings.limited(limits);
+        let request = settings.request(self.greeting.version);
+        self.call(Operation::SetOptions, &request, &mut |_| ())
+            .await?
+            .end(())?;
+        self.limits = limits;
+        Ok(())
+    }
+
     /// Closes the connection. Returns when a child that served it is gone, its builders included.
     pub async fn close(self) {
         let Self { reader, writer, .. } = self;
@@ -112,6 +130,8 @@ impl Connection {
     /// Whether every request was answered well, the daemon is still there and sends nothing unasked.
     pub(super) fn is_clean(&self) -> bool {
         self.state == State::Clean
+            // What the machines were before it could not be said again.
+            && !self.limits.is_local
             && !self.reader.has_buffered()
             && self.reader.get_ref().is_silent()
     }

@@ -33,5 +33,5 @@ pub use log_message::LogMessage;
 pub use operation::Missing;
 pub use path_info::PathInfo;
 pub use pool::{Pool, PooledConnection};
-pub use settings::ClientSettings;
+pub use settings::{BuildLimits, ClientSettings};
 pub use version::ProtocolVersion;

@@ -38,6 +38,15 @@ pub struct ClientSettings {
     pub overrides: BTreeMap<String, String>,
 }
 
+/// How some builds differ from all others of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuildLimits {
+    /// How long they may take, in whole seconds; [`Duration::MAX`]: for ever; `None`: as long as all others.
+    pub timeout: Option<Duration>,
+    /// Whether they are built on this machine only.
+    pub is_local: bool,
+}
+
 impl Default for ClientSettings {
     /// One build at a time, going on after failures, substituting, errors only.
     fn default() -> Self {
@@ -57,6 +66,28 @@ impl Default for ClientSettings {
 }
 
 impl ClientSettings {
+    /// These settings with other limits.
+    pub(super) fn limited(&self, limits: BuildLimits) -> Self {
+        let mut settings = self.clone();
+        // What is left out stays as it was set before, so that this has to say it even where there is no limit.
+        let timeout = settings.overrides.entry("timeout".into());
+        let timeout = timeout.or_insert_with(|| "0".into());
+        if let Some(limit) = limits.timeout {
+            let seconds = if limit == Duration::MAX {
+                0
+            } else {
+                limit.as_secs()
+            };
+            *timeout = seconds.to_string();
+        }
+        if limits.is_local {
+            // Every client may say so, trusted or not.
+            settings.overrides.insert("builders".into(), String::new());
+            settings.use_build_hook = false;
+        }
+        settings
+    }
+
     /// The request `SetOptions`, for a daemon that speaks this version.
     pub(super) fn request(&self, version: ProtocolVersion) -> Request {
         let mut overrides = self.overrides.clone();

@@ -15,8 +15,8 @@ use std::{
 
 use nixci::{
     eval::{
-        BoxFuture, BuiltinEvaluator, EvalError, EvalFailure, EvalOptions, EvalRequest, EvalSummary,
-        Evaluated, EvaluatedCheck, Evaluator, RootKeeper,
+        BoxFuture, BuiltinEvaluator, EvalError, EvalFailure, EvalOptions, EvalRequest, EvalScope,
+        EvalSummary, Evaluated, EvaluatedCheck, Evaluator, RootKeeper,
     },
     nix::{Installable, StorePath, System},
 };
@@ -58,6 +58,7 @@ impl<'s> Evaluation<'s> {
             current_system: system,
             workers: 2,
             memory_budget_bytes: 4 << 30,
+            scope: EvalScope::default(),
             options: EvalOptions::default(),
             nix: nix_in(store),
             nix_version: (major, minor),

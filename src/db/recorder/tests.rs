@@ -57,6 +57,7 @@ fn found(check: &str) -> Event {
         name: check.into(),
         drv_path: drv(check),
         outputs: BTreeMap::new(),
+        extra: None,
     })
 }
 
@@ -71,6 +72,7 @@ fn ended(check: &str, outcome: Outcome, cause: Option<&str>) -> Event {
         outputs: BTreeMap::new(),
         cause: cause.map(drv),
         reason: None,
+        allowed: false,
         previous: None,
     })
 }
@@ -105,6 +107,7 @@ fn finished() -> Event {
         duration: Duration::from_secs(7),
         exit_code: 1,
         error: None,
+        allowed: 0,
     })
 }
 

@@ -17,6 +17,8 @@ use crate::{
 pub(super) enum Answer {
     /// A derivation.
     Derivation(DerivationAnswer),
+    /// A derivation that was only glanced at.
+    Glanced,
     /// An attribute set to look into.
     Set {
         /// How many attributes it has.
@@ -58,6 +60,8 @@ pub(super) struct DerivationAnswer {
     name: Option<String>,
     system: Option<String>,
     outputs: BTreeMap<String, Option<String>>,
+    #[serde(default)]
+    extra: Option<serde_json::Value>,
 }
 
 /// A position as `builtins.unsafeGetAttrPos` gives it.
@@ -101,6 +105,7 @@ impl DerivationAnswer {
                 .map(|(name, path)| (name, path.and_then(|path| StorePath::parse(&path).ok())))
                 .collect(),
             drv_path,
+            extra: self.extra,
         })
     }
 }

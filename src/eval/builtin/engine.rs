@@ -14,20 +14,18 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
+    expressions,
     findings::Findings,
     locked_flake::{LockedFlake, Locks},
     root::Root,
     schedule::{Effect, Loss, Schedule, Task},
     worker::{Ended, Report, Worker, WorkerId},
 };
-use crate::{
-    eval::{
-        EvalError, EvalRequest, EvalSummary, LockedSource,
-        budget::{self, Budget},
-        delivery::Delivery,
-        nix_eval_jobs::{JobEvent, Jobs},
-    },
-    nix::AttrPath,
+use crate::eval::{
+    EvalError, EvalRequest, EvalSummary, LockedSource,
+    budget::{self, Budget},
+    delivery::Delivery,
+    nix_eval_jobs::{JobEvent, Jobs},
 };
 
 /// How often the workers' memory is looked at.
@@ -79,7 +77,9 @@ impl<'e, 'd> Engine<'e, 'd> {
         // Beside nix-eval-jobs one is enough to find out names.
         let workers = if jobs.is_some() { 1 } else { request.workers };
         let mut schedule = Schedule::new(workers);
-        schedule.push(Task::evaluate(AttrPath::default()));
+        for root in request.scope.roots() {
+            schedule.push(Task::evaluate(root));
+        }
         let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
         Ok(Self {
             request,
@@ -134,6 +134,9 @@ impl<'e, 'd> Engine<'e, 'd> {
                 self.perform(effect)?;
             }
             if self.schedule.is_finished() && self.jobs.is_none() {
+                if let Some(error) = self.findings.nothing_chosen() {
+                    return Err(error);
+                }
                 let survey = self.findings.survey();
                 if survey.is_empty() {
                     return self.findings.delivery.finish().await;
@@ -146,7 +149,10 @@ impl<'e, 'd> Engine<'e, 'd> {
             tokio::select! {
                 flake = &mut locked, if self.root.is_none() => {
                     // It is sent, whatever happens, unless its task has panicked.
-                    self.open(&flake.unwrap_or(Err(EvalError::Cancelled))?)?;
+                    match flake.unwrap_or(Err(EvalError::Cancelled))? {
+                        Some(flake) => self.open_flake(&flake)?,
+                        None => self.open(Root::of_file(self.request)),
+                    }
                     pause_at = None;
                     warm_up_at = Some(Instant::now() + WARM_UP_AFTER);
                 }
@@ -176,20 +182,25 @@ impl<'e, 'd> Engine<'e, 'd> {
         }
     }
 
-    /// Has the flake locked, as long as the guard lives.
-    fn lock(&mut self) -> (oneshot::Receiver<Result<LockedFlake, EvalError>>, DropGuard) {
+    /// Has the user's expressions read and the flake locked, if it is one, as long as the guard lives.
+    fn lock(
+        &mut self,
+    ) -> (
+        oneshot::Receiver<Result<Option<LockedFlake>, EvalError>>,
+        DropGuard,
+    ) {
         let (locked_tx, locked_rx) = oneshot::channel();
         let (request, stop) = (self.request.clone(), CancellationToken::new());
         let guard = stop.clone().drop_guard();
         self.tasks.spawn(async move {
             // Nobody receives it when the evaluation is over.
-            let _ = locked_tx.send(LockedFlake::read(&request, &stop).await);
+            let _ = locked_tx.send(lock(&request, &stop).await);
         });
         (locked_rx, guard)
     }
 
     /// The flake is locked: workers can look at it now.
-    fn open(&mut self, flake: &LockedFlake) -> Result<(), EvalError> {
+    fn open_flake(&mut self, flake: &LockedFlake) -> Result<(), EvalError> {
         let tree_lock = flake.is_lock_new.then(|| self.tree_lock(flake)).flatten();
         let is_there = |path: &str| Path::new(path).exists();
         let root = Root::new(self.request, flake, tree_lock.as_ref(), is_there)?;
@@ -207,13 +218,16 @@ impl<'e, 'd> Engine<'e, 'd> {
                 && options.reference_lock_file.is_none(),
         });
         self.findings.context.trees.push(flake.path.clone());
+        self.open(root);
+        Ok(())
+    }
+
+    fn open(&mut self, root: Root) {
         for running in self.workers.values() {
-            let asked = &self.request.installable.attribute;
-            running.worker.open(&root.expression, asked);
+            running.worker.open(self.request, &root.expression);
         }
         self.root = Some(root);
         self.schedule.open();
-        Ok(())
     }
 
     /// The lock file that Nix began with; what cannot be read is no lock file.
@@ -229,8 +243,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 let reports = self.reports_tx.clone();
                 let (worker, work) = Worker::start(self.request, self.home.path(), id, reports)?;
                 if let Some(root) = &self.root {
-                    let asked = &self.request.installable.attribute;
-                    worker.open(&root.expression, asked);
+                    worker.open(self.request, &root.expression);
                 }
                 self.tasks.spawn(work);
                 let running = Running {
@@ -241,9 +254,11 @@ impl<'e, 'd> Engine<'e, 'd> {
                 self.workers.insert(id, running);
             }
             Effect::Look(id, paths) => {
+                let task = self.schedule.task(id);
+                let deep = task.is_some_and(|task| !task.is_glance);
                 if let Some(running) = self.workers.get_mut(&id) {
                     running.asked_at = Instant::now();
-                    running.worker.look(&paths);
+                    running.worker.look(&paths, deep);
                 }
             }
             Effect::Stop(id) => self.stop(id),
@@ -395,6 +410,17 @@ impl<'e, 'd> Engine<'e, 'd> {
             None => Ok(()),
         }
     }
+}
+
+async fn lock(
+    request: &EvalRequest,
+    stop: &CancellationToken,
+) -> Result<Option<LockedFlake>, EvalError> {
+    expressions::check(request, stop).await?;
+    if request.scope.file.is_some() {
+        return Ok(None);
+    }
+    LockedFlake::read(request, stop).await.map(Some)
 }
 
 async fn next_event(jobs: &mut Option<Jobs>) -> JobEvent {

@@ -14,13 +14,16 @@ use crate::{
         delivery::Delivery,
         failure::{FailureContext, local_trees},
         nix_eval_jobs::{self, Job, Outcome},
-        selection::{self, Selection},
+        selection::{self, Selection, Wish},
     },
     nix::{AttrPath, System, looks_like_system},
 };
 
 /// How many systems are remembered.
 const SYSTEMS_MAX: usize = 100;
+/// How many names are remembered and shown in place of what no pattern chooses.
+const NAMES_MAX: usize = 1000;
+const NAMES_SHOWN: usize = 20;
 
 /// All that is found in one evaluation.
 pub(super) struct Findings<'e, 'd> {
@@ -28,6 +31,7 @@ pub(super) struct Findings<'e, 'd> {
     pub(super) delivery: &'e mut Delivery<'d>,
     /// What is known about the flake, for error texts.
     pub(super) context: FailureContext,
+    request: &'e EvalRequest,
     asked: &'e AttrPath,
     selection: Selection,
     /// Whether nix-eval-jobs is at work, so that only names are to be found out meanwhile.
@@ -35,6 +39,9 @@ pub(super) struct Findings<'e, 'd> {
     /// Attributes that nix-eval-jobs has evaluated, and such that it may evaluate yet.
     known: HashSet<AttrPath>,
     deferred: BTreeSet<AttrPath>,
+    /// Which patterns have chosen something, and names that there are instead of what the others might mean.
+    has_chosen: BTreeSet<usize>,
+    names: BTreeSet<String>,
     /// How many attributes are evaluated, and how many are known.
     evaluated: usize,
     attributes: usize,
@@ -58,13 +65,16 @@ impl<'e, 'd> Findings<'e, 'd> {
                 trees: local_trees(&request.installable.flake),
                 show_trace: request.options.show_trace,
             },
+            request,
             asked: &request.installable.attribute,
             selection: Selection::new(request),
             is_deferring,
             known: HashSet::new(),
             deferred: BTreeSet::new(),
+            has_chosen: BTreeSet::new(),
+            names: BTreeSet::new(),
             evaluated: 0,
-            attributes: 1,
+            attributes: request.scope.roots().len(),
             others: 0,
             systems: BTreeSet::new(),
             unwanted: BTreeMap::new(),
@@ -84,10 +94,13 @@ impl<'e, 'd> Findings<'e, 'd> {
             Err(error) => Err(self.context.failure(error)),
         };
         let Task {
-            path, is_survey, ..
+            path,
+            is_survey,
+            is_glance,
+            ..
         } = task;
         if is_survey {
-            if let Ok(Answer::Set { count: 1.., .. } | Answer::Derivation(_)) = parsed {
+            if let Ok(Answer::Set { count: 1.., .. } | Answer::Glanced) = parsed {
                 self.add_system(&path, None);
             }
             return Ok(Vec::new());
@@ -109,13 +122,19 @@ impl<'e, 'd> Findings<'e, 'd> {
             }
             Ok(Found::Missing(available)) => {
                 return Err(EvalError::AttributeMissing {
-                    wanted: self.asked.to_string(),
+                    wanted: self.asked.join(&path).to_string(),
                     available,
                 });
             }
             // What was asked for itself: then the evaluation has failed as a whole.
-            Err(failure) if path.is_empty() => return Err(EvalError::Flake(failure)),
+            Err(failure) if self.selection.is_root(&path) => return Err(EvalError::Flake(failure)),
+            // It is no set, as far as that can be known, and itself nobody wants it.
+            Err(_) if is_glance => {
+                self.others += 1;
+                Vec::new()
+            }
             Err(failure) => {
+                self.choose(&path);
                 self.delivery.failed(path, failure);
                 Vec::new()
             }
@@ -160,8 +179,29 @@ impl<'e, 'd> Findings<'e, 'd> {
     fn check(&mut self, check: EvaluatedCheck) {
         self.add_system(&check.path, Some(&check.system));
         if self.selection.wants_derivation(&check.path, &check.system) {
+            self.choose(&check.path);
             self.delivery.check(check);
         }
+    }
+
+    /// Notes which patterns have chosen an attribute.
+    fn choose(&mut self, path: &AttrPath) {
+        if self.has_chosen.len() < self.request.scope.only.len() {
+            self.has_chosen.extend(self.selection.chosen_by(path));
+        }
+    }
+
+    /// The first pattern that had to choose something and did not, when all is evaluated.
+    pub(super) fn nothing_chosen(&self) -> Option<EvalError> {
+        let scope = &self.request.scope;
+        let is_missing = |at: &usize| scope.is_strict && !self.has_chosen.contains(at);
+        let at = (0..scope.only.len()).find(is_missing)?;
+        let mut unwanted = self.unwanted.values();
+        Some(EvalError::NothingChosen {
+            pattern: scope.only[at].to_string(),
+            available: self.names.iter().take(NAMES_SHOWN).cloned().collect(),
+            is_elsewhere: unwanted.any(|path| self.selection.may_choose(at, path)),
+        })
     }
 
     /// nix-eval-jobs has ended: returns what it has not evaluated.
@@ -185,7 +225,10 @@ impl<'e, 'd> Findings<'e, 'd> {
             Answer::Derivation(derivation) => derivation
                 .into_check(path.clone(), &shown)
                 .map(Found::Check),
-            Answer::Set { recurse: false, .. } if selection::may_refuse(path) => Ok(Found::Nothing),
+            Answer::Glanced => Ok(Found::Nothing),
+            Answer::Set { recurse: false, .. } if self.selection.may_refuse(path) => {
+                Ok(Found::Nothing)
+            }
             Answer::Set { .. } if selection::is_too_deep(path) => Err(EvalFailure::new(format!(
                 "`{shown}` is nested too deeply: does a set contain itself?"
             ))),
@@ -204,7 +247,7 @@ impl<'e, 'd> Findings<'e, 'd> {
                     None => EvalFailure::new(message),
                 })
             }
-            Answer::Missing { names } if path.is_empty() => Ok(Found::Missing(names)),
+            Answer::Missing { names } if self.selection.is_root(path) => Ok(Found::Missing(names)),
             Answer::Missing { .. } => Err(EvalFailure::new(format!(
                 "`{shown}` was there and is not any more"
             ))),
@@ -244,17 +287,31 @@ impl<'e, 'd> Findings<'e, 'd> {
             if name == "recurseForDerivations" || self.known.contains(&child) {
                 continue;
             }
-            if self.selection.wants_attribute(path, &name) {
-                self.attributes += 1;
-                if self.is_deferring && selection::may_refuse(&child) {
-                    self.deferred.insert(child);
-                } else {
-                    tasks.push(Task::evaluate(child));
+            if !self.request.scope.only.is_empty()
+                && !looks_like_system(&name)
+                && self.names.len() < NAMES_MAX
+            {
+                self.names.insert(child.split_system().0.to_string());
+            }
+            match self.selection.wish(path, &name) {
+                Wish::All => {
+                    self.attributes += 1;
+                    if self.is_deferring && self.selection.may_refuse(&child) {
+                        self.deferred.insert(child);
+                    } else {
+                        tasks.push(Task::evaluate(child));
+                    }
                 }
-            } else if looks_like_system(&name) && self.unwanted.len() < SYSTEMS_MAX {
-                self.unwanted
-                    .entry(System::of_derivation(&name))
-                    .or_insert(child);
+                Wish::WhatIsInIt => {
+                    self.attributes += 1;
+                    tasks.push(Task::glance(child));
+                }
+                Wish::OtherSystem if self.unwanted.len() < SYSTEMS_MAX => {
+                    self.unwanted
+                        .entry(System::of_derivation(&name))
+                        .or_insert(child);
+                }
+                Wish::OtherSystem | Wish::Nothing => {}
             }
         }
         self.limit_attributes(count)?;

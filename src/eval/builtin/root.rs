@@ -76,6 +76,16 @@ impl Root {
         Ok(Self::call(request, flake, own_tree, tree_lock, is_there))
     }
 
+    /// The value of the file that is asked for in place of a flake.
+    pub(super) fn of_file(request: &EvalRequest) -> Self {
+        let file = request.scope.file.as_ref();
+        let path = file.map_or("", |source| source.file.to_str().unwrap_or_default());
+        Self {
+            expression: format!("k (import {})", text::string(path)),
+            trees: Vec::new(),
+        }
+    }
+
     fn call(
         request: &EvalRequest,
         flake: &LockedFlake,

@@ -12,7 +12,7 @@ use tokio::{io::AsyncWriteExt, process::Command, sync::mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    root, text,
+    expressions, root, text,
     transcript::{Said, Transcript},
 };
 use crate::{
@@ -77,6 +77,7 @@ impl Worker {
             // Not before `repl`, where not every version heeds it; and what the user says comes later and counts.
             .args(purity(request))
             .args(super::common_arguments(request))
+            .args(expressions::search_path(request))
             // The line editor has a history and looks at the terminal.
             .env("XDG_DATA_HOME", home)
             .env("INPUTRC", "/dev/null")
@@ -110,20 +111,21 @@ impl Worker {
         Ok((worker, conversation.run(stop)))
     }
 
-    /// Tells it what to look at, once, before anything else: the flake's outputs, and the attribute below which all
-    /// paths begin.
-    pub(super) fn open(&self, root: &str, prefix: &AttrPath) {
-        let prefix = names(prefix.names());
+    /// Tells it what to look at, once, before anything else: the expression for the flake's outputs or the file's value.
+    pub(super) fn open(&self, request: &EvalRequest, root: &str) {
+        let opening = expressions::opening(request, root);
+        let prefix = names(request.installable.attribute.names());
         let nonce = &self.nonce;
         self.send(format!(
-            "r = {root}\np = {prefix}\n\
-            l = q: builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s r (p ++ q ++ path))) null) null\n"
+            "{opening}p = {prefix}\n\
+             l = deep: q: builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s k a deep r (p ++ q ++ path))) null) null\n"
         ));
     }
 
-    /// Asks what is at these attribute paths below the prefix, one after the other; there is at least one.
-    pub(super) fn look(&self, paths: &[AttrPath]) {
-        self.send(request(paths));
+    /// Asks what is at these attribute paths below the attribute asked for, one after the other; there is at least one.
+    /// `deep`: derivations are evaluated, too.
+    pub(super) fn look(&self, paths: &[AttrPath], deep: bool) {
+        self.send(look_at(paths, deep));
     }
 
     fn send(&self, lines: String) {
@@ -132,19 +134,20 @@ impl Worker {
     }
 }
 
-fn names(names: &[String]) -> String {
+/// Writes names as a list of Nix.
+pub(super) fn names(names: &[String]) -> String {
     text::list(names.iter().map(String::as_str))
 }
 
 /// Asks for these paths. What they have in common is said once, since a worker takes its time for every byte.
-fn request(paths: &[AttrPath]) -> String {
+fn look_at(paths: &[AttrPath], deep: bool) -> String {
     let first = paths.first().map_or(&[][..], AttrPath::names);
     let is_common = |count: &usize| {
         let start = &first[..*count];
         paths.iter().all(|path| path.names().starts_with(start))
     };
     let common = (0..=first.len()).rev().find(is_common).unwrap_or_default();
-    let mut request = format!("l {} [", names(&first[..common]));
+    let mut request = format!("l {deep} {} [", names(&first[..common]));
     for path in paths {
         request.push(' ');
         request.push_str(&names(&path.names()[common..]));

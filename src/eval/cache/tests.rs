@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use super::{CacheKey, CachedEvaluation, EvalCache};
 use crate::{
-    eval::{EvalOptions, EvalRequest, EvaluatedCheck},
+    eval::{EvalOptions, EvalRequest, EvalScope, EvaluatedCheck},
     nix::{AttrPath, Installable, StorePath, System},
 };
 
@@ -13,6 +13,7 @@ fn request() -> EvalRequest {
         current_system: System::parse("x86_64-linux").unwrap(),
         workers: 2,
         memory_budget_bytes: 1 << 30,
+        scope: EvalScope::default(),
         options: EvalOptions::default(),
         nix: PathBuf::from("nix"),
         nix_version: (2, 34),
@@ -76,6 +77,7 @@ fn what_is_kept_comes_back_and_a_broken_entry_does_not() {
             name: "ok".into(),
             system: System::parse("x86_64-linux").unwrap(),
             outputs: BTreeMap::from([("out".into(), None)]),
+            extra: None,
         }],
         warnings: vec![(None, "old".into())],
         systems_available: Vec::new(),

@@ -36,6 +36,7 @@ fn check(name: &str) -> EvaluatedCheck {
         name: name.to_owned(),
         system: System::of_derivation("x86_64-linux"),
         outputs: BTreeMap::new(),
+        extra: None,
     }
 }
 

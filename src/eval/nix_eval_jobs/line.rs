@@ -44,6 +44,8 @@ struct Line {
     system: Option<String>,
     #[serde(default)]
     outputs: BTreeMap<String, Option<String>>,
+    /// What `--apply` gave.
+    extra_value: Option<serde_json::Value>,
     #[serde(default)]
     warnings: Vec<String>,
     #[serde(default)]
@@ -71,6 +73,7 @@ impl Job {
             name,
             system,
             outputs,
+            extra_value: extra,
             warnings,
             traces,
         } = serde_json::from_slice(line)?;
@@ -90,6 +93,7 @@ impl Job {
                     .map(|(name, path)| (name, path.and_then(|path| StorePath::parse(&path).ok())))
                     .collect(),
                 drv_path,
+                extra,
             }),
             (None, None) => return Err(LineError::NoOutcome(path)),
         };

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::{JobEvent, Jobs, NixEvalJobs, Outcome, is_nested, select};
 use crate::{
-    eval::{EvalOptions, EvalRequest},
+    eval::{EvalOptions, EvalRequest, EvalScope},
     nix::{AttrPath, Installable, System},
 };
 
@@ -15,6 +15,7 @@ fn request(installable: &str) -> EvalRequest {
         current_system: System::parse("x86_64-linux").unwrap(),
         workers: 4,
         memory_budget_bytes: 8 << 30,
+        scope: EvalScope::default(),
         options: EvalOptions {
             impure: true,
             nix_options: vec![("a".into(), "b".into())],

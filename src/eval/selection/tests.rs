@@ -1,6 +1,6 @@
-use super::{DEPTH_MAX, Selection, is_too_deep, may_refuse};
+use super::{DEPTH_MAX, Selection, Wish, is_too_deep};
 use crate::{
-    eval::{EvalOptions, EvalRequest},
+    eval::{EvalOptions, EvalRequest, EvalScope},
     nix::{AttrPath, Installable, System},
 };
 
@@ -12,6 +12,7 @@ fn selection(installable: &str, systems: Option<&[&str]>) -> Selection {
         current_system: parse(&"x86_64-linux"),
         workers: 1,
         memory_budget_bytes: 1 << 30,
+        scope: EvalScope::default(),
         options: EvalOptions::default(),
         nix: "nix".into(),
         nix_version: (2, 34),
@@ -25,21 +26,21 @@ fn path(path: &str) -> AttrPath {
 #[test]
 fn the_first_name_that_is_a_system_decides() {
     let one = selection(".#hydraJobs", Some(&["x86_64-linux"]));
-    assert!(one.wants_attribute(&path(""), "x86_64-linux"));
-    assert!(!one.wants_attribute(&path(""), "aarch64-linux"));
-    assert!(one.wants_attribute(&path(""), "tests"));
-    assert!(!one.wants_attribute(&path("tests"), "aarch64-linux"));
-    assert!(one.wants_attribute(&path("x86_64-linux"), "aarch64-linux"));
+    assert_eq!(one.wish(&path(""), "x86_64-linux"), Wish::All);
+    assert_eq!(one.wish(&path(""), "aarch64-linux"), Wish::OtherSystem);
+    assert_eq!(one.wish(&path(""), "tests"), Wish::All);
+    assert_eq!(one.wish(&path("tests"), "aarch64-linux"), Wish::OtherSystem);
+    assert_eq!(one.wish(&path("x86_64-linux"), "aarch64-linux"), Wish::All);
     let all = selection(".#checks", None);
-    assert!(all.wants_attribute(&path(""), "aarch64-linux"));
+    assert_eq!(all.wish(&path(""), "aarch64-linux"), Wish::All);
     let none = selection(".#checks", Some(&[]));
-    assert!(!none.wants_attribute(&path(""), "x86_64-linux"));
+    assert_eq!(none.wish(&path(""), "x86_64-linux"), Wish::OtherSystem);
 }
 
 #[test]
 fn what_is_asked_for_by_a_system_is_wanted() {
     let asked = selection(".#checks.aarch64-linux", Some(&["x86_64-linux"]));
-    assert!(asked.wants_attribute(&path(""), "riscv64-linux"));
+    assert_eq!(asked.wish(&path(""), "riscv64-linux"), Wish::All);
     let system = System::parse("aarch64-linux").unwrap();
     assert!(asked.wants_derivation(&path("a"), &system));
 }
@@ -61,10 +62,11 @@ fn without_a_system_in_the_path_that_of_the_derivation_decides() {
 
 #[test]
 fn only_sets_inside_may_refuse_to_be_looked_into() {
-    assert!(!may_refuse(&path("")));
-    assert!(!may_refuse(&path("x86_64-linux")));
-    assert!(may_refuse(&path("x86_64-linux.group")));
-    assert!(may_refuse(&path("group")));
+    let all = selection(".#checks", None);
+    assert!(!all.may_refuse(&path("")));
+    assert!(!all.may_refuse(&path("x86_64-linux")));
+    assert!(all.may_refuse(&path("x86_64-linux.group")));
+    assert!(all.may_refuse(&path("group")));
 }
 
 #[test]

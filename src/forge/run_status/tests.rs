@@ -57,6 +57,7 @@ fn finished(check: &str, outcome: Outcome, cause: Option<&str>, reason: Option<&
         }),
         reason: reason.map(str::to_owned),
         previous: None,
+        allowed: false,
     })
 }
 
@@ -70,6 +71,7 @@ fn ended(outcome: RunOutcome, all: &[Outcome], error: Option<&str>) -> Event {
         counts,
         duration: Duration::ZERO,
         exit_code: 0,
+        allowed: 0,
         error: error.map(str::to_owned),
     })
 }

@@ -87,6 +87,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 name,
                 drv_path,
                 outputs: BTreeMap::new(),
+                extra: None,
             }
         }),
         (prop::option::of(check()), text(), any::<Option<u32>>()).prop_map(
@@ -183,6 +184,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                     outputs: BTreeMap::new(),
                     cause,
                     reason,
+                    allowed: false,
                     previous: None,
                 }
             }
@@ -242,6 +244,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 duration,
                 exit_code: 0,
                 error,
+                allowed: 0,
             }
         }),
     ]

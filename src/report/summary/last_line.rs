@@ -48,7 +48,16 @@ pub(super) fn last_line(
     }
     if counts.failed() > 0 {
         let kinds = kinds(counts, Outcome::is_failed, Outcome::Failed);
-        let mut text = format!("{} {} failed{kinds}", glyphs.fail, count(counts.failed()));
+        let allowed = match ending.allowed {
+            0 => String::new(),
+            n if n == counts.failed() => ", as it may".to_owned(),
+            n => format!(", {} as it may", count(n)),
+        };
+        let mut text = format!(
+            "{} {} failed{kinds}{allowed}",
+            glyphs.fail,
+            count(counts.failed())
+        );
         let new = counts.failed().saturating_sub(summary.past.failed_before);
         if summary.past.is_known && new > 0 {
             text = format!("{text}, {} new", count(new));
@@ -71,6 +80,7 @@ pub(super) fn last_line(
 fn no_checks(summary: &Summary, options: &ReportOptions) -> String {
     let (none, some) = match options.attribute.as_str() {
         "checks" => ("No checks".to_owned(), "the flake has checks"),
+        "" => ("Nothing to check".to_owned(), "there is something"),
         attribute => (
             format!("Nothing to check in `{}`", harmless(attribute)),
             "it has something",

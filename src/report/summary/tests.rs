@@ -35,6 +35,7 @@ pub(super) fn lines(
         counts,
         duration,
         error,
+        allowed,
         ..
     }) = events.last().map(|event| &event.kind)
     else {
@@ -45,6 +46,7 @@ pub(super) fn lines(
         counts,
         duration: *duration,
         error: error.as_deref(),
+        allowed: *allowed,
     };
     summary.lines(ending, extent, options, styles)
 }

@@ -37,6 +37,8 @@ pub(in crate::report) struct Ending<'a> {
     pub duration: Duration,
     /// Why nothing more could be done.
     pub error: Option<&'a str>,
+    /// How many checks failed that may.
+    pub allowed: usize,
 }
 
 /// How much of a summary is wanted.

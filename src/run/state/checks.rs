@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{Ending, State};
 use crate::{
+    config::CheckOptions,
     eval::{EvalFailure, EvaluatedCheck},
     event::{EventKind, Outcome},
     nix::{AttrPath, StorePath, System},
@@ -29,6 +30,8 @@ pub(super) struct Check {
     /// The steps it waits for: its derivation, or the downloads of its outputs.
     pub(super) steps: Vec<StepId>,
     pub(super) outcome: Option<Outcome>,
+    /// What was said about it beforehand.
+    pub(super) options: CheckOptions,
 }
 
 /// How a check ends.
@@ -67,6 +70,7 @@ impl State {
             outputs: found.outputs,
             steps: Vec::new(),
             outcome: None,
+            options: self.settings.rules.options(&found.path),
         };
         self.emit(EventKind::CheckFound {
             check: check.path.clone(),
@@ -74,6 +78,7 @@ impl State {
             name: check.name.clone(),
             drv_path: found.drv_path.clone(),
             outputs: check.outputs.clone(),
+            extra: found.extra,
         });
         let id = self.add_check(check);
         match self.by_target.get(&found.drv_path).copied() {
@@ -99,6 +104,7 @@ impl State {
             outputs: BTreeMap::new(),
             steps: Vec::new(),
             outcome: None,
+            options: self.settings.rules.options(path),
         });
         self.finish_check(id, CheckEnd::plain(Outcome::EvaluationFailed));
     }
@@ -134,7 +140,13 @@ impl State {
         }
         self.checks[id.0].steps.clone_from(&steps);
         if self.checks[id.0].outcome.is_none() {
+            let own = self.checks[id.0].steps.clone();
             self.want(steps);
+            if self.checks[id.0].options.is_local {
+                for step in own {
+                    self.keep_here(step);
+                }
+            }
             self.finish_check_by_steps(id);
         } else {
             self.unwant(steps);
@@ -197,8 +209,10 @@ impl State {
             return;
         }
         check.outcome = Some(end.outcome);
+        let allowed = check.options.may_fail && is_own_failure(end.outcome);
         self.open_checks -= 1;
         self.counts.add(end.outcome);
+        self.allowed += usize::from(allowed);
         let event = EventKind::CheckFinished {
             check: check.path.clone(),
             system: check.system.clone(),
@@ -209,11 +223,17 @@ impl State {
             outputs: check.outputs.clone(),
             cause: end.cause,
             reason: end.reason,
+            allowed,
             previous: self.settings.previous.get(&check.path).copied(),
         };
         self.emit(event);
-        if end.outcome.is_failed() && self.settings.fail_fast {
+        if end.outcome.is_failed() && !allowed && self.settings.fail_fast {
             self.end(Ending::FailFast);
         }
     }
+}
+
+/// Whether a check failed by what is checked; whoever lets it fail does not mean a lost daemon.
+fn is_own_failure(outcome: Outcome) -> bool {
+    outcome.is_failed() && outcome != Outcome::InfrastructureFailed
 }

@@ -35,7 +35,9 @@ impl State {
         let reason = match &ending {
             Ending::FailFast => "--fail-fast".to_owned(),
             // Why has been told.
-            Ending::Errored { exit_code: 3, .. } => "the flake cannot be evaluated".to_owned(),
+            Ending::Errored {
+                exit_code: 2 | 3, ..
+            } => "the evaluation failed".to_owned(),
             Ending::Errored { message, .. } => message.clone(),
             Ending::Stopped(stop) => stop.as_str().to_owned(),
         };
@@ -82,6 +84,7 @@ impl State {
             duration: now.duration_since(self.began),
             exit_code,
             error,
+            allowed: self.allowed,
         });
         self.effects.push(Effect::Finish(exit_code));
     }
@@ -99,7 +102,7 @@ impl State {
                 (step.is_infrastructure_failure()).then(|| step.reason.clone().unwrap_or_default())
             });
             (RunOutcome::Errored, 4, error)
-        } else if self.counts.failed() > 0
+        } else if self.counts.failed() > self.allowed
             || (self.by_name && self.counts.of(Outcome::Unsupported) > 0)
         {
             (RunOutcome::Failed, 1, None)

@@ -1,8 +1,11 @@
 //! Which step waits for which: linking, ranks, and the way up to the checks.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 
-use super::{State, steps::outcome_above};
+use super::{CheckId, State, steps::outcome_above};
 use crate::{
     event::Outcome,
     graph::{How, PlannedStep},
@@ -10,6 +13,7 @@ use crate::{
         StepId,
         step::{Means, Status, Step},
     },
+    store::BuildLimits,
 };
 
 /// How many names of checks an event about a step carries at most.
@@ -109,20 +113,59 @@ impl State {
         }
     }
 
+    /// The names of the checks that need a step, as far as [`Self::checks_needing`] finds them.
+    pub(super) fn checks_above(&self, id: StepId, detours: usize) -> Vec<String> {
+        let checks = self.checks_needing(id, detours);
+        let names = checks.iter().map(|check| self.checks[check.0].path.clone());
+        names.collect()
+    }
+
+    /// How a build differs from others: it may take as long as the check that may take longest of those that need it, and
+    /// stays on this machine if a check wants it to that it is the step of.
+    pub(super) fn limits(&self, id: StepId) -> BuildLimits {
+        if self.settings.rules.is_empty() {
+            return BuildLimits::default();
+        }
+        let is_local = |check: &CheckId| self.checks[check.0].options.is_local;
+        let limit_of = |check: &CheckId| {
+            let own = self.checks[check.0].options.timeout;
+            own.or(self.settings.timeout).unwrap_or(Duration::MAX)
+        };
+        let checks = self.checks_needing(id, usize::MAX);
+        let longest = checks.iter().map(limit_of).max();
+        let usual = self.settings.timeout.unwrap_or(Duration::MAX);
+        BuildLimits {
+            timeout: longest.filter(|longest| *longest != usual),
+            is_local: self.steps[id.0].checks.iter().any(is_local),
+        }
+    }
+
+    /// Sees to it that a step is built on this machine or not at all.
+    pub(super) fn keep_here(&mut self, id: StepId) {
+        let step = &mut self.steps[id.0];
+        if step.means == Means::Remote && matches!(step.status, Status::Blocked | Status::Ready) {
+            step.reason = Some(format!(
+                "it is to be built on this machine only, which does not build for {}",
+                step.system
+            ));
+            self.finish_step(id, Outcome::Unsupported, None);
+        }
+    }
+
     /// The checks that need a step, at most [`CHECKS_IN_EVENT`]; the search goes through at most `detours` steps that no
     /// check asks for by itself.
-    pub(super) fn checks_above(&self, id: StepId, mut detours: usize) -> Vec<String> {
-        let mut names = Vec::new();
+    fn checks_needing(&self, id: StepId, mut detours: usize) -> Vec<CheckId> {
+        let mut found = Vec::new();
         let mut seen = HashSet::from([id]);
         // The nearest first.
         let mut queue = VecDeque::from([id]);
         while let Some(id) = queue.pop_front() {
             let step = &self.steps[id.0];
             for check in &step.checks {
-                if names.len() == CHECKS_IN_EVENT {
-                    return names;
+                if found.len() == CHECKS_IN_EVENT {
+                    return found;
                 }
-                names.push(self.checks[check.0].path.clone());
+                found.push(*check);
             }
             if step.checks.is_empty() {
                 if detours == 0 {
@@ -132,6 +175,6 @@ impl State {
             }
             queue.extend(step.dependents.iter().filter(|above| seen.insert(**above)));
         }
-        names
+        found
     }
 }

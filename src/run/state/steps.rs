@@ -40,6 +40,7 @@ impl State {
                 let steps = &self.steps;
                 self.ready.take(means, |id| is_ready(steps, id, means))
             } {
+                let limits = self.limits(id);
                 self.running.push(id);
                 let step = &mut self.steps[id.0];
                 step.status = Status::Running;
@@ -60,6 +61,7 @@ impl State {
                     } else {
                         Duration::ZERO
                     },
+                    limits,
                 };
                 self.effects.push(Effect::Start(start));
             }

@@ -17,6 +17,7 @@ use std::{
 
 use super::State;
 use crate::{
+    config::CheckRules,
     eval::{EvalSummary, Evaluated, EvaluatedCheck},
     event::{EventKind, Outcome, RunOutcome},
     graph::{Disposition, How, Plan, PlannedStep},
@@ -51,6 +52,8 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        rules: CheckRules::default(),
+        timeout: None,
         only: None,
         previous: HashMap::new(),
         log_lines: 3,
@@ -186,6 +189,7 @@ fn check(name: &str, drv_name: &str) -> EvaluatedCheck {
         name: drv_name.into(),
         system: System::parse("x86_64-linux").unwrap(),
         outputs: BTreeMap::from([("out".into(), Some(path(drv_name)))]),
+        extra: None,
     }
 }
 

@@ -4,8 +4,8 @@ use tokio::sync::mpsc;
 use super::{Findings, Task};
 use crate::{
     eval::{
-        ATTRIBUTES_MAX, BoxFuture, EvalError, EvalOptions, EvalRequest, Evaluated, RootKeeper,
-        delivery::Delivery, nix_eval_jobs::Job,
+        ATTRIBUTES_MAX, BoxFuture, EvalError, EvalOptions, EvalRequest, EvalScope, Evaluated,
+        RootKeeper, delivery::Delivery, nix_eval_jobs::Job,
     },
     nix::{AttrPath, Installable, StorePath, System},
 };
@@ -26,6 +26,7 @@ fn request(installable: &str) -> EvalRequest {
         current_system: system,
         workers: 1,
         memory_budget_bytes: 1 << 30,
+        scope: EvalScope::default(),
         options: EvalOptions::default(),
         nix: "nix".into(),
         nix_version: (2, 34),

@@ -2,7 +2,7 @@ use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
 use super::{LockedFlake, NixOutput, arguments, refused};
 use crate::{
-    eval::{EvalError, EvalOptions, EvalRequest},
+    eval::{EvalError, EvalOptions, EvalRequest, EvalScope},
     nix::{Installable, System},
 };
 
@@ -13,6 +13,7 @@ fn request() -> EvalRequest {
         current_system: System::parse("x86_64-linux").unwrap(),
         workers: 1,
         memory_budget_bytes: 1 << 30,
+        scope: EvalScope::default(),
         options: EvalOptions {
             impure: true,
             nix_options: vec![("system".into(), "a b".into())],

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{Root, levels, mark_new_inputs};
 use crate::{
     eval::{
-        EvalError, EvalOptions, EvalRequest,
+        EvalError, EvalOptions, EvalRequest, EvalScope,
         builtin::locked_flake::{LockedFlake, Locks},
     },
     nix::{Installable, System},
@@ -18,6 +18,7 @@ fn request(nix_version: (u32, u32)) -> EvalRequest {
         current_system: System::parse("x86_64-linux").unwrap(),
         workers: 1,
         memory_budget_bytes: 1 << 30,
+        scope: EvalScope::default(),
         options: EvalOptions::default(),
         nix: "nix".into(),
         nix_version,

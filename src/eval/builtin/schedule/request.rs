@@ -21,6 +21,8 @@ pub(in crate::eval::builtin) struct Task {
     pub(in crate::eval::builtin) path: AttrPath,
     /// Whether all that is wanted is to know if it is a set with something in it.
     pub(in crate::eval::builtin) is_survey: bool,
+    /// Whether it is wanted only if it is a set, for what is in it: a derivation is not evaluated any further then.
+    pub(in crate::eval::builtin) is_glance: bool,
     /// Whether this is its second and last try.
     pub(in crate::eval::builtin) is_alone: bool,
 }
@@ -31,16 +33,24 @@ impl Task {
         Self {
             path,
             is_survey: false,
+            is_glance: false,
             is_alone: false,
+        }
+    }
+
+    /// Makes the first try at an attribute that is wanted only for what is in it.
+    pub(in crate::eval::builtin) fn glance(path: AttrPath) -> Self {
+        Self {
+            is_glance: true,
+            ..Self::evaluate(path)
         }
     }
 
     /// Makes a question whether there is anything at an attribute.
     pub(in crate::eval::builtin) fn survey(path: AttrPath) -> Self {
         Self {
-            path,
             is_survey: true,
-            is_alone: false,
+            ..Self::glance(path)
         }
     }
 }
@@ -54,11 +64,15 @@ pub(super) struct Request {
     pub(super) is_slow: bool,
 }
 
-/// How many of these make a request of at most `max`.
+/// How many of these make a request of at most `max`. A request is about all of each attribute, or glances at each.
 pub(super) fn request_length(queue: &VecDeque<Task>, max: usize) -> usize {
     let bytes = |task: &Task| task.path.names().iter().map(String::len).sum::<usize>();
     let mut left = REQUEST_BYTES;
+    let first = queue.front();
     let fits = |task: &&Task| {
+        if first.is_some_and(|first| first.is_glance != task.is_glance) {
+            return false;
+        }
         left = left.saturating_sub(bytes(task));
         left > 0
     };
