@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
@@ -176,25 +176,22 @@ async fn run(
         }
         result
     };
-    let mut at_once_rx = hear_signals(signals, stop_tx, wishes.keyboard);
+    let mut at_once_rx = hear_signals(signals, stop_tx, wishes.keyboard, Arc::clone(reporter));
     let code = tokio::select! {
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
         Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
-    if let Some(forge) = forge {
-        tokio::select! {
-            () = forge.finish() => {}
-            _ = &mut at_once_rx => return Ok(code),
+    let rest = async {
+        if let Some(forge) = forge {
+            forge.finish().await;
         }
-    }
-    while lock(reporter).is_read() {
-        tokio::select! {
-            () = wishes.left.notified() => break,
-            // The verdict stands.
-            _ = &mut at_once_rx => break,
-            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
-        }
+        be_read(reporter, &wishes.left).await;
+    };
+    // The verdict stands, whatever signal ends the rest.
+    tokio::select! {
+        () = rest => {}
+        _ = &mut at_once_rx => {}
     }
     Ok(code)
 }
@@ -205,6 +202,7 @@ fn hear_signals(
     mut signals: mpsc::UnboundedReceiver<Stop>,
     stop_tx: mpsc::UnboundedSender<Stop>,
     keyboard: Keyboard,
+    display: SharedReporter,
 ) -> oneshot::Receiver<Stop> {
     let (at_once_tx, at_once_rx) = oneshot::channel();
     tokio::spawn(async move {
@@ -221,11 +219,25 @@ fn hear_signals(
             }
             let _ = at_once_tx.send(stop);
             tokio::time::sleep(AT_ONCE).await;
+            // Whoever holds it cannot write.
+            if let Ok(mut reporter) = display.try_lock() {
+                let _ = reporter.finish();
+            }
             Reporter::restore_terminal();
             std::process::exit(stop.exit_code().into());
         }
     });
     at_once_rx
+}
+
+/// Waits while someone still reads what a run that is over has left.
+async fn be_read(reporter: &SharedReporter, left: &Notify) {
+    while lock(reporter).is_read() {
+        tokio::select! {
+            () = left.notified() => return,
+            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
+        }
+    }
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
@@ -257,6 +269,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        scope: setup.configuration.arguments(),
         logs: memory.log_folder().cloned(),
         nix_version: setup.host.version.numbers,
     }

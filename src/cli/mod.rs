@@ -14,6 +14,7 @@ mod forge_report;
 mod gather;
 mod generate;
 mod history;
+mod init;
 mod keys;
 mod local_flake;
 mod log;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),
