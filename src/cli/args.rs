@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, history::HistoryArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
-    output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
+    diff::DiffArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs,
+    memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -67,6 +67,10 @@ pub(super) enum Command {
     /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
     /// the reason. Builds nothing.
     Why(Box<WhyArgs>),
+    /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
+    ///
+    /// Keeps what is there, unless --force is given. Needs no Nix.
+    Init(InitArgs),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {

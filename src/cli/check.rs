@@ -244,6 +244,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        scope: setup.configuration.arguments(),
         logs: memory.log_folder().cloned(),
         nix_version: setup.host.version.numbers,
     }

@@ -13,6 +13,7 @@ mod failure;
 mod gather;
 mod generate;
 mod history;
+mod init;
 mod keys;
 mod local_flake;
 mod log;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),
