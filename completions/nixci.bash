@@ -97,7 +97,11 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__check)
+<<<<<<< HEAD
             opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --watch --fail-fast --no-build --download --timeout --max-silent-time --format --color --log-lines --no-keys --log --no-fold --stall-timeout --report --report-as --verbose --quiet --help"
+=======
+            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --store --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
+>>>>>>> main
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,6 +192,38 @@ _nixci() {
                     return 0
                     ;;
                 --max-silent-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cachix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --niks3)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gc-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-paths)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -223,7 +259,11 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__config)
+<<<<<<< HEAD
             opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --watch --fail-fast --no-build --download --timeout --max-silent-time --format --color --log-lines --no-keys --log --no-fold --stall-timeout --report --report-as --verbose --quiet --help"
+=======
+            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --store --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
+>>>>>>> main
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -314,6 +354,38 @@ _nixci() {
                     return 0
                     ;;
                 --max-silent-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cachix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --niks3)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gc-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-paths)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -5,9 +5,15 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
+<<<<<<< HEAD
     diff::DiffArgs, forge_report::ForgeArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs,
     log::LogArgs, memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size,
     why::WhyArgs,
+=======
+    diff::DiffArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs,
+    memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs,
+    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
+>>>>>>> main
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -98,7 +104,7 @@ Exit codes:
   1  a check failed, its evaluation included
   2  wrong usage
   3  the flake cannot be evaluated at all
-  4  Nix, its daemon or this machine failed
+  4  Nix, its daemon or this machine failed, or an upload
   129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
 
 /// Options of `nixci check`.
@@ -143,6 +149,18 @@ pub(super) struct CheckArgs {
     /// Stop a build that writes nothing to its log for this long
     #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
     pub(super) max_silent_time: Option<Duration>,
+
+    /// Where builds happen.
+    #[command(flatten)]
+    pub(super) building: StoreArgs,
+
+    /// Where outputs go.
+    #[command(flatten)]
+    pub(super) uploads: UploadArgs,
+
+    /// What it leaves behind.
+    #[command(flatten)]
+    pub(super) results: ResultArgs,
 
     /// How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]
     #[arg(

@@ -21,12 +21,20 @@ mod log;
 mod memory;
 mod named_check;
 mod output;
+mod result_args;
 mod scope_args;
 mod setup;
 mod size;
 mod source_tree;
+mod store_args;
+mod stores;
 mod targets;
+<<<<<<< HEAD
 mod watch;
+=======
+mod upload_args;
+mod uploads;
+>>>>>>> main
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -149,6 +149,8 @@ impl Row {
             | EventKind::StepWaiting { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }
