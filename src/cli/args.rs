@@ -5,15 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-<<<<<<< HEAD
     diff::DiffArgs, forge_report::ForgeArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs,
-    log::LogArgs, memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size,
+    log::LogArgs, memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs,
+    scope_args::ScopeArgs, size::parse_size, store_args::StoreArgs, upload_args::UploadArgs,
     why::WhyArgs,
-=======
-    diff::DiffArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs,
-    memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs,
-    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
->>>>>>> main
 };
 use crate::{config::parse_duration, nix::System};
 

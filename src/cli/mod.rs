@@ -29,12 +29,9 @@ mod source_tree;
 mod store_args;
 mod stores;
 mod targets;
-<<<<<<< HEAD
-mod watch;
-=======
 mod upload_args;
 mod uploads;
->>>>>>> main
+mod watch;
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -123,6 +123,8 @@ impl RunStatuses {
             | EventKind::StepPhase { .. }
             | EventKind::StepWaiting { .. }
             | EventKind::CheckExplained { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
             | EventKind::StepFinished { .. }
