@@ -53,7 +53,7 @@ fn check_remembered(
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
-        only = failed_ones(&previous, &setup.installable)?;
+        only = failed_ones(previous.as_ref(), &setup.installable)?;
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -65,7 +65,7 @@ fn check_remembered(
     let selected = Selected {
         run_id,
         only,
-        previous,
+        previous: previous.unwrap_or_default(),
     };
     let reporter = Reporter::new(
         report_options(args, &setup, memory),
@@ -159,13 +159,7 @@ async fn run(
         }
         let result = lock(reporter).report(event);
         is_read = result.is_ok();
-        // There is nowhere else to tell it.
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            print_error(&format_args!("cannot write the output: {error}"));
-        }
-        result
+        result.inspect_err(say_unwritten)
     };
     let (at_once_tx, mut at_once_rx) = oneshot::channel();
     let (keyboard, display) = (wishes.keyboard, Arc::clone(reporter));
@@ -206,6 +200,13 @@ async fn run(
         }
     }
     Ok(code)
+}
+
+/// There is nowhere else to tell it.
+fn say_unwritten(error: &io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        print_error(&format_args!("cannot write the output: {error}"));
+    }
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {

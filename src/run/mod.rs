@@ -21,7 +21,7 @@ mod worker;
 pub use coordinator::{Evaluate, Ports, Report, coordinate};
 pub use evaluation::{Evaluation, Kept};
 pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
-pub use past::{Expected, KeepLog, KeptLog, Past};
+pub use past::{Expected, KeepLog, KeptLog, LogNote, Past};
 pub use settings::RunSettings;
 pub use signal::stops;
 pub use state::State;
