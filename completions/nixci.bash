@@ -37,6 +37,9 @@ _nixci() {
             nixci,history)
                 cmd="nixci__subcmd__history"
                 ;;
+            nixci,init)
+                cmd="nixci__subcmd__init"
+                ;;
             nixci,log)
                 cmd="nixci__subcmd__log"
                 ;;
@@ -64,6 +67,9 @@ _nixci() {
             nixci__subcmd__help,history)
                 cmd="nixci__subcmd__help__subcmd__history"
                 ;;
+            nixci__subcmd__help,init)
+                cmd="nixci__subcmd__help__subcmd__init"
+                ;;
             nixci__subcmd__help,log)
                 cmd="nixci__subcmd__help__subcmd__log"
                 ;;
@@ -77,7 +83,7 @@ _nixci() {
 
     case "${cmd}" in
         nixci)
-            opts="-h -V --help --version check eval config log history diff why generate help"
+            opts="-h -V --help --version check eval config log history diff why init generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -91,7 +97,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__check)
-            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
+            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --store --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -182,6 +188,38 @@ _nixci() {
                     return 0
                     ;;
                 --max-silent-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cachix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --niks3)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gc-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-paths)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -209,7 +247,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__config)
-            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
+            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --failed --no-history --jobs --fail-fast --no-build --download --timeout --max-silent-time --store --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --no-fold --stall-timeout --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -300,6 +338,38 @@ _nixci() {
                     return 0
                     ;;
                 --max-silent-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copy-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cachix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --niks3)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gc-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out-paths)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -529,7 +599,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help)
-            opts="check eval config log history diff why generate help"
+            opts="check eval config log history diff why init generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -640,6 +710,20 @@ _nixci() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nixci__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nixci__subcmd__help__subcmd__log)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -693,6 +777,28 @@ _nixci() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__init)
+            opts="-h --ci --nixci --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --ci)
+                    COMPREPLY=($(compgen -W "github gitlab gitea forgejo" -- "${cur}"))
+                    return 0
+                    ;;
+                --nixci)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -33,6 +33,7 @@ complete -c nixci -n "__fish_nixci_needs_command" -f -a "log" -d 'Show the log o
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "history" -d 'Show earlier runs, or how a check did in them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "generate" -d 'Write shell completions and man pages below a folder'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
@@ -55,6 +56,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l reference-lock-fil
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l niks3 -d 'Push them to a niks3 server, with the program niks3; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l out-link -d 'Link the outputs of every passed check as PREFIX-CHECK, and PREFIX-CHECK^OUTPUT for others than `out`; what is linked is downloaded and not collected as garbage' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l gc-root -d 'Link them in this folder, as CHECK and CHECK^OUTPUT' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l out-paths -d 'Write the outputs of every passed check to this file, a path a line' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
@@ -77,6 +86,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-history -d 'Rec
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
@@ -132,6 +142,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l reference-lock-fi
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l niks3 -d 'Push them to a niks3 server, with the program niks3; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l out-link -d 'Link the outputs of every passed check as PREFIX-CHECK, and PREFIX-CHECK^OUTPUT for others than `out`; what is linked is downloaded and not collected as garbage' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l gc-root -d 'Link them in this folder, as CHECK and CHECK^OUTPUT' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l out-paths -d 'Write the outputs of every passed check to this file, a path a line' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
@@ -154,6 +172,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-history -d 'Re
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
@@ -229,13 +248,21 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -l impure -d 'Let the e
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand init" -l ci -d 'Write what makes this CI run `nixci check`, too' -r -f -a "github\t'GitHub Actions'
+gitlab\t'GitLab CI/CD'
+gitea\t'Gitea Actions'
+forgejo\t'Forgejo Actions'"
+complete -c nixci -n "__fish_nixci_using_subcommand init" -l nixci -d 'The flake that the CI takes nixci from' -r
+complete -c nixci -n "__fish_nixci_using_subcommand init" -l force -d 'Overwrite what is there'
+complete -c nixci -n "__fish_nixci_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "log" -d 'Show the log of a check of the last run'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why init generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

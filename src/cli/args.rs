@@ -5,8 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, history::HistoryArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
-    output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
+    diff::DiffArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs,
+    memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs,
+    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -67,6 +68,10 @@ pub(super) enum Command {
     /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
     /// the reason. Builds nothing.
     Why(Box<WhyArgs>),
+    /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
+    ///
+    /// Keeps what is there, unless --force is given. Needs no Nix.
+    Init(InitArgs),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {
@@ -93,7 +98,7 @@ Exit codes:
   1  a check failed, its evaluation included
   2  wrong usage
   3  the flake cannot be evaluated at all
-  4  Nix, its daemon or this machine failed
+  4  Nix, its daemon or this machine failed, or an upload
   129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
 
 /// Options of `nixci check`.
@@ -134,6 +139,18 @@ pub(super) struct CheckArgs {
     /// Stop a build that writes nothing to its log for this long
     #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
     pub(super) max_silent_time: Option<Duration>,
+
+    /// Where builds happen.
+    #[command(flatten)]
+    pub(super) building: StoreArgs,
+
+    /// Where outputs go.
+    #[command(flatten)]
+    pub(super) uploads: UploadArgs,
+
+    /// What it leaves behind.
+    #[command(flatten)]
+    pub(super) results: ResultArgs,
 
     /// How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]
     #[arg(

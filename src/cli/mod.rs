@@ -13,17 +13,23 @@ mod failure;
 mod gather;
 mod generate;
 mod history;
+mod init;
 mod keys;
 mod local_flake;
 mod log;
 mod memory;
 mod named_check;
 mod output;
+mod result_args;
 mod scope_args;
 mod setup;
 mod size;
 mod source_tree;
+mod store_args;
+mod stores;
 mod targets;
+mod upload_args;
+mod uploads;
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
@@ -47,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),

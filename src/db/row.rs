@@ -153,6 +153,8 @@ impl Row {
             | EventKind::StepWaiting { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }

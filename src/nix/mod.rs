@@ -13,6 +13,7 @@ mod hash;
 mod hex;
 mod installable;
 mod store_path;
+mod store_url;
 mod system;
 mod version;
 
@@ -25,5 +26,6 @@ pub use hash::{Hash, base32};
 pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use store_path::{StorePath, StorePathError};
+pub use store_url::{StoreUrl, StoreUrlError, is_ssh_host, without_secrets};
 pub use system::{System, SystemError, looks_like_system, system_pattern};
 pub use version::NixVersion;

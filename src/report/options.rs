@@ -53,6 +53,8 @@ pub struct ReportOptions {
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.
     pub attribute: String,
+    /// The arguments of `nixci check` by which these checks are looked at, where flake and attribute do not say it.
+    pub scope: Option<Vec<String>>,
     /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.
     pub logs: Option<LogFolder>,
     /// The version of Nix, as numbers: `(2, 34)`; decides how a derivation is named on its command line.

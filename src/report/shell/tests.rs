@@ -82,4 +82,10 @@ fn a_check_is_named_from_the_flake_on() {
     );
     options.attribute = String::new();
     assert_eq!(run_check(&options, "a.b"), "nixci check '.#a.b'");
+    let scope = [".#checks", "--select", "c: { inherit (c) a; }"];
+    options.scope = Some(scope.map(str::to_owned).to_vec());
+    assert_eq!(
+        run_check(&options, "a.b"),
+        "nixci check '.#checks' --select 'c: { inherit (c) a; }' a.b"
+    );
 }

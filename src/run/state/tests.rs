@@ -8,7 +8,9 @@ mod cancelling;
 mod endings;
 mod estimates;
 mod failures;
+mod rules;
 mod scheduling;
+mod uploads;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,7 +24,7 @@ use crate::{
     event::{EventKind, Outcome, RunOutcome},
     graph::{Disposition, How, Plan, PlannedStep},
     nix::{AttrPath, StorePath, System},
-    run::{Effect, Input, RunSettings, Start, StepEnd, StepId},
+    run::{Effect, Input, RunSettings, Start, StepEnd, StepId, Upload, UploadSettings},
 };
 
 /// A store path with this name.
@@ -57,6 +59,7 @@ fn settings() -> RunSettings {
         only: None,
         previous: HashMap::new(),
         log_lines: 3,
+        uploads: UploadSettings::default(),
     }
 }
 
@@ -68,6 +71,8 @@ struct World {
     /// Attempts that run.
     running: Vec<Start>,
     plans_asked: usize,
+    /// Batches that were sent.
+    uploads: Vec<(usize, Vec<Upload>)>,
     /// Attempts that were told to stop one by one.
     stopped: Vec<StepId>,
     cancelled: bool,
@@ -83,6 +88,7 @@ impl World {
             events: Vec::new(),
             running: Vec::new(),
             plans_asked: 0,
+            uploads: Vec::new(),
             stopped: Vec::new(),
             cancelled: false,
             exit_code: None,
@@ -102,6 +108,10 @@ impl World {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Plan(_) => self.plans_asked += 1,
                 Effect::Start(start) => self.running.push(start),
+                Effect::Upload {
+                    destination,
+                    uploads,
+                } => self.uploads.push((destination, uploads)),
                 Effect::Cancel(step) => self.stopped.push(step),
                 Effect::CancelAll => self.cancelled = true,
                 Effect::Finish(code) => self.exit_code = Some(code),
