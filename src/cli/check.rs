@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    forge_report::ForgeReport,
     keys::take_keys,
     memory::{Memory, failed_ones},
     print_error, print_note,
@@ -21,14 +22,23 @@ use super::{
     source_tree::source_tree,
     stores::Stores,
     targets::named_flake,
+<<<<<<< HEAD
+    watch::watch,
+=======
     uploads::Uploads,
+>>>>>>> main
 };
 use crate::{
     event::{Event, EventKind, Outcome, RunOutcome},
     graph::Planner,
+<<<<<<< HEAD
+    report::{Format, Keyboard, ReportOptions, Reporter, SharedReporter, resolve},
+    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
+=======
     report::{Format, ReportOptions, Reporter, SharedReporter, resolve},
     run::{PooledStore, Ports, RunSettings, State, Stop, UploadSettings, coordinate, stops},
     upload::Destination,
+>>>>>>> main
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
@@ -40,6 +50,9 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    if args.watch {
+        return watch(&args.source);
+    }
     let run_id = uuid::Uuid::now_v7().to_string();
     // First, so that the history is at hand when it is wanted.
     let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
@@ -121,10 +134,14 @@ async fn run(
         previous: selected.previous,
         ..run_settings(args, &setup, &destinations)
     };
+<<<<<<< HEAD
+    let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
+=======
     let planner = Planner::new(
         setup.builders.clone(),
         (args.download || args.results.links()) && !args.no_build,
     );
+>>>>>>> main
     let signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
     let wishes = take_keys(reporter);
@@ -143,9 +160,13 @@ async fn run(
         past: memory.past(),
     };
     let state = State::new(settings, selected.run_id, Instant::now());
+    let mut forge = ForgeReport::start(&args.forge)?;
     let mut is_read = true;
     let mut show = |event: &Event| {
         memory.note(event);
+        if let Some(forge) = &mut forge {
+            forge.observe(event);
+        }
         if !is_read {
             return Ok(());
         }
@@ -153,6 +174,10 @@ async fn run(
         is_read = result.is_ok();
         result.inspect_err(say_unwritten)
     };
+<<<<<<< HEAD
+    let mut at_once_rx = hear_signals(signals, stop_tx, wishes.keyboard, Arc::clone(reporter));
+    let code = tokio::select! {
+=======
     let mut results = Results::default();
     // The end is told when what the run leaves behind is there.
     let mut end = None;
@@ -171,10 +196,59 @@ async fn run(
         signals, stop_tx, at_once_tx, is_lent, display,
     ));
     let mut code = tokio::select! {
+>>>>>>> main
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
         Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
+<<<<<<< HEAD
+    let rest = async {
+        if let Some(forge) = forge {
+            forge.finish().await;
+        }
+        be_read(reporter, &wishes.left).await;
+    };
+    // The verdict stands, whatever signal ends the rest.
+    tokio::select! {
+        () = rest => {}
+        _ = &mut at_once_rx => {}
+    }
+    Ok(code)
+}
+
+/// Passes the first signal to the run, which ends by it; returns what tells of a second one, for which nobody waits.
+/// Apart from the run, which stands still while nobody reads what it writes.
+fn hear_signals(
+    mut signals: mpsc::UnboundedReceiver<Stop>,
+    stop_tx: mpsc::UnboundedSender<Stop>,
+    keyboard: Keyboard,
+    display: SharedReporter,
+) -> oneshot::Receiver<Stop> {
+    let (at_once_tx, at_once_rx) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut is_told = false;
+        while let Some(stop) = signals.recv().await {
+            // Ctrl-C in a pager is meant for that.
+            if stop == Stop::Interrupt && keyboard.is_lent() {
+                continue;
+            }
+            // The first one is carried out by the run, unless that is over.
+            if !is_told && stop_tx.send(stop).is_ok() {
+                is_told = true;
+                continue;
+            }
+            let _ = at_once_tx.send(stop);
+            tokio::time::sleep(AT_ONCE).await;
+            // Whoever holds it cannot write.
+            if let Ok(mut reporter) = display.try_lock() {
+                let _ = reporter.finish();
+            }
+            Reporter::restore_terminal();
+            std::process::exit(stop.exit_code().into());
+        }
+    });
+    at_once_rx
+=======
     if let Some(mut end) = end {
         if let Err(error) = results.leave(&args.results, &stores.pool).await {
             amend(&mut end, &format!("{error:#}"), &mut show);
@@ -191,6 +265,7 @@ async fn run(
     }
     stores.close().await;
     Ok(code)
+>>>>>>> main
 }
 
 /// Waits while someone still reads what a run that is over has left.

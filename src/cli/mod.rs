@@ -10,6 +10,7 @@ mod configuration;
 mod diff;
 mod eval;
 mod failure;
+mod forge_report;
 mod gather;
 mod generate;
 mod history;
@@ -28,8 +29,12 @@ mod source_tree;
 mod store_args;
 mod stores;
 mod targets;
+<<<<<<< HEAD
+mod watch;
+=======
 mod upload_args;
 mod uploads;
+>>>>>>> main
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
