@@ -64,7 +64,7 @@ fn check_remembered(
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
-        only = failed_ones(&previous, &setup.installable)?;
+        only = failed_ones(previous.as_ref(), &setup.installable)?;
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -77,7 +77,7 @@ fn check_remembered(
         destinations,
         run_id,
         only,
-        previous,
+        previous: previous.unwrap_or_default(),
     };
     let reporter = Reporter::new(
         report_options(args, &setup, memory),
@@ -160,13 +160,7 @@ async fn run(
         }
         let result = lock(reporter).report(event);
         is_read = result.is_ok();
-        // There is nowhere else to tell it.
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            print_error(&format_args!("cannot write the output: {error}"));
-        }
-        result
+        result.inspect_err(say_unwritten)
     };
     let mut results = Results::default();
     // The end is told when what the run leaves behind is there.
@@ -302,6 +296,13 @@ fn amend(end: &mut Event, error: &str, show: &mut dyn FnMut(&Event) -> io::Resul
         return;
     };
     (*outcome, *exit_code, *why) = (RunOutcome::Errored, 4, Some(error.to_owned()));
+}
+
+/// There is nowhere else to tell it.
+fn say_unwritten(error: &io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        print_error(&format_args!("cannot write the output: {error}"));
+    }
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
