@@ -29,6 +29,8 @@ complete -c nixci -n "__fish_nixci_needs_command" -s V -l version -d 'Print vers
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "check" -d 'Evaluate the checks of a flake and build them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "eval" -d 'Print what `check` would build, without building'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "history" -d 'Show earlier runs, or how a check did in them'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "why" -d 'Tell what would be built for a check, and why'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "generate" -d 'Write shell completions and man pages below a folder'
@@ -70,6 +72,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d '
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l show-trace -d 'Show the whole trace of an evaluation error'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l failed -d 'Look only at the checks that failed the last time'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
@@ -144,6 +148,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-eval-cache -d 
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l show-trace -d 'Show the whole trace of an evaluation error'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l failed -d 'Look only at the checks that failed the last time'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Download what a substituter offers, even if nothing here needs it'
@@ -152,6 +158,21 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-fold -d 'In th
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s q -l quiet -d 'Show less: failures and the end'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand log" -l flake -d 'The flake whose check it is' -r
+complete -c nixci -n "__fish_nixci_using_subcommand log" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
+always\t'Always'
+never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand log" -s f -l follow -d 'Go on as the build of a run in another terminal does'
+complete -c nixci -n "__fish_nixci_using_subcommand log" -l raw -d 'Write the bytes as the builder wrote them, escape sequences included'
+complete -c nixci -n "__fish_nixci_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nixci -n "__fish_nixci_using_subcommand history" -l flake -d 'The flake whose runs they are' -r
+complete -c nixci -n "__fish_nixci_using_subcommand history" -s n -l limit -d 'How many runs are shown at most' -r
+complete -c nixci -n "__fish_nixci_using_subcommand history" -l format -d 'How the runs are printed' -r -f -a "table\t'A table'
+json\t'A JSON object per run'"
+complete -c nixci -n "__fish_nixci_using_subcommand history" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
+always\t'Always'
+never\t'Never'"
+complete -c nixci -n "__fish_nixci_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l exclude -d 'Leave out the checks that this pattern chooses' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l select -d 'Look at what this Nix function makes of the attribute' -r
@@ -207,10 +228,12 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -l accept-flake-config 
 complete -c nixci -n "__fish_nixci_using_subcommand why" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

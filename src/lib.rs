@@ -8,7 +8,7 @@
 //! | 0 | [`nix`] | vocabulary: store paths, attribute paths, derivations; pure |
 //! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
 //! | 2 | [`eval`], [`store`], [`graph`], [`config`] | flake to checks; the daemon; which step waits for which; Nix's settings |
-//! | 3 | [`run`], [`report`] | the one owner of a run's state; the terminal and the JSON stream |
+//! | 3 | [`run`], [`report`], [`db`] | the one owner of a run's state; the terminal and the JSON stream; what is remembered of runs |
 //! | 6 | [`cli`] | arguments, wiring, exit codes |
 //!
 //! ```text
@@ -21,6 +21,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod db;
 pub mod eval;
 pub mod event;
 pub mod git;

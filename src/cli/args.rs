@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
+    diff::DiffArgs, history::HistoryArgs, log::LogArgs, memory::MemoryArgs, output::OutputArgs,
+    scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -46,6 +47,16 @@ pub(super) enum Command {
     /// Takes the options of `check` and shows what they, the flake's nixci.toml or buildbot-nix.toml and Nix's own
     /// settings come to: a table, or with `--format json` an object.
     Config(Box<CheckArgs>),
+    /// Show the log of a check of the last run
+    ///
+    /// Shows what the check's own build wrote, or that of the dependency by which it failed; an evaluation error where
+    /// there was one. Needs no Nix, unless only the store still has the log.
+    Log(LogArgs),
+    /// Show earlier runs, or how a check did in them
+    ///
+    /// Without CHECK, the newest runs of a flake. With it, the outcomes and durations of that check, newest first. Needs
+    /// no Nix.
+    History(HistoryArgs),
     /// Compare the checks with those of another commit, without building
     ///
     /// Evaluates both and tells which checks are added, gone, or other derivations than at REVISION. A flake that looks
@@ -74,6 +85,7 @@ Examples:
   nixci check .#checks .#devShells         several attributes
   nixci check --file release.nix -A tests  without a flake
   nixci check --systems aarch64-linux      those of another system that a remote builder has
+  nixci check --failed                     only those that failed the last time
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
 
 Exit codes:
@@ -94,6 +106,10 @@ pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
     pub(super) source: SourceArgs,
+
+    /// Earlier runs.
+    #[command(flatten)]
+    pub(super) memory: MemoryArgs,
 
     /// How many builds run on this machine at once [default: Nix's max-jobs if it is set, else the number of cores]
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]

@@ -1,6 +1,7 @@
 //! `nixci check`.
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
     sync::Arc,
@@ -12,12 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
-    print_error,
+    memory::{Memory, failed_ones},
+    print_error, print_note,
     setup::{JOBS_MAX, Setup, cores, runtime},
     source_tree::source_tree,
+    targets::named_flake,
 };
 use crate::{
-    event::Event,
+    event::{Event, Outcome},
     graph::Planner,
     report::{Format, ReportOptions, Reporter, resolve},
     run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
@@ -30,20 +33,63 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let run_id = uuid::Uuid::now_v7().to_string();
+    // First, so that the history is at hand when it is wanted.
+    let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
+    let code = check_remembered(args, run_id, &memory);
+    memory.finish();
+    code
+}
+
+fn check_remembered(
+    args: &CheckArgs,
+    run_id: String,
+    memory: &Memory,
+) -> Result<ExitCode, Failure> {
     let setup = Setup::new(&args.source, args.jobs)?;
+    let previous = memory.verdicts(&setup.installable.attribute);
+    let mut only = None;
+    if args.memory.failed {
+        only = failed_ones(&previous, &setup.installable)?;
+        if only.is_none() {
+            print_note(&format_args!(
+                "no check of {} failed the last time: nothing to do",
+                setup.installable
+            ));
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let selected = Selected {
+        run_id,
+        only,
+        previous,
+    };
     let mut reporter = Reporter::new(
-        report_options(args, &setup),
+        report_options(args, &setup, memory),
         source_tree(setup.local.as_ref()),
     );
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, &mut reporter));
+    let code = runtime.block_on(run(args, setup, selected, memory, &mut reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
     let _ = reporter.finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
 
-async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<u8, Failure> {
+/// What earlier runs say about this one.
+struct Selected {
+    run_id: String,
+    only: Option<HashSet<String>>,
+    previous: HashMap<String, Outcome>,
+}
+
+async fn run(
+    args: &CheckArgs,
+    setup: Setup,
+    selected: Selected,
+    memory: &Memory,
+    reporter: &mut Reporter,
+) -> Result<u8, Failure> {
     let slots = setup.slots();
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
     let substitute_slots = setup.substitute_slots();
@@ -61,7 +107,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         flake: setup.installable.flake.clone(),
         title: setup.title(),
         revision: setup.revision(),
-        attribute: setup.configuration.attributes_shown(),
+        attribute: setup.installable.attribute.to_string(),
         systems: setup.systems.clone().unwrap_or_default(),
         evaluator: setup.evaluator.name().to_owned(),
         nix_version: setup.host.version.text.clone(),
@@ -73,6 +119,8 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         no_build: args.no_build,
         rules: setup.configuration.rules(args.timeout),
         timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
+        only: selected.only,
+        previous: selected.previous,
         log_lines: args.log_lines,
     };
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
@@ -88,10 +136,17 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
         store,
         builder,
         stops: stop_rx,
+        past: memory.past(),
     };
-    let state = State::new(settings, uuid::Uuid::now_v7().to_string(), Instant::now());
+    let state = State::new(settings, selected.run_id, Instant::now());
+    let mut is_read = true;
     let mut report = |event: &Event| {
+        memory.note(event);
+        if !is_read {
+            return Ok(());
+        }
         let result = reporter.report(event);
+        is_read = result.is_ok();
         // There is nowhere else to tell it.
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::BrokenPipe
@@ -120,7 +175,7 @@ async fn run(args: &CheckArgs, setup: Setup, reporter: &mut Reporter) -> Result<
     }
 }
 
-fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
+fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
     let format = match args.format {
         FormatArg::Auto => None,
         FormatArg::Matrix => Some(Format::Matrix),
@@ -148,6 +203,7 @@ fn report_options(args: &CheckArgs, setup: &Setup) -> ReportOptions {
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        logs: memory.log_folder().cloned(),
         nix_version: setup.host.version.numbers,
     }
 }

@@ -116,12 +116,6 @@ impl Configuration {
         }
     }
 
-    /// The attributes for people.
-    pub(super) fn attributes_shown(&self) -> String {
-        let paths = self.attributes.value.iter().map(AttrPath::to_string);
-        paths.collect::<Vec<_>>().join(", ")
-    }
-
     /// How long a build may take: as an option says, or else the files or Nix.
     pub(super) fn timeout(&self, option: Option<Duration>, host: &NixHost) -> Sourced<Duration> {
         let by_nix = || {

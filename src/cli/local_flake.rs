@@ -20,11 +20,16 @@ impl LocalFlake {
     /// Finds the flake a reference such as `.` or `./sub` means: the folder itself, or as Nix does, the nearest one above
     /// it that has a `flake.nix`, within the same checkout. `None` if the reference is of another kind.
     pub(super) fn find(reference: &str) -> Option<Self> {
-        let dir = nearest(&folder(reference)?, |dir| dir.join("flake.nix").exists())?;
+        let dir = Self::dir(reference)?;
         Some(Self {
             checkout: Checkout::find(&dir).ok().flatten(),
             dir,
         })
+    }
+
+    /// The folder of the flake alone, without a look at its checkout.
+    pub(super) fn dir(reference: &str) -> Option<PathBuf> {
+        nearest(&folder(reference)?, |dir| dir.join("flake.nix").exists())
     }
 
     /// The folder of the flake below the top of its checkout; empty: the top itself.

@@ -12,7 +12,11 @@ mod eval;
 mod failure;
 mod gather;
 mod generate;
+mod history;
 mod local_flake;
+mod log;
+mod memory;
+mod named_check;
 mod output;
 mod scope_args;
 mod setup;
@@ -38,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Config(args) => config::config(&args),
+        Command::Log(args) => log::log(&args),
+        Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
         Command::Generate { dir } => generate::generate(&dir)
@@ -45,6 +51,11 @@ pub fn main() -> ExitCode {
             .map_err(Failure::infrastructure),
     };
     result.unwrap_or_else(|failure| failure.report())
+}
+
+/// Prints a sentence on stderr, made harmless.
+fn print_note(message: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{}", harmless(&message.to_string()));
 }
 
 /// Prints an error on stderr, made harmless; without a reader there is nobody to tell.

@@ -67,6 +67,15 @@ impl Targets {
     }
 }
 
+/// The flake that the arguments name, or the file in its place; `.` where they make no sense, which is told elsewhere.
+pub(super) fn named_flake(args: &ScopeArgs) -> String {
+    let flake = || Targets::new(args).ok()?.flake;
+    match &args.file {
+        Some(file) => file.display().to_string(),
+        None => flake().unwrap_or_else(|| ".".to_owned()),
+    }
+}
+
 /// `--arg` or `--argstr` as pairs.
 pub(super) fn named(values: &[String]) -> Result<Vec<(String, String)>, TargetsError> {
     let is_name = |name: &str| {

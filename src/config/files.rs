@@ -8,13 +8,23 @@ use std::{
 
 /// The folder for what can be made again: `$XDG_CACHE_HOME/nixci`, else `~/.cache/nixci`. `None` without a home.
 pub fn cache_dir() -> Option<PathBuf> {
+    own_dir("XDG_CACHE_HOME", ".cache")
+}
+
+/// The folder for what is remembered from run to run: `$XDG_STATE_HOME/nixci`, else `~/.local/state/nixci`. `None`
+/// without a home.
+pub fn state_dir() -> Option<PathBuf> {
+    own_dir("XDG_STATE_HOME", ".local/state")
+}
+
+fn own_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
     let path = |name: &str| {
         env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    path("XDG_CACHE_HOME")
-        .or_else(|| path("HOME").map(|home| home.join(".cache")))
+    path(variable)
+        .or_else(|| path("HOME").map(|home| home.join(below_home)))
         .map(|dir| dir.join("nixci"))
 }
 

@@ -15,7 +15,7 @@ mod repository;
 
 pub use duration::parse_duration;
 pub use fetched_tree::fetched_tree;
-pub use files::{cache_dir, write_file};
+pub use files::{cache_dir, state_dir, write_file};
 pub use flake_config::flake_config;
 pub use machines::parse_machines;
 pub use memory::free_memory_bytes;

@@ -211,6 +211,9 @@ pub enum EventKind {
         /// Whether it failed and may do so: the run does not fail by it.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
         allowed: bool,
+        /// How it ended when it last passed or failed, by the history of earlier runs.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        previous: Option<Outcome>,
     },
     /// Something went wrong that belongs to no check or step, and the run goes on.
     Warned {

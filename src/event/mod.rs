@@ -5,6 +5,7 @@
 
 mod counts;
 mod kind;
+mod log_folder;
 mod outcome;
 mod progress;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use counts::Counts;
 pub use kind::EventKind;
+pub use log_folder::LogFolder;
 pub use outcome::{Outcome, RunOutcome};
 pub use progress::Progress;
 

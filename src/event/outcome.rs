@@ -96,6 +96,13 @@ impl Outcome {
             Self::Cancelled => "cancelled",
         }
     }
+
+    /// The outcome of this name in the JSON form.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -116,4 +123,26 @@ pub enum RunOutcome {
     Cancelled,
     /// It could not be carried out: the evaluation failed as a whole, the daemon was lost.
     Errored,
+}
+
+impl RunOutcome {
+    /// Every outcome of a run.
+    pub const ALL: [Self; 4] = [Self::Passed, Self::Failed, Self::Cancelled, Self::Errored];
+
+    /// The name in the JSON form, such as `passed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Errored => "errored",
+        }
+    }
+
+    /// The outcome of this name in the JSON form.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
 }

@@ -60,6 +60,11 @@ impl StorePath {
         self.base_name().get(HASH_LENGTH + 1..).unwrap_or_default()
     }
 
+    /// The name of what a derivation builds: without `.drv`.
+    pub fn step_name(&self) -> &str {
+        self.name().trim_end_matches(".drv")
+    }
+
     /// Whether this names a derivation.
     pub fn is_derivation(&self) -> bool {
         self.0.ends_with(".drv")

@@ -61,14 +61,18 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             let revision = revision
                 .as_ref()
                 .map_or(String::new(), |revision| format!(" {}", text(revision)));
+            // Empty where several were asked for.
+            let attribute = match attribute.as_str() {
+                "" => String::new(),
+                attribute => format!(": {}", text(attribute)),
+            };
             let evaluator = match evaluator.as_str() {
                 "none" => "from the evaluation cache".to_owned(),
                 name => format!("{}, {}", text(name), counted(*eval_workers, "worker")),
             };
             let rest = format!(
-                "{}{revision}: {} for {} ({evaluator}; {}; Nix {})",
+                "{}{revision}{attribute} for {} ({evaluator}; {}; Nix {})",
                 text(title),
-                text(attribute),
                 list_of_systems(systems),
                 counted(*slots, "slot"),
                 text(nix_version)

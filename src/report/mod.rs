@@ -19,6 +19,7 @@ mod build_log;
 mod ci;
 mod dialect;
 mod format;
+mod history_table;
 mod json;
 mod line;
 mod matrix;
@@ -36,7 +37,8 @@ mod summary;
 mod words;
 
 pub use ci::{Ci, step_summary};
+pub use history_table::{HistoryRow, HistorySign, history_table};
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
-pub use sanitize::harmless;
+pub use sanitize::{harmless, log_text};
 pub use source_tree::{NoSource, SourceTree};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Ci;
+use crate::event::LogFolder;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct ReportOptions {
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.
     pub attribute: String,
+    /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.
+    pub logs: Option<LogFolder>,
     /// The version of Nix, as numbers: `(2, 34)`; decides how a derivation is named on its command line.
     pub nix_version: (u32, u32),
 }

@@ -105,6 +105,22 @@ pub(super) fn log_line(line: &str, color: bool, width: usize, ellipsis: &str) ->
     out.text
 }
 
+/// A whole line of a build's log as it may stand alone in front of a person, or, `for_program`, in a pipe or the log of
+/// a CI: then nothing in it is a command.
+pub fn log_text(line: &str, color: bool, for_program: bool) -> String {
+    let text = log_line(line, color, usize::MAX, "");
+    if !for_program {
+        return text;
+    }
+    let text = without_commands(&text);
+    // What has to stand at the start of a line is kept from there.
+    if text.trim_start().starts_with("::") {
+        format!("| {text}")
+    } else {
+        text
+    }
+}
+
 /// Text that grows until its columns are used up.
 struct Cut<'a> {
     text: String,

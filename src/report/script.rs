@@ -191,6 +191,7 @@ impl Script {
             cause: None,
             reason: None,
             allowed: false,
+            previous: None,
         })
     }
 
@@ -208,6 +209,16 @@ impl Script {
         {
             *cause = by.map(drv);
             *reason = why.map(ToOwned::to_owned);
+        }
+        self
+    }
+
+    /// As told by the last event, a check that ended like this before.
+    pub(super) fn with_previous(mut self, before: Option<Outcome>) -> Self {
+        if let Some(EventKind::CheckFinished { previous, .. }) =
+            self.events.last_mut().map(|event| &mut event.kind)
+        {
+            *previous = before;
         }
         self
     }

@@ -40,14 +40,29 @@ pub(super) fn show_log(drv_path: &StorePath) -> String {
     format!("nix log {}", quote(drv_path.as_str()))
 }
 
-/// Runs one check again. `check` is the attribute path below the attribute asked for, as events have it.
-pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
+/// Shows the whole log of a check, from what this run keeps. `check` as in [`run_check`].
+pub(super) fn show_check_log(options: &ReportOptions, check: &str) -> String {
+    let path = path_of(options, check);
+    let flake = match options.flake.as_str() {
+        "." => String::new(),
+        flake => format!(" --flake {}", quote(flake)),
+    };
+    format!("nixci log {}{flake}", quote(&path))
+}
+
+/// The attribute path of a check below the flake's outputs.
+fn path_of(options: &ReportOptions, check: &str) -> String {
     let dot = if check.is_empty() || options.attribute.is_empty() {
         ""
     } else {
         "."
     };
-    let wanted = format!("{}#{}{dot}{check}", options.flake, options.attribute);
+    format!("{}{dot}{check}", options.attribute)
+}
+
+/// Runs one check again. `check` is the attribute path below the attribute asked for, as events have it.
+pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
+    let wanted = format!("{}#{}", options.flake, path_of(options, check));
     format!("nixci check {}", quote(&wanted))
 }
 

@@ -9,11 +9,7 @@ mod last_line;
 mod noise;
 mod text;
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
-    time::Duration,
-};
+use std::{collections::HashMap, hash::Hash, time::Duration};
 
 pub(super) use text::{Ending, Extent};
 
@@ -40,6 +36,8 @@ struct Checks {
     named: Vec<String>,
     /// How many there are.
     total: usize,
+    /// How many of those that have ended failed before, too.
+    before: usize,
 }
 
 impl Checks {
@@ -99,12 +97,20 @@ impl<K> Default for Causes<K> {
     }
 }
 
+/// Where a cause is kept.
+#[derive(Clone, Copy, Debug, Default)]
+struct Added {
+    /// Its place; `None`: there are too many.
+    at: Option<usize>,
+    is_new: bool,
+}
+
 impl<K: Eq + Hash> Causes<K> {
-    /// Adds a check, or an occurrence without one. Whether the cause is new.
-    fn add(&mut self, cause: K, check: Option<&str>) -> bool {
+    /// Adds a check, or an occurrence without one.
+    fn add(&mut self, cause: K, check: Option<&str>) -> Added {
         let next = self.checks.len();
         if next == CAUSES_MAX && !self.index.contains_key(&cause) {
-            return false;
+            return Added::default();
         }
         let at = *self.index.entry(cause).or_insert(next);
         if at == next {
@@ -114,7 +120,17 @@ impl<K: Eq + Hash> Causes<K> {
             Some(check) => self.checks[at].add(check),
             None => self.checks[at].total += 1,
         }
-        at == next
+        Added {
+            at: Some(at),
+            is_new: at == next,
+        }
+    }
+
+    /// Notes that so many checks of a cause failed before.
+    fn add_before(&mut self, at: Option<usize>, before: usize) {
+        if let Some(checks) = at.and_then(|at| self.checks.get_mut(at)) {
+            checks.before += before;
+        }
     }
 
     fn in_order(&self) -> Vec<(&K, &Checks)> {
@@ -131,6 +147,17 @@ impl<K: Eq + Hash> Causes<K> {
     }
 }
 
+/// How the checks of this run did before, as far as known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Past {
+    /// Whether anything is known.
+    is_known: bool,
+    /// How many failed now and before.
+    failed_before: usize,
+    /// How many failed before and pass now.
+    fixed: usize,
+}
+
 /// What the end has to tell.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
@@ -145,8 +172,9 @@ pub(super) struct Summary {
     mishaps: Causes<(Outcome, String)>,
     unsupported: Causes<String>,
     warnings: Causes<String>,
-    /// The checks whose evaluation failed, as far as told.
-    unevaluated: HashSet<String>,
+    /// The checks whose evaluation failed, as far as told, with the place of the error.
+    unevaluated: HashMap<String, Option<usize>>,
+    past: Past,
     cancelled: Option<String>,
     log_lines: usize,
     kept_bytes: usize,
@@ -178,18 +206,18 @@ impl Summary {
                     line: *line,
                     column: *column,
                 };
-                if let Some(check) = check {
-                    self.unevaluated.insert(check.clone());
-                }
                 let bytes = error.error.len();
-                let is_new = self.evaluation_errors.add(error, check.as_deref());
-                return self.charge(is_new, bytes);
+                let added = self.evaluation_errors.add(error, check.as_deref());
+                if let Some(check) = check {
+                    self.unevaluated.insert(check.clone(), added.at);
+                }
+                return self.charge(added.is_new, bytes);
             }
             EventKind::EvaluationWarning { check, message } => {
                 let message = self.bounded(message.trim());
                 let bytes = message.len();
-                let is_new = self.warnings.add(message, check.as_deref());
-                return self.charge(is_new, bytes);
+                let added = self.warnings.add(message, check.as_deref());
+                return self.charge(added.is_new, bytes);
             }
             EventKind::EvaluationFinished {
                 systems_available, ..
@@ -294,19 +322,29 @@ impl Summary {
             outcome,
             cause,
             reason,
+            previous,
             ..
         } = &event.kind
         else {
             return true;
         };
+        let failed_before = previous.is_some_and(Outcome::is_failed);
+        self.past.is_known |= previous.is_some();
+        self.past.fixed += usize::from(failed_before && outcome.is_passed());
+        let before = usize::from(failed_before && outcome.is_failed());
+        self.past.failed_before += before;
         let reason = reason.as_deref().unwrap_or_default().trim();
         if *outcome == Outcome::Unsupported {
             let reason = self.bounded(reason);
             let bytes = reason.len();
-            let is_new = self.unsupported.add(reason, Some(check));
-            self.charge(is_new, bytes);
+            let added = self.unsupported.add(reason, Some(check));
+            self.charge(added.is_new, bytes);
         }
-        if !outcome.is_failed() || self.unevaluated.contains(check) {
+        if !outcome.is_failed() {
+            return false;
+        }
+        if let Some(at) = self.unevaluated.get(check) {
+            self.evaluation_errors.add_before(*at, before);
             return false;
         }
         let drv_path = cause.as_ref().or(drv_path.as_ref());
@@ -317,9 +355,11 @@ impl Summary {
                 _ => self.bounded(reason),
             };
             let bytes = why.len();
-            let is_new = self.mishaps.add((*outcome, why), Some(check));
-            return self.charge(is_new, bytes);
+            let added = self.mishaps.add((*outcome, why), Some(check));
+            self.mishaps.add_before(added.at, before);
+            return self.charge(added.is_new, bytes);
         };
+        failure.breaks.before += before;
         failure.breaks.name(check);
         failure.ended += 1;
         // The step named the checks known then; while the evaluation goes on there may come more.

@@ -76,7 +76,7 @@ pub(super) fn check_name(check: &str) -> String {
 
 /// The name of a derivation, without `.drv`; harmless by what a store path may hold.
 pub(super) fn step_name(drv_path: &StorePath) -> &str {
-    drv_path.name().trim_end_matches(".drv")
+    drv_path.step_name()
 }
 
 /// Systems as a list; `all systems` if there are none.

@@ -14,7 +14,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Builder, Effect, Input, State, StepEnd, StepId, Stop, input::Start, notes::Notes};
+use super::{
+    Builder, Effect, Expected, Input, KeepLog, Past, State, StepEnd, StepId, StepNote, Stop,
+    input::Start, notes::Notes, past::expectations,
+};
 use crate::{
     eval::{BoxFuture, EvalError, EvalSummary, Evaluated},
     event::{Event, EventKind},
@@ -49,6 +52,8 @@ pub struct Ports {
     pub builder: Builder,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
+    /// Earlier runs; `None`: nothing is known or kept.
+    pub past: Option<Past>,
 }
 
 /// Where events go.
@@ -62,7 +67,7 @@ enum Message {
 }
 
 /// Runs until all is done or stopped. Returns the exit code. All events go to `report`, in order; when it fails because
-/// nobody reads any more, the run ends quietly.
+/// nobody reads any more, the run ends quietly. It is told the rest all the same, and should not fail twice.
 pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
     let Ports {
         evaluate,
@@ -70,7 +75,16 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         store,
         builder,
         mut stops,
+        past,
     } = ports;
+    let (expected, keep_log, mut warnings) = match past {
+        Some(past) => (
+            Some(past.expected),
+            Some(past.keep_log),
+            Some(past.warnings),
+        ),
+        None => (None, None, None),
+    };
     let (evaluated_tx, mut evaluated_rx) = mpsc::channel(EVALUATED_WAITING);
     let (message_tx, mut message_rx) = mpsc::unbounded_channel();
     let cancel = CancellationToken::new();
@@ -92,11 +106,13 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         planner: Arc::new(Mutex::new(planner)),
         store,
         builder,
+        expected,
+        keep_log,
         message_tx,
         cancel,
         give_up_at: None,
         exit_code: None,
-        report: Some(report),
+        report,
     };
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -109,6 +125,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         let give_up_at = desk.give_up_at;
         tokio::select! {
             Some(stop) = stops.recv() => desk.take(Input::Stop(stop), &mut tasks),
+            Some(message) = next(&mut warnings) => desk.take(Input::Warned(message), &mut tasks),
             () = sleep_until(give_up_at.unwrap_or_else(Instant::now).into()), if give_up_at.is_some() => {
                 evaluation.abort();
                 desk.give_up(&mut tasks);
@@ -134,6 +151,11 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
     desk.exit_code.unwrap_or(1)
 }
 
+/// The next warning; nothing ever where there are none.
+async fn next(warnings: &mut Option<mpsc::UnboundedReceiver<String>>) -> Option<String> {
+    warnings.as_mut()?.recv().await
+}
+
 /// The state and what its effects act on.
 struct Desk<'a> {
     began: Instant,
@@ -141,13 +163,14 @@ struct Desk<'a> {
     planner: Arc<Mutex<Planner>>,
     store: Arc<dyn StoreView>,
     builder: Builder,
+    expected: Option<Expected>,
+    keep_log: Option<KeepLog>,
     message_tx: mpsc::UnboundedSender<Message>,
     cancel: CancellationToken,
     /// When to stop waiting for what was told to stop.
     give_up_at: Option<Instant>,
     exit_code: Option<u8>,
-    /// Gone when nobody reads any more.
-    report: Option<Report<'a>>,
+    report: Report<'a>,
 }
 
 impl Desk<'_> {
@@ -182,16 +205,12 @@ impl Desk<'_> {
     }
 
     fn emit(&mut self, kind: EventKind) {
-        let Some(report) = &mut self.report else {
-            return;
-        };
         let event = Event {
             at: Timestamp::now(),
             elapsed: self.began.elapsed(),
             kind,
         };
-        if let Err(error) = report(&event) {
-            self.report = None;
+        if let Err(error) = (self.report)(&event) {
             let input = if error.kind() == io::ErrorKind::BrokenPipe {
                 Input::Stop(Stop::OutputClosed)
             } else {
@@ -203,12 +222,16 @@ impl Desk<'_> {
 
     fn plan(&self, wanted: Vec<Wanted>, tasks: &mut JoinSet<()>) {
         let (planner, store) = (Arc::clone(&self.planner), Arc::clone(&self.store));
-        let message_tx = self.message_tx.clone();
+        let (message_tx, expected) = (self.message_tx.clone(), self.expected.clone());
         tasks.spawn(async move {
-            let mut answer = OnDrop::new(message_tx, || {
+            let mut answer = OnDrop::new(message_tx.clone(), || {
                 Input::Planned(Err("the planner broke down".into()))
             });
             let plan = planner.lock().await.plan(&*store, &wanted).await;
+            if let (Ok(plan), Some(expected)) = (&plan, &expected) {
+                let known = expectations(expected, plan).await;
+                let _ = message_tx.send(Message::Input(known));
+            }
             answer.replace(Input::Planned(plan.map_err(|error| error.to_string())));
         });
     }
@@ -216,6 +239,7 @@ impl Desk<'_> {
     fn start(&self, start: Start, tasks: &mut JoinSet<()>) {
         let (builder, cancel) = (self.builder.clone(), self.cancel.clone());
         let message_tx = self.message_tx.clone();
+        let keep_log = self.keep_log.clone().filter(|_| !start.substitute);
         tasks.spawn(async move {
             let step = start.step;
             let mut ended = OnDrop::new(message_tx.clone(), || {
@@ -226,8 +250,13 @@ impl Desk<'_> {
                 () = tokio::time::sleep(start.delay) => {}
             }
             let notes = Arc::new(Notes::default());
+            let mut log = keep_log.map(|keep_log| keep_log(&start.target));
             let end = builder
                 .obtain(&start, &cancel, &mut |note| {
+                    // Here, since notes of a build that writes too much are dropped on their way.
+                    if let (Some(log), StepNote::Line(line)) = (&mut log, &note) {
+                        log(line);
+                    }
                     if notes.push(note) {
                         let _ = message_tx.send(Message::Noted(step, Arc::clone(&notes)));
                     }

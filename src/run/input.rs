@@ -1,12 +1,13 @@
 //! What the owner of a run is told, and what it wants done.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::StepId;
 use crate::{
     eval::{EvalError, EvalSummary, Evaluated},
     event::EventKind,
     graph::{Plan, Wanted},
+    nix::StorePath,
     store::BuildLimits,
 };
 
@@ -24,6 +25,8 @@ pub enum Input {
         /// Whether the evaluation cache answered.
         cached: bool,
     },
+    /// How long some builds of the plan that comes next took before, by their derivations.
+    Expected(HashMap<StorePath, Duration>),
     /// The answer to [`Effect::Plan`].
     Planned(Result<Plan, String>),
     /// What a running step said since the last time.
@@ -153,7 +156,7 @@ pub struct Start {
     /// The step.
     pub step: StepId,
     /// The derivation to build or the path to download.
-    pub target: crate::nix::StorePath,
+    pub target: StorePath,
     /// Whether to download and not to build.
     pub substitute: bool,
     /// How long to wait before it.

@@ -1,6 +1,6 @@
 //! The steps that wait for a slot, best first.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use super::{StepId, step::Means};
 
@@ -15,8 +15,9 @@ pub(super) struct Ready {
 /// What decides between ready steps; among equals the one that was found first goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Priority {
-    /// How many steps have to follow it on the longest way up: the longest remaining way goes first.
-    pub(super) rank: u32,
+    /// How long it and the steps that have to follow it take on the longest way up: the longest remaining way goes
+    /// first.
+    pub(super) rank: Duration,
     /// How many steps came before it on the longest way from below: where as little remains of two ways, the one that
     /// was longer so far is more likely the one that everything waits for in the end.
     pub(super) depth: u32,
@@ -64,6 +65,22 @@ impl Ready {
                 queue.running += 1;
                 return Some(step);
             }
+        }
+        None
+    }
+
+    /// The priority of the best step that waits. `is_ready` as in [`Self::take`].
+    pub(super) fn best(
+        &mut self,
+        means: Means,
+        is_ready: impl Fn(StepId) -> bool,
+    ) -> Option<Priority> {
+        let heap = &mut self.queue(means).heap;
+        while let Some((priority, Reverse(step))) = heap.peek() {
+            if is_ready(*step) {
+                return Some(*priority);
+            }
+            heap.pop();
         }
         None
     }

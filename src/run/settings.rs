@@ -1,8 +1,11 @@
 //! What a run was asked to do.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use crate::{config::CheckRules, nix::System};
+use crate::{config::CheckRules, event::Outcome, nix::System};
 
 /// The settings of one run; fixed for its whole life.
 #[derive(Clone, Debug)]
@@ -37,6 +40,10 @@ pub struct RunSettings {
     pub rules: CheckRules,
     /// How long a build may take that no rule is about; `None`: for ever.
     pub timeout: Option<Duration>,
+    /// The checks to look at, by their paths below the attribute; `None`: all.
+    pub only: Option<HashSet<String>>,
+    /// How checks ended the last time, by their paths below the attribute, as far as known.
+    pub previous: HashMap<String, Outcome>,
     /// How many of the last lines of a failed build's log are kept.
     pub log_lines: usize,
 }

@@ -2,13 +2,20 @@
 
 mod checks;
 mod ending;
+mod estimate;
 mod links;
 mod steps;
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-pub(super) use self::checks::CheckId;
-use self::checks::{Check, CheckEnd};
+pub(super) use self::{checks::CheckId, estimate::GUESS};
+use self::{
+    checks::{Check, CheckEnd},
+    estimate::Left,
+};
 use super::{
     Effect, Input, RunSettings, StepId, Stop,
     ready::Ready,
@@ -34,6 +41,12 @@ pub struct State {
     /// Steps by their target.
     by_target: HashMap<StorePath, StepId>,
     ready: Ready,
+    /// The steps with a running attempt.
+    running: Vec<StepId>,
+    /// How long builds took before, by their targets: of the plan that comes next.
+    expected: HashMap<StorePath, Duration>,
+    /// The builds to be done on this machine, and on others.
+    left: [Left; 2],
     /// Checks that no plan was asked for yet.
     unplanned: Vec<CheckId>,
     /// Checks whose plan is being made.
@@ -98,6 +111,9 @@ impl State {
             steps: Vec::new(),
             by_target: HashMap::new(),
             ready,
+            running: Vec::new(),
+            expected: HashMap::new(),
+            left: [Left::default(); 2],
             unplanned: Vec::new(),
             planning: Vec::new(),
             evaluation: Evaluation::default(),
@@ -120,6 +136,7 @@ impl State {
             Input::Begin => self.begin(),
             Input::Evaluated(evaluated) => self.evaluated(evaluated),
             Input::EvaluationEnded { result, cached } => self.evaluation_ended(result, cached, now),
+            Input::Expected(expected) => self.expected = expected,
             Input::Planned(Ok(plan)) => self.planned(plan),
             Input::Planned(Err(message)) => {
                 self.planning.clear();
@@ -137,7 +154,7 @@ impl State {
             }),
             Input::Stop(stop) => self.end(Ending::Stopped(stop)),
             Input::Tick => {
-                let progress = self.progress();
+                let progress = self.progress(now);
                 self.emit(EventKind::Ticked { progress });
             }
         }
@@ -159,10 +176,7 @@ impl State {
 
     /// The steps with a running attempt.
     pub fn running(&self) -> Vec<StepId> {
-        (0..self.steps.len())
-            .map(StepId)
-            .filter(|id| self.is_running(*id))
-            .collect()
+        self.running.clone()
     }
 
     fn emit(&mut self, kind: EventKind) {
@@ -322,7 +336,7 @@ impl State {
         }
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&mut self, now: Instant) -> Progress {
         let (downloaded, expected) = self.downloads;
         let building = self.ready.running(Means::Local) + self.ready.running(Means::Remote);
         let downloading = self.ready.running(Means::Substitute);
@@ -336,7 +350,7 @@ impl State {
             downloading,
             downloaded_bytes: downloaded,
             download_bytes: self.totals.download_bytes.max(expected),
-            remaining: None,
+            remaining: self.remaining(now),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ready::Priority, state::CheckId};
+use super::{
+    ready::Priority,
+    state::{CheckId, GUESS},
+};
 use crate::{
     event::Outcome,
     nix::{StorePath, System},
@@ -61,6 +64,10 @@ pub(super) struct Step {
     /// The attempt that runs or ran, from 1.
     pub(super) attempt: u32,
     pub(super) started: Option<Instant>,
+    /// How long it took before, where known.
+    pub(super) expected: Option<Duration>,
+    /// Whether it is among the work that is left.
+    pub(super) is_counted: bool,
     /// How long the last attempt ran.
     pub(super) duration: Duration,
     /// Whether `step_started` was told for this attempt.
@@ -84,7 +91,7 @@ impl Step {
         means: Means,
         log_lines: usize,
     ) -> Self {
-        let name = drv_path.name().trim_end_matches(".drv").to_owned();
+        let name = drv_path.step_name().to_owned();
         Self {
             target,
             drv_path,
@@ -99,6 +106,8 @@ impl Step {
             priority: Priority::default(),
             attempt: 0,
             started: None,
+            expected: None,
+            is_counted: false,
             duration: Duration::ZERO,
             announced: false,
             told: false,
@@ -107,6 +116,14 @@ impl Step {
             log: LogTail::new(log_lines),
             download: (0, 0),
             reason: None,
+        }
+    }
+
+    /// How long it is taken to last. Downloads are not guessed at.
+    pub(super) fn work(&self) -> Duration {
+        match self.means {
+            Means::Local | Means::Remote => self.expected.unwrap_or(GUESS),
+            Means::Substitute => Duration::ZERO,
         }
     }
 

@@ -8,8 +8,9 @@ use crate::support::{
 };
 
 /// The options that make two runs of the same flake look the same.
-const STEADY: [&str; 7] = [
+const STEADY: [&str; 8] = [
     "check",
+    "--no-history",
     "-j",
     "1",
     "--eval-workers",

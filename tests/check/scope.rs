@@ -180,7 +180,7 @@ fn several_attributes_are_one_run() {
             ],
             "Nix {nix}: {run}"
         );
-        assert_eq!(events.one("run_started")["attribute"], "checks, packages");
+        assert_eq!(events.one("run_started")["attribute"], "");
         let again = project.nixci(&["check", "--format", "json", ".#checks", ".#packages", "fmt"]);
         assert_eq!(
             Events::of(&again).one("evaluation_finished")["cached"],

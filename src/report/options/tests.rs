@@ -17,6 +17,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         stall_timeout: Some(Duration::from_secs(300)),
         flake: ".".into(),
         attribute: "checks".into(),
+        logs: None,
         nix_version: (2, 34),
     }
 }

@@ -185,6 +185,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                     cause,
                     reason,
                     allowed: false,
+                    previous: None,
                 }
             }
         ),

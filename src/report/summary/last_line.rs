@@ -40,7 +40,10 @@ pub(super) fn last_line(
     }
     if counts.passed() > 0 {
         let kinds = kinds(counts, Outcome::is_passed, Outcome::Built);
-        let text = format!("{} {} passed{kinds}", glyphs.pass, count(counts.passed()));
+        let mut text = format!("{} {} passed{kinds}", glyphs.pass, count(counts.passed()));
+        if summary.past.fixed > 0 {
+            text = format!("{text}, {} fixed", count(summary.past.fixed));
+        }
         parts.push(paint(&styles.pass, text));
     }
     if counts.failed() > 0 {
@@ -50,11 +53,15 @@ pub(super) fn last_line(
             n if n == counts.failed() => ", as it may".to_owned(),
             n => format!(", {} as it may", count(n)),
         };
-        let text = format!(
+        let mut text = format!(
             "{} {} failed{kinds}{allowed}",
             glyphs.fail,
             count(counts.failed())
         );
+        let new = counts.failed().saturating_sub(summary.past.failed_before);
+        if summary.past.is_known && new > 0 {
+            text = format!("{text}, {} new", count(new));
+        }
         parts.push(paint(&styles.fail, text));
     }
     let others: Vec<_> = counts

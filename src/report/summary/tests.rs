@@ -343,3 +343,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_failed_before_is_told_apart_from_what_is_new() {
+    let failing = |script: Script, check: &str, previous| {
+        let full = format!("{X86}.{check}");
+        let script = script.step_ends(check, Outcome::Failed, 1000, &[&full]);
+        script
+            .check_ends(&full, Outcome::Failed, 1000)
+            .with_previous(previous)
+    };
+    let mut script = Script::start(&[X86]);
+    script = failing(script, "old", Some(Outcome::DependencyFailed));
+    script = failing(script, "fresh", Some(Outcome::Built));
+    script = failing(script, "first", None);
+    script = script
+        .check_ends(&format!("{X86}.mended"), Outcome::Built, 1000)
+        .with_previous(Some(Outcome::TimedOut))
+        .check_ends(&format!("{X86}.fine"), Outcome::Cached, 0)
+        .with_previous(Some(Outcome::Built))
+        .end(RunOutcome::Failed);
+    let text = shown(&script, Extent::Headings);
+    assert_snapshot!(text, @r"
+    ✖ old failed after 1.0s in checkPhase (failed before, too)
+    ✖ fresh failed after 1.0s in checkPhase (new)
+    ✖ first failed after 1.0s in checkPhase (new)
+    ✔ 2 passed (1 built, 1 cached), 1 fixed  ✖ 3 failed, 2 new  in 0.0s
+    ");
+}

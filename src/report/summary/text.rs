@@ -55,6 +55,8 @@ pub(in crate::report) enum Extent {
 /// Lines that are being written.
 struct Text<'a> {
     lines: Vec<String>,
+    /// Whether it is known how checks did before.
+    knows_past: bool,
     options: &'a ReportOptions,
     styles: &'a Styles,
     extent: Extent,
@@ -71,6 +73,7 @@ impl Summary {
     ) -> Vec<String> {
         let mut text = Text {
             lines: Vec::new(),
+            knows_past: self.past.is_known,
             options,
             styles,
             extent,
@@ -200,11 +203,8 @@ impl Text<'_> {
     }
 
     fn evaluation_error(&mut self, error: &EvaluationError, checks: &Checks, excerpt: &[String]) {
-        self.heading(
-            Outcome::EvaluationFailed,
-            &subject(checks),
-            " failed to evaluate",
-        );
+        let rest = format!(" failed to evaluate{}", self.compared(checks));
+        self.heading(Outcome::EvaluationFailed, &subject(checks), &rest);
         if checks.total > 1 && !checks.named.is_empty() {
             self.labelled("breaks", &self.list(checks));
         }
@@ -220,11 +220,12 @@ impl Text<'_> {
 
     fn failure(&mut self, failure: &Failure) {
         let rest = format!(
-            " {} {}{}{}",
+            " {} {}{}{}{}",
             failed_after(failure.outcome),
             duration(failure.duration),
             in_phase(failure.phase.as_deref()),
-            on_machine(&failure.machine)
+            on_machine(&failure.machine),
+            self.compared(&failure.breaks)
         );
         self.heading(failure.outcome, &failure.name, &rest);
         if failure.breaks.total > 0 {
@@ -248,7 +249,11 @@ impl Text<'_> {
             self.labelled("", &shell::run_check(self.options, check));
         }
         if failure.log_lines_before > 0 {
-            self.labelled("full log", &shell::show_log(derivation));
+            let command = match (failure.breaks.named.first(), &self.options.logs) {
+                (Some(check), Some(_)) => shell::show_check_log(self.options, check),
+                (None, _) | (_, None) => shell::show_log(derivation),
+            };
+            self.labelled("full log", &command);
         }
     }
 
@@ -267,7 +272,8 @@ impl Text<'_> {
     }
 
     fn mishap(&mut self, outcome: Outcome, why: &str, checks: &Checks) {
-        self.heading(outcome, &subject(checks), &format!(": {}", spoken(outcome)));
+        let rest = format!(": {}{}", spoken(outcome), self.compared(checks));
+        self.heading(outcome, &subject(checks), &rest);
         if checks.total > 1 {
             self.labelled("breaks", &self.list(checks));
         }
@@ -286,6 +292,25 @@ impl Text<'_> {
             &format!(": {}", harmless(first)),
         );
         self.quoted(lines);
+    }
+
+    /// Tells what failed before, too, from what is new.
+    fn compared(&self, checks: &Checks) -> String {
+        let new = checks.total.saturating_sub(checks.before);
+        if !self.knows_past || checks.named.is_empty() {
+            String::new()
+        } else if new == 0 {
+            paint(&self.styles.dim, " (failed before, too)")
+        } else if checks.before == 0 {
+            paint(&self.styles.notice, " (new)")
+        } else {
+            let text = format!(
+                " (new for {} of {})",
+                count(new),
+                counted(checks.total, "check")
+            );
+            paint(&self.styles.notice, text)
+        }
     }
 
     /// The checks of a cause by name, and how many more there are.

@@ -57,6 +57,9 @@ impl CheckEnd {
 
 impl State {
     pub(super) fn check_found(&mut self, found: EvaluatedCheck) {
+        if !self.is_wanted(&found.path) {
+            return;
+        }
         self.by_name |= found.path.is_empty();
         let (name, system) = self.name_and_system(&found.path);
         let check = Check {
@@ -85,6 +88,9 @@ impl State {
     }
 
     pub(super) fn check_not_evaluated(&mut self, path: &AttrPath, failure: EvalFailure) {
+        if !self.is_wanted(path) {
+            return;
+        }
         self.by_name |= path.is_empty();
         self.evaluation.failed += 1;
         let (name, system) = self.name_and_system(path);
@@ -101,6 +107,11 @@ impl State {
             options: self.settings.rules.options(path),
         });
         self.finish_check(id, CheckEnd::plain(Outcome::EvaluationFailed));
+    }
+
+    fn is_wanted(&self, path: &AttrPath) -> bool {
+        let only = self.settings.only.as_ref();
+        only.is_none_or(|only| only.contains(&path.to_string()))
     }
 
     /// The row and, where its path or the attribute names one, the system of a check.
@@ -207,6 +218,7 @@ impl State {
             cause: end.cause,
             reason: end.reason,
             allowed,
+            previous: self.settings.previous.get(&check.path).copied(),
         };
         self.emit(event);
         if end.outcome.is_failed() && !allowed && self.settings.fail_fast {

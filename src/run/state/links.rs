@@ -44,6 +44,8 @@ impl State {
             .iter()
             .map(|input| self.steps[input.0].priority.depth + 1);
         step.priority.depth = below.max().unwrap_or(0);
+        step.expected = self.expected.remove(&planned.target);
+        step.priority.rank = step.work();
         self.by_target.insert(planned.target, id);
         self.steps.push(step);
         if let How::Unsupported { reason } = planned.how {
@@ -51,6 +53,7 @@ impl State {
             self.finish_step(id, Outcome::Unsupported, None);
             return;
         }
+        self.count_in(id);
         match means {
             Means::Substitute => self.totals.to_substitute += 1,
             Means::Local | Means::Remote => self.totals.to_build += 1,
@@ -83,10 +86,11 @@ impl State {
                 if self.steps[id.0].is_done() {
                     continue;
                 }
-                let rank = self.steps[id.0].priority.rank + 1;
+                let above = self.steps[id.0].priority.rank;
                 for at in 0..self.steps[id.0].inputs.len() {
                     let input = self.steps[id.0].inputs[at];
                     let step = &mut self.steps[input.0];
+                    let rank = above + step.work();
                     if step.priority.rank >= rank || step.is_done() {
                         continue;
                     }

@@ -11,7 +11,7 @@ use crate::{
     run::{
         Effect, StepEnd, StepId, StepNote,
         input::Start,
-        step::{Means, Status},
+        step::{Means, Status, Step},
     },
 };
 
@@ -38,11 +38,10 @@ impl State {
         for means in [Means::Substitute, Means::Local, Means::Remote] {
             while let Some(id) = {
                 let steps = &self.steps;
-                self.ready.take(means, |id| {
-                    steps[id.0].status == Status::Ready && steps[id.0].means == means
-                })
+                self.ready.take(means, |id| is_ready(steps, id, means))
             } {
                 let limits = self.limits(id);
+                self.running.push(id);
                 let step = &mut self.steps[id.0];
                 step.status = Status::Running;
                 step.attempt += 1;
@@ -148,7 +147,7 @@ impl State {
             system: step.system.clone(),
             machine: step.machine.clone(),
             substitute: step.means == Means::Substitute,
-            expected: None,
+            expected: step.expected,
             checks,
         };
         self.emit(event);
@@ -159,6 +158,7 @@ impl State {
             return;
         }
         self.ready.give_back(self.steps[id.0].means);
+        self.running.retain(|running| *running != id);
         let step = &mut self.steps[id.0];
         step.duration = step
             .started
@@ -192,6 +192,7 @@ impl State {
                 // The substituter broke its promise: the derivation is built instead, with all it needs.
                 step.means = Means::Local;
                 step.attempt = 0;
+                self.count_in(id);
                 return self.try_again(id, reason);
             }
             StepEnd::Transient(reason) | StepEnd::Lost(reason) | StepEnd::Unreachable(reason)
@@ -301,6 +302,7 @@ impl State {
     }
 
     fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
+        self.count_out(id);
         let step = &mut self.steps[id.0];
         step.status = Status::Done(outcome, cause);
         step.inputs = Vec::new();
@@ -312,6 +314,11 @@ impl State {
             self.finish_check_by_steps(check);
         }
     }
+}
+
+/// Whether a step waits for a slot of this kind.
+pub(super) fn is_ready(steps: &[Step], id: StepId, means: Means) -> bool {
+    steps[id.0].status == Status::Ready && steps[id.0].means == means
 }
 
 /// What the end of a step means for a step above it.

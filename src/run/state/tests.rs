@@ -5,10 +5,14 @@
 )]
 
 mod endings;
+mod estimates;
 mod failures;
 mod scheduling;
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Instant,
+};
 
 use super::State;
 use crate::{
@@ -49,6 +53,8 @@ fn settings() -> RunSettings {
         no_build: false,
         rules: CheckRules::default(),
         timeout: None,
+        only: None,
+        previous: HashMap::new(),
         log_lines: 3,
     }
 }

@@ -1,0 +1,273 @@
+//! Writes what builds say into files, on a thread of its own.
+//!
+//! A build's line is only copied into memory here; the thread appends what has gathered to the files ten times a second,
+//! so that whoever reads them sees a build go on. A disk that is slow, full or not there costs lines, never time.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::{self, Write},
+    mem,
+    path::PathBuf,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::Warn;
+use crate::{event::LogFolder, nix::StorePath};
+
+/// How often the files are written.
+const DELAY: Duration = Duration::from_millis(100);
+/// How much may wait for the disk, in bytes, all builds together.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+/// How much is worth not waiting for the next time, in bytes.
+const WAITING_BYTES_MANY: usize = 1 << 20;
+/// How much of one build's log is kept, in bytes.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+/// How much of all logs of a run is kept, in bytes.
+const RUN_BYTES_MAX: u64 = 1 << 30;
+
+/// Writes the logs of one run.
+pub struct LogWriter {
+    desk: Arc<Desk>,
+    thread: Option<JoinHandle<()>>,
+    next: AtomicU64,
+}
+
+#[derive(Default)]
+struct Desk {
+    inbox: Mutex<Inbox>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Inbox {
+    /// What gathered since the thread looked last, by attempt.
+    logs: HashMap<u64, Gathered>,
+    bytes: usize,
+    is_last: bool,
+    /// Nobody takes anything out any more.
+    is_closed: bool,
+}
+
+/// What one attempt at a build said since the thread looked last.
+struct Gathered {
+    drv_path: StorePath,
+    text: Vec<u8>,
+    /// Lines for which there was no room.
+    dropped: u64,
+    is_over: bool,
+}
+
+impl Desk {
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogWriter {
+    /// Starts the thread. Folder and files are made when there is something to write.
+    pub fn start(folder: LogFolder, warn: &Warn) -> Self {
+        let desk = Arc::new(Desk::default());
+        let files = Files {
+            folder,
+            open: HashMap::new(),
+            bytes: 0,
+        };
+        let thread = {
+            let (desk, warn) = (Arc::clone(&desk), Arc::clone(warn));
+            thread::Builder::new()
+                .name("nixci-logs".into())
+                .spawn(move || write_all(&desk, files, &warn))
+        };
+        if let Err(error) = &thread {
+            desk.inbox().is_closed = true;
+            warn(format!("no logs are kept: no thread: {error}"));
+        }
+        Self {
+            desk,
+            thread: thread.ok(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// Begins the log of an attempt at a build: in place of what an earlier attempt said.
+    pub fn begin(&self, drv_path: &StorePath) -> LogSink {
+        LogSink {
+            desk: Arc::clone(&self.desk),
+            attempt: self.next.fetch_add(1, Ordering::Relaxed),
+            drv_path: drv_path.clone(),
+            has_lines: false,
+        }
+    }
+
+    /// Writes what is left, and ends.
+    pub fn finish(&mut self) {
+        self.desk.inbox().is_last = true;
+        self.desk.arrived.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes the lines of one attempt at a build. The log is whole when it is dropped.
+pub struct LogSink {
+    desk: Arc<Desk>,
+    attempt: u64,
+    drv_path: StorePath,
+    has_lines: bool,
+}
+
+impl LogSink {
+    /// Adds a line, which has no end of its own.
+    pub fn line(&mut self, line: &str) {
+        self.has_lines = true;
+        self.gather(|log, room| {
+            if line.len() < room {
+                log.text.extend_from_slice(line.as_bytes());
+                log.text.push(b'\n');
+                line.len() + 1
+            } else {
+                log.dropped += 1;
+                0
+            }
+        });
+    }
+
+    fn gather(&self, add: impl FnOnce(&mut Gathered, usize) -> usize) {
+        let mut inbox = self.desk.inbox();
+        if inbox.is_closed {
+            return;
+        }
+        let (was_empty, before) = (inbox.logs.is_empty(), inbox.bytes);
+        let log = inbox.logs.entry(self.attempt).or_insert_with(|| Gathered {
+            drv_path: self.drv_path.clone(),
+            text: Vec::new(),
+            dropped: 0,
+            is_over: false,
+        });
+        let after = before + add(log, WAITING_BYTES_MAX - before);
+        inbox.bytes = after;
+        if was_empty || (before < WAITING_BYTES_MANY && after >= WAITING_BYTES_MANY) {
+            self.desk.arrived.notify_one();
+        }
+    }
+}
+
+impl Drop for LogSink {
+    fn drop(&mut self) {
+        if self.has_lines {
+            self.gather(|log, _| {
+                log.is_over = true;
+                0
+            });
+        }
+    }
+}
+
+fn write_all(desk: &Desk, mut files: Files, warn: &Warn) {
+    loop {
+        let mut inbox = desk.inbox();
+        while inbox.logs.is_empty() && !inbox.is_last {
+            let woken = desk.arrived.wait(inbox);
+            inbox = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        if inbox.bytes < WAITING_BYTES_MANY && !inbox.is_last {
+            let woken = desk.arrived.wait_timeout(inbox, DELAY);
+            inbox = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        inbox.bytes = 0;
+        let gathered = mem::take(&mut inbox.logs);
+        let is_last = inbox.is_last;
+        drop(inbox);
+        for (attempt, log) in gathered {
+            if let Err(error) = files.append(attempt, &log) {
+                let folder = files.folder.path().display();
+                warn(format!(
+                    "the logs of builds are not kept below {folder}: {error}"
+                ));
+                *desk.inbox() = Inbox {
+                    is_closed: true,
+                    ..Inbox::default()
+                };
+                return;
+            }
+        }
+        if is_last {
+            return;
+        }
+    }
+}
+
+/// The files of attempts that go on.
+struct Files {
+    folder: LogFolder,
+    open: HashMap<u64, Log>,
+    /// Bytes written in all.
+    bytes: u64,
+}
+
+struct Log {
+    file: File,
+    bytes: u64,
+    is_full: bool,
+}
+
+impl Files {
+    fn append(&mut self, attempt: u64, gathered: &Gathered) -> io::Result<()> {
+        let log = match self.open.entry(attempt) {
+            std::collections::hash_map::Entry::Occupied(log) => log.into_mut(),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                let path = self.folder.file(&gathered.drv_path);
+                place.insert(Log {
+                    file: create(&path, self.folder.path())?,
+                    bytes: 0,
+                    is_full: false,
+                })
+            }
+        };
+        if !log.is_full {
+            let room = (LOG_BYTES_MAX - log.bytes).min(RUN_BYTES_MAX.saturating_sub(self.bytes));
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let mut text = gathered.text.as_slice();
+            if text.len() > room {
+                // Whole lines only.
+                let end = text[..room].iter().rposition(|b| *b == b'\n');
+                text = &text[..end.map_or(0, |end| end + 1)];
+                log.is_full = true;
+            }
+            log.file.write_all(text)?;
+            log.bytes += text.len() as u64;
+            self.bytes += text.len() as u64;
+            if log.is_full {
+                log.file
+                    .write_all(b"[nixci] the rest of this log was too long to be kept\n")?;
+            } else if gathered.dropped > 0 {
+                let dropped = gathered.dropped;
+                writeln!(log.file, "[nixci] {dropped} lines came too fast to be kept")?;
+            }
+        }
+        if gathered.is_over {
+            self.open.remove(&attempt);
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &PathBuf, folder: &std::path::Path) -> io::Result<File> {
+    match File::create(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            File::create(path)
+        }
+        file => file,
+    }
+}
+
+#[cfg(test)]
+mod tests;
