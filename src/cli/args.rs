@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, history::HistoryArgs, log::LogArgs, memory::MemoryArgs, output::OutputArgs,
-    scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
+    diff::DiffArgs, flake_check_args::FlakeCheckArgs, history::HistoryArgs, log::LogArgs,
+    memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -106,6 +106,10 @@ pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
     pub(super) source: SourceArgs,
+
+    /// What else is looked at.
+    #[command(flatten)]
+    pub(super) flake_check: FlakeCheckArgs,
 
     /// Earlier runs.
     #[command(flatten)]

@@ -46,7 +46,7 @@ fn check_remembered(
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source, args.jobs)?;
+    let setup = Setup::of_run(args)?;
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
@@ -117,6 +117,7 @@ async fn run(
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        flake_check: setup.request.scope.flake_check,
         rules: setup.configuration.rules(args.timeout),
         timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
         only: selected.only,

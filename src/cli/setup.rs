@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Failure,
-    args::{EvaluatorArg, SourceArgs},
+    args::{CheckArgs, EvaluatorArg, SourceArgs},
     configuration::{Configuration, SystemsWanted},
     local_flake::LocalFlake,
 };
@@ -43,17 +43,29 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
-    pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
-        Self::of(args, jobs, None)
+    /// Finds out all of it for a run: how many builds there are at once is for the command line to say, whatever Nix is
+    /// set to.
+    pub(super) fn of_run(args: &CheckArgs) -> Result<Self, Failure> {
+        let flake_check = args.flake_check.flake_check;
+        Self::of(&args.source, args.jobs, None, flake_check)
+    }
+
+    /// Finds out all of it.
+    pub(super) fn new(args: &SourceArgs) -> Result<Self, Failure> {
+        Self::of(args, None, None, false)
     }
 
     /// Finds out the same of another flake: what is looked at is what is configured now.
     pub(super) fn at(args: &SourceArgs, flake: String) -> Result<Self, Failure> {
-        Self::of(args, None, Some(flake))
+        Self::of(args, None, Some(flake), false)
     }
 
-    fn of(args: &SourceArgs, jobs: Option<usize>, flake: Option<String>) -> Result<Self, Failure> {
+    fn of(
+        args: &SourceArgs,
+        jobs: Option<usize>,
+        flake: Option<String>,
+        flake_check: bool,
+    ) -> Result<Self, Failure> {
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
@@ -63,6 +75,9 @@ impl Setup {
         let mut configuration = Configuration::new(args, &host)?;
         if let Some(flake) = flake {
             configuration.flake.value = flake;
+        }
+        if flake_check {
+            configuration.look_at_all_outputs();
         }
         let installable = configuration.installable();
         let is_flake = configuration.scope.file.is_none();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, Outcome, Progress, RunOutcome, milliseconds, optional_milliseconds};
-use crate::nix::{StorePath, System};
+use crate::nix::{OutputKind, StorePath, System};
 
 /// What happened, in the past tense.
 ///
@@ -195,6 +195,9 @@ pub enum EventKind {
         /// Its derivation; absent where its evaluation failed.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         drv_path: Option<StorePath>,
+        /// What it is; only where all outputs of the flake are looked at.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        kind: Option<OutputKind>,
         /// How it ended.
         outcome: Outcome,
         /// How long its own step ran.

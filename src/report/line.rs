@@ -284,6 +284,7 @@ fn step_ending(outcome: Outcome) -> (Weight, &'static str) {
         Outcome::InfrastructureFailed => (Weight::Failure, "LOST"),
         Outcome::Cached => (Weight::Detail, "Cached"),
         Outcome::DependencyFailed
+        | Outcome::Evaluated
         | Outcome::EvaluationFailed
         | Outcome::Unsupported
         | Outcome::Skipped

@@ -387,6 +387,7 @@ pub(super) fn failed_after(outcome: Outcome) -> &'static str {
         | Outcome::Built
         | Outcome::Substituted
         | Outcome::Cached
+        | Outcome::Evaluated
         | Outcome::DependencyFailed
         | Outcome::EvaluationFailed
         | Outcome::Unsupported

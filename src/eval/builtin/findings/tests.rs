@@ -91,6 +91,7 @@ impl Answers<'_> {
         while let Ok(evaluated) = found_rx.try_recv() {
             match evaluated {
                 Evaluated::Check(check) => sent.push(check.path.to_string()),
+                Evaluated::Output(output) => sent.push(format!("{} fits", output.path)),
                 Evaluated::Failed { path, error } => {
                     sent.push(format!("{path}: {}", error.message));
                 }
@@ -262,7 +263,7 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
                 evaluated,
                 attributes,
             } => last = (evaluated, attributes),
-            Evaluated::Check(_) => {}
+            Evaluated::Check(_) | Evaluated::Output(_) => {}
         }
     }
     assert_eq!(failed, ["1", "2", "3", "4"]);
