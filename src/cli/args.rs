@@ -5,8 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, flake_check_args::FlakeCheckArgs, history::HistoryArgs, log::LogArgs,
-    memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size, why::WhyArgs,
+    diff::DiffArgs, flake_check_args::FlakeCheckArgs, history::HistoryArgs, keys::KeysArgs,
+    log::LogArgs, memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size,
+    why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -162,6 +163,10 @@ pub(super) struct CheckArgs {
     /// How many of the last lines of a failed build's log are shown
     #[arg(long, value_name = "N", default_value_t = 25, help_heading = "Output", value_parser = at_most_ten_thousand(0))]
     pub(super) log_lines: usize,
+
+    /// Keys.
+    #[command(flatten)]
+    pub(super) keys: KeysArgs,
 
     /// With `--format json`: events with the lines of every build's log, too
     #[arg(long, help_heading = "Output")]

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    keys::take_keys,
     memory::{Memory, failed_ones},
     print_error, print_note,
     setup::{JOBS_MAX, Setup, cores, runtime},
@@ -22,12 +23,14 @@ use super::{
 use crate::{
     event::{Event, Outcome},
     graph::Planner,
-    report::{Format, ReportOptions, Reporter, resolve},
-    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, coordinate, stops},
+    report::{Format, ReportOptions, Reporter, SharedReporter, resolve},
+    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
 const OTHER_CONNECTIONS: usize = 4;
+/// How often the display is drawn anew while someone reads what a run that is over has left.
+const REFRESH: Duration = Duration::from_millis(100);
 /// How long children may take to be gone after the second signal.
 const AT_ONCE: Duration = Duration::from_millis(300);
 
@@ -64,16 +67,23 @@ fn check_remembered(
         only,
         previous,
     };
-    let mut reporter = Reporter::new(
+    let reporter = Reporter::new(
         report_options(args, &setup, memory),
         source_tree(setup.local.as_ref()),
     );
+    let reporter = Arc::new(Mutex::new(reporter));
+    Reporter::restore_terminal_on_panic();
     let runtime = runtime()?;
-    let code = runtime.block_on(run(args, setup, selected, memory, &mut reporter));
+    let code = runtime.block_on(run(args, setup, selected, memory, &reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
-    let _ = reporter.finish();
+    let _ = lock(&reporter).finish();
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
+}
+
+/// The reporter, whoever panicked while it was held.
+pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
+    reporter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What earlier runs say about this one.
@@ -88,7 +98,7 @@ async fn run(
     setup: Setup,
     selected: Selected,
     memory: &Memory,
-    reporter: &mut Reporter,
+    reporter: &SharedReporter,
 ) -> Result<u8, Failure> {
     let slots = setup.slots();
     let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
@@ -127,6 +137,7 @@ async fn run(
     let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
     let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
+    let wishes = take_keys(reporter);
     let ports = Ports {
         evaluate: Evaluation {
             warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
@@ -137,6 +148,7 @@ async fn run(
         store,
         builder,
         stops: stop_rx,
+        wishes: wishes.inputs,
         past: memory.past(),
     };
     let state = State::new(settings, selected.run_id, Instant::now());
@@ -146,7 +158,7 @@ async fn run(
         if !is_read {
             return Ok(());
         }
-        let result = reporter.report(event);
+        let result = lock(reporter).report(event);
         is_read = result.is_ok();
         // There is nowhere else to tell it.
         if let Err(error) = &result
@@ -156,24 +168,41 @@ async fn run(
         }
         result
     };
-    let (at_once_tx, at_once_rx) = oneshot::channel();
+    let (at_once_tx, mut at_once_rx) = oneshot::channel();
+    let keyboard = wishes.keyboard;
     // Apart from the run, which stands still while nobody reads what it writes.
     tokio::spawn(async move {
-        let Some(stop) = signals.recv().await else {
-            return;
-        };
-        let _ = stop_tx.send(stop);
-        if let Some(stop) = signals.recv().await {
+        let mut is_told = false;
+        while let Some(stop) = signals.recv().await {
+            // Ctrl-C in a pager is meant for that.
+            if stop == Stop::Interrupt && keyboard.is_lent() {
+                continue;
+            }
+            // The first one is carried out by the run, unless that is over.
+            if !is_told && stop_tx.send(stop).is_ok() {
+                is_told = true;
+                continue;
+            }
             let _ = at_once_tx.send(stop);
             tokio::time::sleep(AT_ONCE).await;
+            Reporter::restore_terminal();
             std::process::exit(stop.exit_code().into());
         }
     });
-    tokio::select! {
-        code = coordinate(state, ports, &mut report) => Ok(code),
+    let code = tokio::select! {
+        code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
-        Ok(stop) = at_once_rx => Ok(stop.exit_code()),
+        Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
+    };
+    while lock(reporter).is_read() {
+        tokio::select! {
+            () = wishes.left.notified() => break,
+            // The verdict stands.
+            _ = &mut at_once_rx => break,
+            () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
+        }
     }
+    Ok(code)
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
@@ -200,6 +229,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         log_lines: args.log_lines,
         verbosity,
         log: args.log,
+        keys: look.format == Format::Matrix && args.keys.are_wanted(),
         fold: !args.output.no_fold,
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),

@@ -14,6 +14,7 @@ mod flake_check_args;
 mod gather;
 mod generate;
 mod history;
+mod keys;
 mod local_flake;
 mod log;
 mod memory;

@@ -151,7 +151,8 @@ impl Row {
             | EventKind::StepRetrying { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
-            | EventKind::Ticked { .. } => return None,
+            | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. } => return None,
         };
         Some(row)
     }

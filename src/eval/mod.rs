@@ -95,9 +95,9 @@ pub enum Evaluated {
         /// The text, without `warning:` or `trace:`.
         message: String,
     },
-    /// How far the evaluation is; figures only grow.
+    /// How far the evaluation is. What turns out to be a set of attributes counts no more.
     Progress {
-        /// Attributes evaluated.
+        /// Attributes evaluated; only grows.
         evaluated: usize,
         /// Attributes known, evaluated ones included.
         attributes: usize,

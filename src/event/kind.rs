@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Outcome, Progress, RunOutcome, milliseconds, optional_milliseconds};
+use super::{
+    Counts, Download, Outcome, Progress, RunOutcome, Wait, milliseconds, optional_milliseconds,
+};
 use crate::nix::{OutputKind, StorePath, System};
 
 /// What happened, in the past tense.
@@ -232,6 +234,16 @@ pub enum EventKind {
     Ticked {
         /// The figures.
         progress: Progress,
+        /// The downloads that run.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        downloads: Vec<Download>,
+    },
+    /// The answer to a display that asked what a check waits for; not part of the JSON stream.
+    CheckExplained {
+        /// The check.
+        check: String,
+        /// The chain of steps from its own one down; empty while its plan is being made, and when it is over.
+        waits: Vec<Wait>,
     },
     /// The run ended. Last event of every run.
     RunFinished {

@@ -8,6 +8,7 @@ mod kind;
 mod log_folder;
 mod outcome;
 mod progress;
+mod wait;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub use kind::EventKind;
 pub use log_folder::LogFolder;
 pub use outcome::{Outcome, RunOutcome};
 pub use progress::Progress;
+pub use wait::{Download, Wait, WaitReason};
 
 /// The version of the JSON form.
 pub const FORMAT: u32 = 1;

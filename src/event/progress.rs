@@ -9,9 +9,9 @@ use super::optional_milliseconds;
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Attributes evaluated so far.
+    /// Checks evaluated so far; sets of them do not count.
     pub evaluated: usize,
-    /// Attributes known so far, those still to be evaluated included.
+    /// Checks known so far, those still to be evaluated included.
     pub attributes: usize,
     /// Whether the evaluation still goes on, so that there may be more.
     pub evaluating: bool,

@@ -74,6 +74,7 @@ impl BuildLogs {
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => None,
         }
     }

@@ -6,14 +6,18 @@ use std::io::{self, Write};
 
 use crate::event::{Event, EventKind};
 
-/// Writes an event as a line and flushes it; leaves out ticks, and the lines of logs unless `log`.
+/// Writes an event as a line and flushes it; leaves out what is for displays only, and the lines of logs unless `log`.
 ///
 /// # Errors
 ///
 /// Those of the writer, [`io::ErrorKind::BrokenPipe`] among them.
 pub(super) fn write_event(out: &mut impl Write, event: &Event, log: bool) -> io::Result<()> {
     let is_log = matches!(event.kind, EventKind::StepLogged { .. });
-    if matches!(event.kind, EventKind::Ticked { .. }) || (is_log && !log) {
+    let is_for_display = matches!(
+        event.kind,
+        EventKind::Ticked { .. } | EventKind::CheckExplained { .. }
+    );
+    if is_for_display || (is_log && !log) {
         return Ok(());
     }
     let mut line = serde_json::to_vec(event)?;

@@ -246,9 +246,10 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             "Stopping",
             first_line(reason),
         ),
-        EventKind::CheckFound { .. } | EventKind::Ticked { .. } | EventKind::RunFinished { .. } => {
-            return (Weight::Log, Vec::new());
-        }
+        EventKind::CheckFound { .. }
+        | EventKind::Ticked { .. }
+        | EventKind::CheckExplained { .. }
+        | EventKind::RunFinished { .. } => return (Weight::Log, Vec::new()),
     };
     (weight, vec![status(style, word, rest)])
 }

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `options` | which format, with colours or not: [`resolve`] |
 //! | `reporter` | who writes where |
-//! | `matrix/` | the live block of a terminal |
+//! | `matrix/` | the live block of a terminal, its keys, and what they open |
+//! | `wish` | what someone at the keyboard wants |
 //! | `plain`, `json` | the two streams |
 //! | `ci`, `dialect`, `build_log` | which CI this is, its commands, and the logs it has folded |
 //! | `source_tree` | what the flake's own files tell about a failure |
@@ -34,11 +35,14 @@ mod shell;
 mod source_tree;
 mod styles;
 mod summary;
+mod wish;
 mod words;
 
 pub use ci::{Ci, step_summary};
 pub use history_table::{HistoryRow, HistorySign, history_table};
+pub use matrix::keyboard::{Keyboard, SharedReporter};
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
 pub use sanitize::{harmless, log_text};
 pub use source_tree::{NoSource, SourceTree};
+pub use wish::Wish;

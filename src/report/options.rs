@@ -43,6 +43,8 @@ pub struct ReportOptions {
     pub verbosity: i8,
     /// Whether the JSON stream has the lines of logs.
     pub log: bool,
+    /// Whether the matrix takes keys.
+    pub keys: bool,
     /// Whether the log of a CI has the logs of builds folded; otherwise they stand there open.
     pub fold: bool,
     /// After how long without a line the last lines of a build are shown; `None`: never.

@@ -89,7 +89,7 @@ impl Plain {
         if let EventKind::Ticked { .. } = &event.kind {
             self.tell_silence(event.elapsed, styles)?;
         }
-        if let EventKind::Ticked { progress } = &event.kind
+        if let EventKind::Ticked { progress, .. } = &event.kind
             && event.elapsed.saturating_sub(self.last_heartbeat) >= HEARTBEAT
         {
             self.last_heartbeat = event.elapsed;
@@ -204,7 +204,7 @@ impl Plain {
         if progress.evaluating {
             parts.push(format!(
                 "{} evaluated",
-                counted(progress.evaluated, "attribute")
+                counted(progress.evaluated, "check")
             ));
         }
         let steps = self.running.in_order();

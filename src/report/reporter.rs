@@ -1,15 +1,21 @@
 //! The one place where events meet writers.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    panic,
+};
 
 use super::{
-    Format, ReportOptions, SourceTree, json, line,
-    matrix::Matrix,
+    Format, ReportOptions, SourceTree, Wish, json, line,
+    matrix::{Key, Matrix, Modes, terminal},
     plain::Plain,
     styles::Styles,
     summary::{Ending, Extent, Summary},
 };
-use crate::event::{Event, EventKind};
+use crate::{
+    event::{Event, EventKind},
+    nix::StorePath,
+};
 
 /// Shows a run as it goes on.
 pub struct Reporter {
@@ -18,6 +24,7 @@ pub struct Reporter {
     summary: Summary,
     source: Box<dyn SourceTree>,
     face: Face,
+    wish: Option<Box<dyn Fn(Wish) + Send>>,
 }
 
 enum Face {
@@ -29,11 +36,27 @@ enum Face {
     },
 }
 
+impl Face {
+    fn matrix(&mut self) -> Option<&mut Matrix> {
+        match self {
+            Self::Matrix(matrix) => Some(matrix),
+            Self::Plain(_) | Self::Json { .. } => None,
+        }
+    }
+}
+
 impl Reporter {
     /// Makes a reporter that writes to stdout and stderr as its options say. `source` has the flake's own files.
     pub fn new(options: ReportOptions, source: Box<dyn SourceTree>) -> Self {
         let face = match options.look.format {
-            Format::Matrix => Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity))),
+            Format::Matrix => {
+                let modes = if options.keys {
+                    Modes::Keys
+                } else {
+                    Modes::Silent
+                };
+                Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity, modes)))
+            }
             Format::Plain | Format::Github | Format::Gitlab => {
                 Face::Plain(Plain::new(Box::new(io::stdout()), &options))
             }
@@ -52,7 +75,13 @@ impl Reporter {
             options,
             source,
             face,
+            wish: None,
         }
+    }
+
+    /// Tells what the display wants of the run by itself to this function, too.
+    pub fn on_wish(&mut self, wish: impl Fn(Wish) + Send + 'static) {
+        self.wish = Some(Box::new(wish));
     }
 
     /// Shows what happened. Returns when it is written.
@@ -72,11 +101,11 @@ impl Reporter {
                 )?;
             }
             Face::Matrix(matrix) => {
-                matrix.report(
-                    event,
-                    line::lines(event, is_news, &self.styles),
-                    &self.styles,
-                );
+                let lines = line::lines(event, is_news, &self.styles);
+                let wanted = matrix.report(event, lines, &self.styles);
+                if let (Some(wanted), Some(wish)) = (wanted, &self.wish) {
+                    wish(wanted);
+                }
             }
         }
         if let EventKind::RunFinished {
@@ -117,6 +146,74 @@ impl Reporter {
             }
             Face::Matrix(matrix) => matrix.end(ending.duration, lines, &self.styles),
         }
+    }
+
+    /// Whether keys are of use: the options say so.
+    pub fn takes_keys(&self) -> bool {
+        self.options.keys
+    }
+
+    /// Takes a key. Returns what is wanted by it.
+    pub(super) fn press(&mut self, key: Key) -> Option<Wish> {
+        let styles = &self.styles;
+        self.face.matrix()?.press(key, styles)
+    }
+
+    /// The log of a derivation for a pager, as far as it is known.
+    pub(super) fn log_text(&mut self, drv_path: &StorePath) -> Option<String> {
+        let color = self.styles.color;
+        self.face.matrix()?.log_text(drv_path, color)
+    }
+
+    /// Leaves the terminal to someone else until [`Self::resume`].
+    pub(super) fn suspend(&mut self) {
+        if let Some(matrix) = self.face.matrix() {
+            matrix.suspend();
+        }
+    }
+
+    /// Takes the terminal again.
+    pub(super) fn resume(&mut self) {
+        let styles = &self.styles;
+        if let Some(matrix) = self.face.matrix() {
+            matrix.resume(styles);
+        }
+    }
+
+    /// Says something to whoever is at the keyboard.
+    pub(super) fn notify(&mut self, notice: String) {
+        let styles = &self.styles;
+        if let Some(matrix) = self.face.matrix() {
+            matrix.notify(notice, styles);
+        }
+    }
+
+    /// Whether the run is over and someone still reads: what it has to say at the end is written when [`Wish::Leave`]
+    /// comes and [`Self::finish`] is called.
+    pub fn is_read(&mut self) -> bool {
+        self.face.matrix().is_some_and(|matrix| matrix.is_read())
+    }
+
+    /// Draws anew what someone still reads: the terminal's size may have changed.
+    pub fn refresh(&mut self) {
+        let styles = &self.styles;
+        if let Some(matrix) = self.face.matrix() {
+            matrix.draw(styles);
+        }
+    }
+
+    /// Undoes at once what was changed of the terminal, from wherever: for an end that cannot wait.
+    pub fn restore_terminal() {
+        terminal::restore();
+    }
+
+    /// From now on, a panic leaves the terminal in order before it is told of.
+    pub fn restore_terminal_on_panic() {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            terminal::restore();
+            told(panic);
+        }));
     }
 
     /// Leaves the terminal in order. Needed where a run ends without [`EventKind::RunFinished`].

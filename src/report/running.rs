@@ -8,9 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::sanitize::{fit, log_line};
+use super::{
+    format::bytes,
+    sanitize::{fit, log_line},
+    words::step_name,
+};
 use crate::{
-    event::{Event, EventKind},
+    event::{Download, Event, EventKind},
     nix::StorePath,
 };
 
@@ -45,6 +49,8 @@ pub(super) struct RunningStep {
     pub attempt: u32,
     /// What its log said last.
     pub last_line: String,
+    /// How far its download is, and where it comes from.
+    pub download: Option<Download>,
     /// The last lines of its log, empty ones left out.
     pub last_lines: VecDeque<String>,
     /// When it last said anything, from the start of the run.
@@ -54,6 +60,27 @@ pub(super) struct RunningStep {
 }
 
 impl RunningStep {
+    fn new(name: String, order: u64, started: Duration) -> Self {
+        Self {
+            order,
+            name,
+            check: String::new(),
+            more_checks: 0,
+            machine: String::new(),
+            substitute: false,
+            started,
+            expected: None,
+            phase: String::new(),
+            waits_for: String::new(),
+            attempt: 1,
+            last_line: String::new(),
+            download: None,
+            last_lines: VecDeque::new(),
+            heard: started,
+            silence_told: Duration::ZERO,
+        }
+    }
+
     /// It said something, or entered a phase.
     fn hear(&mut self, now: Duration) {
         self.heard = now;
@@ -78,6 +105,13 @@ impl RunningStep {
             format!("waits: {}", self.waits_for)
         } else if !self.phase.is_empty() {
             self.phase.clone()
+        } else if let Some(Download {
+            done_bytes,
+            expected_bytes: expected @ 1..,
+            ..
+        }) = self.download
+        {
+            format!("{} of {}", bytes(done_bytes), bytes(expected))
         } else if self.substitute {
             "downloading".to_owned()
         } else {
@@ -87,6 +121,32 @@ impl RunningStep {
             format!("{stage}, attempt {}", self.attempt)
         } else {
             stage
+        }
+    }
+
+    /// The same in a word, for where there is little room.
+    pub(super) fn short_stage(&self) -> String {
+        if let Some(Download {
+            done_bytes,
+            expected_bytes: expected @ 1..,
+            ..
+        }) = &self.download
+        {
+            let percent = u128::from(*done_bytes) * 100 / u128::from(*expected);
+            format!("load {}%", percent.min(100))
+        } else {
+            let stage = self.stage();
+            stage.strip_suffix("Phase").unwrap_or(&stage).to_owned()
+        }
+    }
+
+    /// The newest there is to say of it: the last line of its log, or where its download comes from.
+    pub(super) fn news(&self) -> String {
+        match &self.download {
+            Some(Download { source, .. }) if self.substitute && !source.is_empty() => {
+                format!("from {source}")
+            }
+            Some(_) | None => self.last_line.clone(),
         }
     }
 }
@@ -114,21 +174,13 @@ impl RunningSteps {
             } => {
                 let attempt = self.steps.get(drv_path).map_or(1, |step| step.attempt);
                 let step = RunningStep {
-                    order: self.started,
-                    name: kept(name),
                     check: kept(checks.first().map_or("", String::as_str)),
                     more_checks: checks.len().saturating_sub(1),
                     machine: kept(machine),
                     substitute: *substitute,
-                    started: event.elapsed,
                     expected: *expected,
-                    phase: String::new(),
-                    waits_for: String::new(),
                     attempt,
-                    last_line: String::new(),
-                    last_lines: VecDeque::new(),
-                    heard: event.elapsed,
-                    silence_told: Duration::ZERO,
+                    ..RunningStep::new(kept(name), self.started, event.elapsed)
                 };
                 self.started += 1;
                 self.steps.insert(drv_path.clone(), step);
@@ -139,7 +191,13 @@ impl RunningSteps {
                 step.waits_for.clear();
             }),
             EventKind::StepWaiting { drv_path, reason } => {
-                self.change(drv_path, |step| step.waits_for = kept(reason));
+                let order = self.started;
+                // Whoever waits for a lock has not begun, and holds a slot all the same.
+                let step = self.steps.entry(drv_path.clone()).or_insert_with(|| {
+                    RunningStep::new(kept(step_name(drv_path)), order, event.elapsed)
+                });
+                step.waits_for = kept(reason);
+                self.started += 1;
             }
             EventKind::StepLogged { drv_path, lines } => self.change(drv_path, |step| {
                 step.hear(event.elapsed);
@@ -165,6 +223,16 @@ impl RunningSteps {
                 step.waits_for.clear();
             }),
             EventKind::StepFinished { drv_path, .. } => _ = self.steps.remove(drv_path),
+            EventKind::Ticked { downloads, .. } => {
+                for download in downloads {
+                    self.change(&download.drv_path, |step| {
+                        step.download = Some(Download {
+                            source: kept(&download.source),
+                            ..download.clone()
+                        });
+                    });
+                }
+            }
             EventKind::RunStarted { .. }
             | EventKind::CheckFound { .. }
             | EventKind::EvaluationFailed { .. }
@@ -174,7 +242,7 @@ impl RunningSteps {
             | EventKind::CheckFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
-            | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
     }

@@ -225,7 +225,10 @@ impl Script {
     }
 
     pub(super) fn tick(self, progress: Progress) -> Self {
-        self.then(EventKind::Ticked { progress })
+        self.then(EventKind::Ticked {
+            progress,
+            downloads: Vec::new(),
+        })
     }
 
     pub(super) fn end(self, outcome: RunOutcome) -> Self {

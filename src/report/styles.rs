@@ -50,6 +50,8 @@ pub(super) struct Glyphs {
     pub arrow: &'static str,
     /// In front of quoted lines.
     pub quote: &'static str,
+    /// In front of what is chosen from a list.
+    pub chosen: &'static str,
     spinner: &'static [&'static str],
 }
 
@@ -63,6 +65,7 @@ const UNICODE: Glyphs = Glyphs {
     down: "↓",
     arrow: "→",
     quote: "│",
+    chosen: "▸",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
 };
 
@@ -76,6 +79,7 @@ const ASCII: Glyphs = Glyphs {
     down: "down",
     arrow: "->",
     quote: "|",
+    chosen: ">",
     spinner: &["|", "/", "-", "\\"],
 };
 

@@ -242,6 +242,7 @@ impl Summary {
             | EventKind::StepFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::Ticked { .. }
+            | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => {}
         }
         true

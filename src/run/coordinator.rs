@@ -1,6 +1,7 @@
 //! The loop around [`State::apply`]: takes inputs from everywhere, carries out the effects.
 
 use std::{
+    collections::HashMap,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -52,6 +53,8 @@ pub struct Ports {
     pub builder: Builder,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
+    /// What people want of the run while it goes on: [`Input::CancelChecks`], [`Input::Explain`].
+    pub wishes: mpsc::UnboundedReceiver<Input>,
     /// Earlier runs; `None`: nothing is known or kept.
     pub past: Option<Past>,
 }
@@ -75,6 +78,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         store,
         builder,
         mut stops,
+        mut wishes,
         past,
     } = ports;
     let (expected, keep_log, mut warnings) = match past {
@@ -110,6 +114,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         keep_log,
         message_tx,
         cancel,
+        cancel_of: HashMap::new(),
         give_up_at: None,
         exit_code: None,
         report,
@@ -130,6 +135,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
                 evaluation.abort();
                 desk.give_up(&mut tasks);
             }
+            Some(wish) = wishes.recv() => desk.take(wish, &mut tasks),
             Some(message) = message_rx.recv() => match message {
                 Message::Input(input @ Input::EvaluationEnded { .. }) if evaluating => evaluation_end = Some(input),
                 Message::Input(input) => desk.take(input, &mut tasks),
@@ -167,6 +173,8 @@ struct Desk<'a> {
     keep_log: Option<KeepLog>,
     message_tx: mpsc::UnboundedSender<Message>,
     cancel: CancellationToken,
+    /// Stops a single attempt.
+    cancel_of: HashMap<StepId, CancellationToken>,
     /// When to stop waiting for what was told to stop.
     give_up_at: Option<Instant>,
     exit_code: Option<u8>,
@@ -196,6 +204,11 @@ impl Desk<'_> {
             Effect::Emit(kind) => self.emit(kind),
             Effect::Plan(wanted) => self.plan(wanted, tasks),
             Effect::Start(start) => self.start(start, tasks),
+            Effect::Cancel(step) => {
+                if let Some(cancel) = self.cancel_of.get(&step) {
+                    cancel.cancel();
+                }
+            }
             Effect::CancelAll => {
                 self.cancel.cancel();
                 self.give_up_at = Some(Instant::now() + STOP_LIMIT);
@@ -236,8 +249,10 @@ impl Desk<'_> {
         });
     }
 
-    fn start(&self, start: Start, tasks: &mut JoinSet<()>) {
-        let (builder, cancel) = (self.builder.clone(), self.cancel.clone());
+    fn start(&mut self, start: Start, tasks: &mut JoinSet<()>) {
+        let (builder, cancel) = (self.builder.clone(), self.cancel.child_token());
+        // One for each step: an attempt begins only when the one before has ended.
+        self.cancel_of.insert(start.step, cancel.clone());
         let message_tx = self.message_tx.clone();
         let keep_log = self.keep_log.clone().filter(|_| !start.substitute);
         tasks.spawn(async move {

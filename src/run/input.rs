@@ -39,6 +39,10 @@ pub enum Input {
     OutputFailed(String),
     /// Someone wants the run to stop.
     Stop(Stop),
+    /// Someone wants the run to go on without these checks, named by their attribute paths.
+    CancelChecks(Vec<String>),
+    /// Someone asks what a check waits for, named by its attribute path.
+    Explain(String),
     /// Time passed.
     Tick,
 }
@@ -100,6 +104,8 @@ pub enum StepNote {
         /// Bytes in all, as far as known.
         expected: u64,
     },
+    /// Where its download comes from.
+    Source(String),
     /// So many lines were dropped here.
     Dropped(u64),
 }
@@ -144,6 +150,8 @@ pub enum Effect {
     Plan(Vec<Wanted>),
     /// Try to obtain a step; answered by [`Input::Ended`].
     Start(Start),
+    /// Stop a running step; it still answers.
+    Cancel(StepId),
     /// Stop the evaluation and every running step; each still answers.
     CancelAll,
     /// The run is over with this exit code.

@@ -1,8 +1,10 @@
 //! The state of a run and the one function that changes it.
 
+mod cancel;
 mod checks;
 mod ending;
 mod estimate;
+mod explain;
 mod links;
 mod steps;
 
@@ -81,6 +83,8 @@ struct Totals {
     to_substitute: usize,
     download_bytes: u64,
     steps_done: usize,
+    /// Steps that are not done and that nothing needs any more.
+    steps_unwanted: usize,
 }
 
 /// Why a run ends before all is done.
@@ -153,9 +157,17 @@ impl State {
                 message,
             }),
             Input::Stop(stop) => self.end(Ending::Stopped(stop)),
+            Input::CancelChecks(checks) => self.cancel_checks(&checks),
+            Input::Explain(check) => {
+                let waits = self.explain(&check);
+                self.emit(EventKind::CheckExplained { check, waits });
+            }
             Input::Tick => {
-                let progress = self.progress(now);
-                self.emit(EventKind::Ticked { progress });
+                let (progress, downloads) = (self.progress(now), self.running_downloads());
+                self.emit(EventKind::Ticked {
+                    progress,
+                    downloads,
+                });
             }
         }
         std::mem::take(&mut self.effects)
@@ -346,7 +358,7 @@ impl State {
             attributes: self.evaluation.attributes,
             evaluating: !self.evaluation.ended,
             building,
-            queued: (self.steps.len() - self.totals.steps_done)
+            queued: (self.steps.len() - self.totals.steps_done - self.totals.steps_unwanted)
                 .saturating_sub(building + downloading),
             downloading,
             downloaded_bytes: downloaded,

@@ -44,6 +44,10 @@ pub(super) enum Status {
 
 /// One derivation to obtain.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, true or not whatever the others are"
+)]
 pub(super) struct Step {
     pub(super) target: StorePath,
     pub(super) drv_path: StorePath,
@@ -79,6 +83,12 @@ pub(super) struct Step {
     pub(super) log: LogTail,
     /// Bytes downloaded, and to download.
     pub(super) download: (u64, u64),
+    /// Where it is downloaded from.
+    pub(super) source: String,
+    /// Whether a check that is not over needs it.
+    pub(super) is_wanted: bool,
+    /// Whether its attempt was told to stop because nothing needed it any more.
+    pub(super) is_cancelled: bool,
     /// Why nobody can build it or what failed, in words.
     pub(super) reason: Option<String>,
 }
@@ -115,6 +125,9 @@ impl Step {
             phase: None,
             log: LogTail::new(log_lines),
             download: (0, 0),
+            source: String::new(),
+            is_wanted: true,
+            is_cancelled: false,
             reason: None,
         }
     }

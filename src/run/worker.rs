@@ -168,13 +168,13 @@ impl Listener {
                     self.transfers.insert(id, (0, 0));
                     Some(self.download())
                 }
+                Activity::Substitute { substituter, .. } => Some(StepNote::Source(substituter)),
                 Activity::CopyPath { .. }
                 | Activity::Realise
                 | Activity::CopyPaths
                 | Activity::Builds
                 | Activity::OptimiseStore
                 | Activity::VerifyPaths
-                | Activity::Substitute { .. }
                 | Activity::QueryPathInfo { .. }
                 | Activity::PostBuildHook { .. }
                 | Activity::FetchTree

@@ -34,6 +34,10 @@ impl Emulator {
     /// Becomes this wide. Lines are wrapped anew, and the cursor stays where it was in its line, as most terminals
     /// have it (VTE, Alacritty, kitty, tmux).
     pub(crate) fn rewrap(&mut self, lines: u16, columns: u16) {
+        if self.screen().alternate_screen() {
+            self.parser.screen_mut().set_size(lines, columns);
+            return;
+        }
         let (row, _) = self.screen().cursor_position();
         let below = self.screen().size().0 - row - 1;
         let mut text = self.logical_lines_upto(below);
@@ -103,6 +107,11 @@ impl Emulator {
             || screen.dim()
             || screen.inverse()
             || screen.underline()
+    }
+
+    /// Whether the other screen is shown, which scrolls nothing away.
+    pub(crate) fn is_alternate(&self) -> bool {
+        self.screen().alternate_screen()
     }
 
     /// Where the cursor is: row and column from 0.

@@ -117,8 +117,7 @@ impl Terminal {
 
     /// Stops the program, as Ctrl-Z does, writes these lines as its shell would, and lets it go on.
     pub(crate) fn interrupt_with(&mut self, lines: &str) {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let id = id.expect("a process has an id");
+        let id = self.id();
         kill_process(id, Signal::STOP).unwrap();
         let status = waitid(WaitId::Pid(id), WaitIdOptions::STOPPED).unwrap();
         assert!(status.is_some_and(|status| status.stopped()));
@@ -126,6 +125,18 @@ impl Terminal {
         thread::sleep(Duration::from_millis(100));
         self.emulator().take(lines.as_bytes());
         kill_process(id, Signal::CONT).unwrap();
+    }
+
+    /// The process that was started.
+    pub(crate) fn id(&self) -> Pid {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        id.expect("a process has an id")
+    }
+
+    /// Whether the terminal is as it was before the program started.
+    pub(crate) fn is_as_before(&self) -> bool {
+        let pty = self.pty.as_ref().expect("the terminal is there");
+        modes(&tcgetattr(pty).unwrap()) == self.before
     }
 
     /// Makes the window wider or narrower, higher or lower.

@@ -46,6 +46,8 @@ pub(super) struct Findings<'e, 'd> {
     /// How many attributes are evaluated, and how many are known.
     evaluated: usize,
     attributes: usize,
+    /// How many of the evaluated ones are no checks but sets of attributes, or something to pass over.
+    others: usize,
     systems: BTreeSet<System>,
     /// Systems that are not wanted, with an attribute of each.
     unwanted: BTreeMap<System, AttrPath>,
@@ -76,6 +78,7 @@ impl<'e, 'd> Findings<'e, 'd> {
             names: BTreeSet::new(),
             evaluated: 0,
             attributes: 0,
+            others: 0,
             systems: BTreeSet::new(),
             unwanted: BTreeMap::new(),
             omitted: BTreeSet::new(),
@@ -125,10 +128,13 @@ impl<'e, 'd> Findings<'e, 'd> {
                 self.check(check);
                 Vec::new()
             }
-            Ok(Found::Set(count, names)) => match look {
-                Look::Whole | Look::Glance => self.children(&path, count, names)?,
-                Look::Rule(_) => self.outputs(&path, count, names)?,
-            },
+            Ok(Found::Set(count, names)) => {
+                self.others += 1;
+                match look {
+                    Look::Whole | Look::Glance => self.children(&path, count, names)?,
+                    Look::Rule(_) => self.outputs(&path, count, names)?,
+                }
+            }
             Ok(Found::Output(output, remark)) => {
                 if let Some(remark) = remark {
                     self.delivery.remark(path, remark);
@@ -136,7 +142,10 @@ impl<'e, 'd> Findings<'e, 'd> {
                 self.delivery.output(output);
                 Vec::new()
             }
-            Ok(Found::Nothing) => Vec::new(),
+            Ok(Found::Nothing) => {
+                self.others += 1;
+                Vec::new()
+            }
             Ok(Found::Missing(available)) => {
                 return Err(EvalError::AttributeMissing {
                     wanted: self.asked.join(&path).to_string(),
@@ -146,14 +155,17 @@ impl<'e, 'd> Findings<'e, 'd> {
             // What was asked for itself: then the evaluation has failed as a whole.
             Err(failure) if self.is_all(&path, look) => return Err(EvalError::Flake(failure)),
             // It is no set, as far as that can be known, and itself nobody wants it.
-            Err(_) if look == Look::Glance => Vec::new(),
+            Err(_) if look == Look::Glance => {
+                self.others += 1;
+                Vec::new()
+            }
             Err(failure) => {
                 self.choose(&path);
                 self.delivery.failed(path, failure);
                 Vec::new()
             }
         };
-        self.delivery.progress(self.evaluated, self.attributes);
+        self.tell_progress();
         Ok(tasks)
     }
 
@@ -181,8 +193,13 @@ impl<'e, 'd> Findings<'e, 'd> {
             Outcome::NotLookedUp => {}
         }
         self.evaluated += 1;
-        self.delivery.progress(self.evaluated, self.attributes);
+        self.tell_progress();
         Ok(())
+    }
+
+    fn tell_progress(&mut self) {
+        self.delivery
+            .progress(self.evaluated - self.others, self.attributes - self.others);
     }
 
     fn check(&mut self, check: EvaluatedCheck) {

@@ -1,7 +1,7 @@
 //! What of the model is shown where: which rows, which columns, how wide.
 //!
-//! Pure. Rows keep the order of their names whatever becomes of them, so that none jumps about; what does not fit is
-//! chosen by how pressing it is.
+//! Pure. Rows keep the order of their names whatever becomes of them, so that none jumps about, unless someone asks for
+//! another order; what does not fit is chosen by how pressing it is.
 
 use super::{
     Size,
@@ -19,6 +19,38 @@ pub(super) const MARGIN: usize = 3;
 const NAME_COLUMNS_MIN: usize = 12;
 /// How many running steps are shown.
 const STEPS_MAX: usize = 8;
+
+/// The order of the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// By name, so that none jumps about.
+    #[default]
+    Name,
+    /// What failed first, then what runs, what waits, the rest.
+    Failures,
+    /// What has been running the longest first, then as [`Self::Failures`].
+    Longest,
+}
+
+impl Sort {
+    /// The order that comes after this one.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Name => Self::Failures,
+            Self::Failures => Self::Longest,
+            Self::Longest => Self::Name,
+        }
+    }
+
+    /// What is said of it where it is not the usual one.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "",
+            Self::Failures => "failures first",
+            Self::Longest => "longest first",
+        }
+    }
+}
 
 /// How the cells of a row are shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,13 +85,15 @@ pub(super) struct Layout<'a> {
 
 impl<'a> Layout<'a> {
     /// Lays out the whole block, with the running steps and the status line.
-    pub(super) fn of_block(model: &'a Model, size: Size) -> Self {
+    pub(super) fn of_block(model: &'a Model, size: Size, sort: Sort) -> Self {
         let has_header = size.lines >= 3;
         let room = size.lines.saturating_sub(1 + usize::from(has_header));
         let wanted = model.reserved.max(model.running.len()).min(STEPS_MAX);
         // Rows that all fit leave the rest to the steps; else they share.
         let step_lines = wanted.min((room / 2).max(room.saturating_sub(model.row_count())));
-        Self::new(model, size, has_header, room - step_lines, step_lines)
+        let mut layout = Self::new(model, size, has_header, room - step_lines, step_lines);
+        order(&mut layout.rows, model, sort);
+        layout
     }
 
     /// Lays out the matrix alone.
@@ -86,6 +120,23 @@ impl<'a> Layout<'a> {
             folded,
             step_lines,
         }
+    }
+}
+
+/// Puts the rows that are shown in order; they come in that of their names.
+fn order(rows: &mut [&Row], model: &Model, sort: Sort) {
+    let class = |row: &Row| Class::ALL.iter().position(|class| *class == row.class);
+    match sort {
+        Sort::Name => {}
+        Sort::Failures => rows.sort_by_key(|row| class(row)),
+        Sort::Longest => rows.sort_by_cached_key(|row| {
+            let started = model
+                .checks_of(row)
+                .filter_map(|check| model.blocker(check))
+                .map(|step| step.started)
+                .min();
+            (started.is_none(), started, class(row))
+        }),
     }
 }
 

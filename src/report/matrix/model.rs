@@ -10,9 +10,12 @@ use std::{
 };
 
 use crate::{
-    event::{Counts, Event, EventKind, Outcome, Progress},
+    event::{Counts, Event, EventKind, Outcome, Progress, Wait},
     nix::{StorePath, System},
-    report::{running::RunningSteps, sanitize::columns},
+    report::{
+        running::{RunningStep, RunningSteps},
+        sanitize::columns,
+    },
 };
 
 /// More systems than this get no column of their own; no terminal has room for them.
@@ -56,6 +59,10 @@ pub(super) enum Stage {
 /// A cell of the matrix.
 #[derive(Debug)]
 pub(super) struct Check {
+    /// Its number.
+    pub at: usize,
+    /// Its attribute path.
+    pub path: Arc<str>,
     row: usize,
     /// Its derivation, where it has one.
     pub drv_path: Option<StorePath>,
@@ -117,13 +124,17 @@ pub(super) struct Model {
     pub progress: Progress,
     /// Why the run is being stopped, if it is.
     pub stopping: Option<String>,
+    /// Whether the run is over.
+    pub is_over: bool,
+    /// The check that was asked about last, and what it waits for.
+    pub explained: Option<(String, Vec<Wait>)>,
     reserved_since: Duration,
     systems_asked_for: Vec<System>,
     rows: Vec<Row>,
     row_of: BTreeMap<Arc<str>, usize>,
     checks: Vec<Check>,
-    check_of: HashMap<Box<str>, usize>,
-    /// The checks that wait for a running step.
+    check_of: HashMap<Arc<str>, usize>,
+    /// The checks that wait for a running step, by their numbers, in order.
     held: HashMap<StorePath, Vec<usize>>,
 }
 
@@ -159,10 +170,11 @@ impl Model {
                 drv_path, checks, ..
             } => {
                 self.release(drv_path);
-                let held: Vec<_> = checks
+                let mut held: Vec<_> = checks
                     .iter()
                     .filter_map(|check| self.check_of.get(check.as_str()).copied())
                     .collect();
+                held.sort_unstable();
                 for &at in &held {
                     self.change(at, |check| {
                         if check.drv_path.as_ref() == Some(drv_path) {
@@ -201,7 +213,11 @@ impl Model {
             EventKind::RunCancelled { reason } => {
                 self.stopping.get_or_insert_with(|| reason.clone());
             }
-            EventKind::Ticked { progress } => self.progress = *progress,
+            EventKind::Ticked { progress, .. } => self.progress = *progress,
+            EventKind::CheckExplained { check, waits } => {
+                self.explained = Some((check.clone(), waits.clone()));
+            }
+            EventKind::RunFinished { .. } => self.is_over = true,
             EventKind::EvaluationFailed { .. }
             | EventKind::EvaluationWarning { .. }
             | EventKind::EvaluationFinished { .. }
@@ -210,14 +226,38 @@ impl Model {
             | EventKind::StepWaiting { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
-            | EventKind::Warned { .. }
-            | EventKind::RunFinished { .. } => {}
+            | EventKind::Warned { .. } => {}
         }
     }
 
     /// The rows in the order of their names.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.row_of.values().map(|at| &self.rows[*at])
+    }
+
+    /// Every check, in the order in which they were found.
+    pub(super) fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The checks of a row.
+    pub(super) fn checks_of<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = &'a Check> {
+        row.cells.iter().map(|(_, at)| &self.checks[*at])
+    }
+
+    /// The step that a check waits for, of those that run the one that began first; its own one if that runs.
+    pub(super) fn blocker(&self, check: &Check) -> Option<&RunningStep> {
+        if let Some(own) = check.drv_path.as_ref().filter(|_| check.is_running) {
+            return self.running.of(own);
+        }
+        if check.dependencies_running == 0 {
+            return None;
+        }
+        let holds = |held: &Vec<usize>| held.binary_search(&check.at).is_ok();
+        let drv_paths = self.held.iter().filter(|(_, held)| holds(held));
+        drv_paths
+            .filter_map(|(drv_path, _)| self.running.of(drv_path))
+            .min_by_key(|step| step.started)
     }
 
     /// How many rows there are.
@@ -271,7 +311,10 @@ impl Model {
             _ => self.new_row(check),
         };
         let at = self.checks.len();
+        let path: Arc<str> = check.into();
         self.checks.push(Check {
+            at,
+            path: Arc::clone(&path),
             row,
             drv_path: None,
             stage: Stage::Waiting,
@@ -279,7 +322,7 @@ impl Model {
             is_running: false,
             dependencies_running: 0,
         });
-        self.check_of.insert(check.into(), at);
+        self.check_of.insert(path, at);
         self.rows[row].cells.push((system, at));
         self.classify(row);
         at

@@ -7,13 +7,35 @@ mod table;
 
 use std::time::Duration;
 
-use super::{Size, layout::Layout, model::Model, text_line::TextLine};
+use super::{
+    Size,
+    layout::{Layout, Sort},
+    model::Model,
+    text_line::TextLine,
+};
 use crate::report::styles::Styles;
+
+/// What someone at the keyboard chose.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    /// The order of the rows.
+    pub sort: Sort,
+    /// A question, in place of the figures.
+    pub question: Option<&'static str>,
+    /// Whether there are keys to tell of.
+    pub has_keys: bool,
+}
 
 /// The live block: at most `size.lines` lines of at most `size.columns` columns, without line ends. The last one is
 /// the status line.
-pub(super) fn block(model: &Model, size: Size, now: Duration, styles: &Styles) -> Vec<String> {
-    let layout = Layout::of_block(model, size);
+pub(super) fn block(
+    model: &Model,
+    view: &View,
+    size: Size,
+    now: Duration,
+    styles: &Styles,
+) -> Vec<String> {
+    let layout = Layout::of_block(model, size, view.sort);
     let writer = Writer {
         model,
         size,
@@ -22,7 +44,7 @@ pub(super) fn block(model: &Model, size: Size, now: Duration, styles: &Styles) -
     };
     let mut lines = writer.matrix(&layout);
     lines.extend(writer.steps(layout.step_lines));
-    lines.push(writer.status());
+    lines.push(writer.status(view));
     lines.split_off(lines.len().saturating_sub(size.lines))
 }
 

@@ -4,7 +4,8 @@
 //! frame is one write; there are at most ten a second. The cursor is never hidden, so nothing has to bring it back.
 
 use std::{
-    fmt, io,
+    fmt::{self, Write as _},
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,9 +17,14 @@ use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle, TermLike};
 use signal_hook::consts::SIGCONT;
 
-use super::{Size, echo::EchoOff};
-use crate::report::sanitize::columns;
+use super::{
+    Size,
+    terminal::{self, Modes},
+};
+use crate::report::{format::counted, sanitize::columns};
 
+/// How many lines wait to be printed while the block is not shown.
+const PRINTED_MAX: usize = 10_000;
 /// The least time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -28,19 +34,22 @@ pub(in crate::report) struct Screen {
     bar: ProgressBar,
     block: Arc<Mutex<String>>,
     printed: Vec<String>,
+    printed_forgotten: usize,
     last_frame: Option<Duration>,
     /// Whether the terminal is to be taken into use: with the first frame (before it, a signal may end the process
     /// with nobody to restore the terminal), and when the process goes on after the shell had the terminal.
     is_new: Arc<AtomicBool>,
-    silence: fn() -> Option<EchoOff>,
-    echo_off: Option<EchoOff>,
+    /// What is wanted of the terminal; nothing where it is none.
+    modes: Option<Modes>,
+    /// What the other screen shows, if that is there, and its size.
+    alternate: Option<(Vec<String>, Size)>,
 }
 
 impl Screen {
     /// The terminal behind stderr.
-    pub(super) fn stderr() -> Self {
+    pub(super) fn stderr(modes: Modes) -> Self {
         let mut screen = Self::new(Arc::new(Term::buffered_stderr()));
-        screen.silence = EchoOff::on_stderr;
+        screen.modes = Some(modes);
         // Without it the block is drawn over what the shell wrote, which is no reason to stop a run.
         _ = signal_hook::flag::register(SIGCONT, Arc::clone(&screen.is_new));
         screen
@@ -70,10 +79,11 @@ impl Screen {
             bar,
             block,
             printed: Vec::new(),
+            printed_forgotten: 0,
             last_frame: None,
             is_new: Arc::new(AtomicBool::new(true)),
-            silence: || None,
-            echo_off: None,
+            modes: None,
+            alternate: None,
         }
     }
 
@@ -102,15 +112,24 @@ impl Screen {
         self.printed.extend(lines);
     }
 
+    /// Forgets the oldest of the lines that wait to be printed, if they are many: no frame comes for some time.
+    pub(super) fn limit_printed(&mut self) {
+        let too_many = self.printed.len().saturating_sub(PRINTED_MAX);
+        if too_many > 0 {
+            // Half of them, so that not every line moves all others.
+            let gone = self.printed.drain(..too_many + PRINTED_MAX / 2).count();
+            self.printed_forgotten += gone;
+        }
+    }
+
     /// Draws a frame.
     pub(super) fn draw(&mut self, block: &[String], now: Duration) {
         self.last_frame = Some(now);
-        if self.is_new.swap(false, Ordering::Relaxed) {
-            drop(self.echo_off.take());
-            self.echo_off = (self.silence)();
+        if self.hold() {
             // What is above the cursor now is not the block.
             lock(&self.terminal.frame).last.clear();
         }
+        self.tell_forgotten();
         *lock(&self.block) = block.join("\n");
         if self.printed.is_empty() {
             self.bar.force_draw();
@@ -120,12 +139,108 @@ impl Screen {
         }
     }
 
+    fn tell_forgotten(&mut self) {
+        if self.printed_forgotten > 0 {
+            let gone = counted(std::mem::take(&mut self.printed_forgotten), "line");
+            self.printed.insert(0, format!("({gone} left out)"));
+        }
+    }
+
+    /// Takes the terminal into use, where it is not. Whether someone else may have written on it meanwhile.
+    fn hold(&self) -> bool {
+        let is_new = self.is_new.swap(false, Ordering::Relaxed);
+        if let Some(modes) = self.modes {
+            terminal::hold(modes, is_new);
+        }
+        is_new
+    }
+
+    /// The room on the other screen.
+    pub(super) fn whole_size(&self) -> Size {
+        Size {
+            columns: usize::from(self.terminal.width()).max(1),
+            lines: usize::from(self.terminal.height()).max(1),
+        }
+    }
+
+    /// Shows these lines on the other screen, one for each of its lines, and nothing else.
+    pub(super) fn draw_alternate(&mut self, lines: Vec<String>, now: Duration) {
+        self.last_frame = Some(now);
+        let size = self.whole_size();
+        let is_new = self.hold();
+        let mut frame = String::new();
+        if self.alternate.is_none() {
+            // The block would be in the way when the terminal comes back from there in another size.
+            self.clear_block();
+        }
+        let enter = match self.modes {
+            Some(_) => terminal::enter_alternate(),
+            None if self.alternate.is_none() => terminal::ENTER_ALTERNATE,
+            None => "",
+        };
+        let before = match self.alternate.take() {
+            Some((before, known)) if known == size && enter.is_empty() && !is_new => before,
+            Some(_) | None => {
+                frame.push_str(enter);
+                frame.push_str(terminal::CLEAR);
+                Vec::new()
+            }
+        };
+        for (at, line) in lines.iter().enumerate() {
+            if before.get(at) != Some(line) {
+                // Cleared first: behind a line that fills its row, its last column would be.
+                _ = write!(frame, "\x1b[{};1H\x1b[2K{line}", at + 1);
+            }
+        }
+        if !frame.is_empty() {
+            // Where it is out of the way, and the same whatever was drawn.
+            _ = write!(frame, "\x1b[{};1H", size.lines);
+            // A terminal that is gone is told of by a signal.
+            _ = self.terminal.inner.write_str(&frame);
+            _ = self.terminal.inner.flush();
+        }
+        self.alternate = Some((lines, size));
+    }
+
+    /// Shows the usual screen again.
+    pub(super) fn leave_alternate(&mut self) {
+        if self.alternate.take().is_some() {
+            let leave = match self.modes {
+                Some(_) => terminal::leave_alternate(),
+                None => terminal::LEAVE_ALTERNATE,
+            };
+            _ = self.terminal.inner.write_str(leave);
+            _ = self.terminal.inner.flush();
+        }
+    }
+
+    /// Leaves the terminal to someone else for some time: the next frame takes it again.
+    pub(super) fn suspend(&mut self) {
+        if self.alternate.is_some() {
+            self.leave_alternate();
+        } else {
+            self.clear_block();
+        }
+        terminal::release();
+        self.is_new.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the block away, all but the empty line that the cursor is on.
+    fn clear_block(&mut self) {
+        if self.last_frame.is_some() {
+            lock(&self.block).clear();
+            self.bar.force_draw();
+        }
+    }
+
     /// Takes the block away and prints what is left to print. Nothing is drawn after this.
     ///
     /// # Errors
     ///
     /// Those of the terminal.
     pub(super) fn close(&mut self) -> io::Result<()> {
+        self.leave_alternate();
+        self.tell_forgotten();
         if !self.bar.is_finished() {
             self.bar.finish_and_clear();
         }
@@ -134,8 +249,20 @@ impl Screen {
             self.terminal.inner.write_str("\r\n")?;
         }
         let written = self.terminal.inner.flush();
-        drop(self.echo_off.take());
+        if self.modes.is_some() {
+            terminal::release();
+        }
         written
+    }
+}
+
+/// Whatever happens, the terminal is as it was.
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.leave_alternate();
+        if self.modes.is_some() {
+            terminal::release();
+        }
     }
 }
 

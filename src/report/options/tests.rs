@@ -13,6 +13,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         log_lines: 25,
         verbosity: 0,
         log: false,
+        keys: false,
         fold: true,
         stall_timeout: Some(Duration::from_secs(300)),
         flake: ".".into(),

@@ -54,7 +54,7 @@ fn every_half_a_minute_is_told_what_runs() {
         .at(95_000)
         .tick(Progress::default());
     assert_snapshot!(heartbeats(&script), @r"
-         Running 30.0s: 240 attributes evaluated; clippy (buildPhase, 30.0s), openssl (building, 25.0s), curl (downloading, 25.0s); 31 queued
+         Running 30.0s: 240 checks evaluated; clippy (buildPhase, 30.0s), openssl (building, 25.0s), curl (downloading, 25.0s); 31 queued
          Running 1m00s: clippy (buildPhase, 1m00s), openssl (building, 55.0s), curl (downloading, 55.0s); 31 queued
          Running 1m35s: openssl (building, 1m30s), curl (downloading, 1m30s)
     ");

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Script, drv};
 use crate::{
-    event::{Counts, Event, EventKind, Outcome, Progress, RunOutcome},
+    event::{Counts, Download, Event, EventKind, Outcome, Progress, RunOutcome, Wait, WaitReason},
     nix::System,
     report::sanitize::tests::hostile,
 };
@@ -203,8 +203,34 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 downloaded_bytes: bytes[0],
                 download_bytes: bytes[1],
                 remaining,
-            }
+            },
+            downloads: vec![Download {
+                drv_path: drv("a"),
+                source: "\u{1b}[2Jhttps://cache".into(),
+                done_bytes: bytes[0],
+                expected_bytes: bytes[1],
+            }],
         }),
+        (
+            check(),
+            prop::collection::vec((drv_path(), text(), any::<usize>()), 0..4)
+        )
+            .prop_map(|(check, waits)| {
+                let wait = |(drv_path, name, n)| Wait {
+                    drv_path,
+                    name,
+                    reason: match n % 3 {
+                        0 => WaitReason::Steps { open: n },
+                        1 => WaitReason::Slot {
+                            ahead: n,
+                            slots: n / 2,
+                        },
+                        _ => WaitReason::End,
+                    },
+                };
+                let waits = waits.into_iter().map(wait).collect();
+                EventKind::CheckExplained { check, waits }
+            }),
         (outcome(), took(), prop::option::of(text())).prop_map(|(outcome, duration, error)| {
             let mut counts = Counts::default();
             counts.add(outcome);

@@ -157,12 +157,18 @@ impl State {
             self.steps[step.0].checks.push(id);
         }
         self.checks[id.0].steps.clone_from(&steps);
-        if self.checks[id.0].options.is_local {
-            for step in steps {
-                self.keep_here(step);
+        if self.checks[id.0].outcome.is_none() {
+            let own = self.checks[id.0].steps.clone();
+            self.want(steps);
+            if self.checks[id.0].options.is_local {
+                for step in own {
+                    self.keep_here(step);
+                }
             }
+            self.finish_check_by_steps(id);
+        } else {
+            self.unwant(steps);
         }
-        self.finish_check_by_steps(id);
     }
 
     /// Ends a check if all its steps are done.

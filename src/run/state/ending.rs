@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{CheckEnd, CheckId, Ending, State};
 use crate::{
     event::{EventKind, Outcome, RunOutcome},
-    run::{Effect, step::Means},
+    run::{Effect, Stop, step::Means},
 };
 
 impl Ending {
@@ -106,6 +106,9 @@ impl State {
             || (self.by_name && self.counts.of(Outcome::Unsupported) > 0)
         {
             (RunOutcome::Failed, 1, None)
+        } else if self.counts.of(Outcome::Cancelled) > 0 {
+            // Someone took checks out of the run: nobody may take the rest for all of them.
+            (RunOutcome::Cancelled, Stop::Interrupt.exit_code(), None)
         } else {
             (RunOutcome::Passed, 0, None)
         }

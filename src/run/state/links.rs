@@ -58,6 +58,8 @@ impl State {
             Means::Substitute => self.totals.to_substitute += 1,
             Means::Local | Means::Remote => self.totals.to_build += 1,
         }
+        // Nothing needed them any more; now something does.
+        self.want(inputs.clone());
         let mut to_blame = None;
         for input in inputs {
             match self.steps[input.0].status {

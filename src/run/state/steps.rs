@@ -25,7 +25,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 const LOST_IN_A_ROW: u32 = 3;
 
 impl State {
-    fn make_ready(&mut self, id: StepId) {
+    pub(super) fn make_ready(&mut self, id: StepId) {
         let step = &mut self.steps[id.0];
         step.status = Status::Ready;
         self.ready.push(step.means, step.priority, id);
@@ -108,6 +108,7 @@ impl State {
                         reason,
                     });
                 }
+                StepNote::Source(source) => self.steps[id.0].source = source,
                 StepNote::Download { done, expected } => {
                     self.announce(id);
                     let before = std::mem::replace(
@@ -163,8 +164,16 @@ impl State {
         step.duration = step
             .started
             .map_or(Duration::ZERO, |started| now.duration_since(started));
+        let was_cancelled = std::mem::take(&mut step.is_cancelled);
         let may_retry = step.attempt < ATTEMPTS && self.ending.is_none();
         let end = match (end, &self.ending) {
+            (
+                StepEnd::Cancelled
+                | StepEnd::NotSubstitutable(_)
+                | StepEnd::Transient(_)
+                | StepEnd::Lost(_),
+                None,
+            ) if was_cancelled => return self.put_back(id),
             // Nobody asked it to: a daemon that stops says so, and it is no success.
             (StepEnd::Cancelled, None) => {
                 StepEnd::Lost("the daemon gave up the build and does not say why".into())
@@ -251,32 +260,7 @@ impl State {
             if is_work {
                 self.announce(id);
             }
-            // A failure passes its end on to all of them anyway.
-            let detours = if outcome.is_passed() {
-                DETOURS
-            } else {
-                usize::MAX
-            };
-            let checks = self.checks_above(id, detours);
-            let step = &mut self.steps[id.0];
-            let (log_tail, log_lines_before) = match step.log.take() {
-                _ if outcome.is_passed() => Default::default(),
-                tail => tail,
-            };
-            let event = EventKind::StepFinished {
-                drv_path: step.drv_path.clone(),
-                name: step.name.clone(),
-                system: step.system.clone(),
-                outcome,
-                duration: step.duration,
-                machine: step.machine.clone(),
-                error: step.reason.clone().unwrap_or_default(),
-                log_tail,
-                log_lines_before,
-                phase: step.phase.take(),
-                checks,
-            };
-            self.emit(event);
+            self.tell_end(id, outcome);
         }
         self.finish_checks_of(id);
         let dependents = std::mem::take(&mut self.steps[id.0].dependents);
@@ -301,9 +285,42 @@ impl State {
         }
     }
 
+    /// Tells that a step has ended.
+    pub(super) fn tell_end(&mut self, id: StepId, outcome: Outcome) {
+        // A failure passes its end on to all of them anyway.
+        let detours = if outcome.is_passed() {
+            DETOURS
+        } else {
+            usize::MAX
+        };
+        let checks = self.checks_above(id, detours);
+        let step = &mut self.steps[id.0];
+        let (log_tail, log_lines_before) = match step.log.take() {
+            _ if outcome.is_passed() => Default::default(),
+            tail => tail,
+        };
+        let event = EventKind::StepFinished {
+            drv_path: step.drv_path.clone(),
+            name: step.name.clone(),
+            system: step.system.clone(),
+            outcome,
+            duration: step.duration,
+            machine: step.machine.clone(),
+            error: step.reason.clone().unwrap_or_default(),
+            log_tail,
+            log_lines_before,
+            phase: step.phase.take(),
+            checks,
+        };
+        self.emit(event);
+    }
+
     fn set_done(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
         self.count_out(id);
         let step = &mut self.steps[id.0];
+        if !std::mem::replace(&mut step.is_wanted, true) {
+            self.totals.steps_unwanted -= 1;
+        }
         step.status = Status::Done(outcome, cause);
         step.inputs = Vec::new();
         self.totals.steps_done += 1;
@@ -318,7 +335,8 @@ impl State {
 
 /// Whether a step waits for a slot of this kind.
 pub(super) fn is_ready(steps: &[Step], id: StepId, means: Means) -> bool {
-    steps[id.0].status == Status::Ready && steps[id.0].means == means
+    let step = &steps[id.0];
+    step.status == Status::Ready && step.means == means && step.is_wanted
 }
 
 /// What the end of a step means for a step above it.

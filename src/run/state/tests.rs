@@ -4,6 +4,7 @@
     reason = "a test looks for one kind of event"
 )]
 
+mod cancelling;
 mod endings;
 mod estimates;
 mod failures;
@@ -68,6 +69,8 @@ struct World {
     /// Attempts that run.
     running: Vec<Start>,
     plans_asked: usize,
+    /// Attempts that were told to stop one by one.
+    stopped: Vec<StepId>,
     cancelled: bool,
     exit_code: Option<u8>,
 }
@@ -81,6 +84,7 @@ impl World {
             events: Vec::new(),
             running: Vec::new(),
             plans_asked: 0,
+            stopped: Vec::new(),
             cancelled: false,
             exit_code: None,
         };
@@ -99,6 +103,7 @@ impl World {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Plan(_) => self.plans_asked += 1,
                 Effect::Start(start) => self.running.push(start),
+                Effect::Cancel(step) => self.stopped.push(step),
                 Effect::CancelAll => self.cancelled = true,
                 Effect::Finish(code) => self.exit_code = Some(code),
             }

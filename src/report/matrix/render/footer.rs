@@ -2,11 +2,11 @@
 
 use console::Style;
 
-use super::Writer;
+use super::{View, Writer};
 use crate::report::{
     format::{bytes, count, counted, duration, estimate},
     matrix::{
-        layout::{GAP, MARGIN},
+        layout::{GAP, MARGIN, Sort},
         text_line::TextLine,
     },
     running::RunningStep,
@@ -54,7 +54,7 @@ impl Writer<'_> {
                 }
             }
             if self.size.columns.saturating_sub(at) >= LAST_LINE_COLUMNS_MIN {
-                line = line.skip_to(at).push(&step.last_line, &styles.dim);
+                line = line.skip_to(at).push(&step.news(), &styles.dim);
             }
             line.finish()
         };
@@ -104,8 +104,28 @@ impl Writer<'_> {
     }
 
     /// The figures of the run on one line. Where there is no room for all, those that matter least are left out.
-    pub(super) fn status(&self) -> String {
+    pub(super) fn status(&self, view: &View) -> String {
+        if let Some(question) = view.question {
+            return self
+                .line()
+                .skip(1)
+                .push(question, &self.styles.notice)
+                .finish();
+        }
         let mut parts = self.figures();
+        for (is_shown, text) in [
+            (view.sort != Sort::Name, view.sort.as_str()),
+            (view.has_keys, "? keys"),
+        ] {
+            if is_shown {
+                parts.push(Figure {
+                    weight: 0,
+                    joint: "",
+                    text: text.to_owned(),
+                    style: &self.styles.dim,
+                });
+            }
+        }
         let mut line = self.status_line(&parts, usize::MAX);
         while parts.len() > 1 && self.size.columns < line.used() {
             let least = parts.iter().enumerate().min_by_key(|(_, part)| part.weight);

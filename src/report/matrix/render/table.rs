@@ -161,17 +161,13 @@ impl Writer<'_> {
             Stage::Ended(Outcome::Unsupported, _) => "no builder".to_owned(),
             Stage::Ended(outcome, _) => spoken(outcome).to_owned(),
             Stage::Waiting if check.is_running => {
-                let step = check
-                    .drv_path
-                    .as_ref()
-                    .and_then(|drv| self.model.running.of(drv));
-                let stage = step.map_or("building".to_owned(), RunningStep::stage);
-                stage
-                    .strip_suffix("Phase")
-                    .map_or(stage.clone(), ToOwned::to_owned)
+                let step = self.model.blocker(check);
+                step.map_or("building".to_owned(), RunningStep::short_stage)
             }
-            Stage::Waiting if check.dependencies_running > 0 => "dependency".to_owned(),
-            Stage::Waiting => "waiting".to_owned(),
+            Stage::Waiting => self
+                .model
+                .blocker(check)
+                .map_or("waiting".to_owned(), |step| format!("for {}", step.name)),
         }
     }
 
@@ -179,6 +175,13 @@ impl Writer<'_> {
     fn long_word(&self, check: &Check) -> String {
         let word = self.word(check);
         match check.stage {
+            Stage::Waiting if !check.is_running => match self.model.blocker(check) {
+                Some(step) => {
+                    let took = duration(self.now.saturating_sub(step.started));
+                    format!("waits for {} ({}, {took})", step.name, step.stage())
+                }
+                None => word,
+            },
             _ if check.note.is_empty() => word,
             Stage::Ended(Outcome::Unsupported, _) => check.note.to_string(),
             Stage::Ended(..) | Stage::Waiting => format!("{word}: {}", check.note),

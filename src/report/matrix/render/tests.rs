@@ -4,7 +4,7 @@ use console::measure_text_width;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::{block, result};
+use super::{View, block, result};
 use crate::{
     event::{EventKind, Outcome, Progress},
     report::{
@@ -31,7 +31,13 @@ fn model(script: &Script) -> (Model, Duration) {
 fn shown(script: &Script, columns: usize, lines: usize, styles: &Styles) -> String {
     let (model, now) = model(script);
     checked(
-        &block(&model, Size { columns, lines }, now, styles),
+        &block(
+            &model,
+            &View::default(),
+            Size { columns, lines },
+            now,
+            styles,
+        ),
         columns,
         lines,
     )
@@ -52,7 +58,13 @@ fn at_widths(script: &Script, lines: usize) -> String {
     let styles = Styles::new(false, true);
     let mut out = String::new();
     for columns in [40, 80, 200] {
-        let block = block(&model, Size { columns, lines }, now, &styles);
+        let block = block(
+            &model,
+            &View::default(),
+            Size { columns, lines },
+            now,
+            &styles,
+        );
         _ = writeln!(
             out,
             "{:-<columns$}\n{}",
@@ -213,6 +225,7 @@ fn what_does_not_fit_is_folded_by_how_pressing_it_is() {
     for lines in [1, 2, 4, 6, 10] {
         let block = block(
             &model,
+            &View::default(),
             Size { columns: 80, lines },
             now,
             &Styles::new(false, true),
@@ -237,6 +250,7 @@ fn rows_stay_where_they_are() {
     let names = |model: &Model| {
         let block = block(
             model,
+            &View::default(),
             Size {
                 columns: 80,
                 lines: 9,
@@ -367,7 +381,13 @@ fn an_empty_run_has_a_status_line_and_no_result() {
         lines: 5,
     };
     assert_eq!(
-        block(&empty, size, Duration::ZERO, &Styles::default()),
+        block(
+            &empty,
+            &View::default(),
+            size,
+            Duration::ZERO,
+            &Styles::default()
+        ),
         ["", " eval 0 | 0.0s"]
     );
     assert_eq!(
@@ -390,7 +410,7 @@ proptest! {
         for event in &events {
             model.observe(event);
             let size = Size { columns, lines };
-            checked(&block(&model, size, event.elapsed, &styles), columns, lines);
+            checked(&block(&model, &View::default(), size, event.elapsed, &styles), columns, lines);
             checked(&result(&model, size, event.elapsed, &styles), columns, lines);
         }
     }

@@ -211,6 +211,7 @@ proptest! {
         batches in 1_usize..5,
         slots in 1_usize..4,
         stop_after in prop::option::of(0_usize..30),
+        cancel_after in prop::option::of((0_usize..30, any::<prop::sample::Index>())),
         fail_fast in any::<bool>(),
         pick in prop::collection::vec(any::<prop::sample::Index>(), 100),
     ) {
@@ -250,10 +251,15 @@ proptest! {
                 for input in &inputs[i] {
                     prop_assert_eq!(built.get(input), Some(&true), "{} ran before {}", running, input);
                 }
-                let end = made[i].end.clone();
+                let is_stopped = world.stopped.contains(&world.running[at].step);
+                let end = if is_stopped { StepEnd::Cancelled } else { made[i].end.clone() };
                 built.insert(running.clone(), matches!(end, StepEnd::Built | StepEnd::AlreadyValid));
                 world.end(&running, end);
                 ends += 1;
+                if let Some((after, which)) = cancel_after && after == ends {
+                    let name = name(which.index(made.len()));
+                    world.give([Input::CancelChecks(vec![format!("x86_64-linux.{name}")])]);
+                }
                 if Some(ends) == stop_after {
                     world.give([Input::Stop(Stop::Interrupt)]);
                 }

@@ -13,7 +13,7 @@ fn expect(world: &mut World, known: &[(&str, u64)]) {
 
 fn remaining(world: &mut World) -> Option<u64> {
     world.give([Input::Tick]);
-    let Some(EventKind::Ticked { progress }) = world.events.last() else {
+    let Some(EventKind::Ticked { progress, .. }) = world.events.last() else {
         panic!("no figures");
     };
     progress.remaining.map(|remaining| remaining.as_secs())

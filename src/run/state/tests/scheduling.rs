@@ -150,12 +150,28 @@ fn the_figures_of_downloads_are_sums_over_all_of_them() {
         download(0, 8, 10),
         Input::Tick,
     ]);
-    let Some(EventKind::Ticked { progress }) = world.events.last() else {
+    let Some(EventKind::Ticked { progress, .. }) = world.events.last() else {
         panic!("no figures");
     };
     assert_eq!(
         (progress.downloaded_bytes, progress.download_bytes),
         (15, 17)
+    );
+    let source = StepNote::Source("https://cache.example.org".into());
+    world.give([Input::Noted(StepId(1), vec![source]), Input::Tick]);
+    let Some(EventKind::Ticked { downloads, .. }) = world.events.last() else {
+        panic!("no figures");
+    };
+    let told = downloads.iter().map(|download| {
+        let bytes = (download.done_bytes, download.expected_bytes);
+        (download.drv_path.name(), download.source.as_str(), bytes)
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("p.drv", "", (8, 10)),
+            ("q.drv", "https://cache.example.org", (7, 7))
+        ]
     );
 }
 
