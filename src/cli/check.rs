@@ -235,6 +235,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         logs: memory.log_folder().cloned(),
+        flake_check: setup.request.scope.flake_check,
         nix_version: setup.host.version.numbers,
     }
 }

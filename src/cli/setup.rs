@@ -126,14 +126,7 @@ impl Setup {
             nix: host.program.clone(),
             nix_version: host.version.numbers,
         };
-        let kind = match args.evaluator {
-            EvaluatorArg::Auto => EvaluatorKind::Auto,
-            EvaluatorArg::NixEvalJobs => EvaluatorKind::NixEvalJobs,
-            EvaluatorArg::Builtin => EvaluatorKind::Builtin,
-        };
-        let nix_eval_jobs = program_on_path("nix-eval-jobs");
-        let evaluator = choose_evaluator(kind, nix_eval_jobs, request.nix_version)
-            .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
+        let evaluator = evaluator(args.evaluator, &request)?;
         let local = is_flake
             .then(|| LocalFlake::find(&installable.flake))
             .flatten();
@@ -264,6 +257,19 @@ impl Setup {
             warm_up: None,
         }
     }
+}
+
+fn evaluator(wanted: EvaluatorArg, request: &EvalRequest) -> Result<Box<dyn Evaluator>, Failure> {
+    let kind = match wanted {
+        // nix-eval-jobs knows derivations only.
+        EvaluatorArg::Auto if request.scope.flake_check => EvaluatorKind::Builtin,
+        EvaluatorArg::Auto => EvaluatorKind::Auto,
+        EvaluatorArg::NixEvalJobs => EvaluatorKind::NixEvalJobs,
+        EvaluatorArg::Builtin => EvaluatorKind::Builtin,
+    };
+    let nix_eval_jobs = program_on_path("nix-eval-jobs");
+    choose_evaluator(kind, nix_eval_jobs, request.nix_version)
+        .map_err(|error| Failure::infrastructure(anyhow!(error)))
 }
 
 /// How many processors this process may use.

@@ -33,6 +33,7 @@ pub struct Look {
 
 /// What a [`super::Reporter`] needs to know.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ReportOptions {
     /// How the run is shown; from [`resolve`].
     pub look: Look,
@@ -53,6 +54,8 @@ pub struct ReportOptions {
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.
     pub attribute: String,
+    /// Whether all outputs of the flake are looked at.
+    pub flake_check: bool,
     /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.
     pub logs: Option<LogFolder>,
     /// The version of Nix, as numbers: `(2, 34)`; decides how a derivation is named on its command line.

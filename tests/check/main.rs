@@ -17,6 +17,7 @@ mod ci;
 mod config;
 mod daemon;
 mod events;
+mod flake_check;
 mod history;
 mod nix_host;
 mod outcomes;

@@ -55,6 +55,7 @@ fn show_and_panic() {
         flake: ".".into(),
         attribute: "checks".into(),
         logs: None,
+        flake_check: false,
         nix_version: (2, 34),
     };
     let mut reporter = Reporter::new(options, Box::new(NoSource));

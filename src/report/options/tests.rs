@@ -19,6 +19,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         flake: ".".into(),
         attribute: "checks".into(),
         logs: None,
+        flake_check: false,
         nix_version: (2, 34),
     }
 }

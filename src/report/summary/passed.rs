@@ -47,11 +47,6 @@ impl Passed {
         }
     }
 
-    /// Whether nothing passed.
-    pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
     /// A line for each group: its name, and those of what is in it.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.groups.iter().map(line).collect();

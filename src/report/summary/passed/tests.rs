@@ -31,7 +31,9 @@ fn names_stand_behind_their_sets() {
 
 #[test]
 fn much_is_counted() {
-    let many: Vec<String> = (0..NAMES_MAX + 3).map(|n| format!("apps.s.n{n:03}")).collect();
+    let many: Vec<String> = (0..NAMES_MAX + 3)
+        .map(|n| format!("apps.s.n{n:03}"))
+        .collect();
     let all = lines(many.iter().map(String::as_str));
     assert_eq!(all.len(), 1);
     assert!(all[0].ends_with(", n049 and 3 more"), "{all:?}");
