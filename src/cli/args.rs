@@ -85,6 +85,7 @@ Examples:
   nixci check . fmt 'nixos-*'              those that patterns choose
   nixci check .#checks .#devShells         several attributes
   nixci check --file release.nix -A tests  without a flake
+  nixci check --flake-check                what `nix flake check` looks at, too
   nixci check --systems aarch64-linux      those of another system that a remote builder has
   nixci check --failed                     only those that failed the last time
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure

@@ -129,3 +129,6 @@ impl Findings<'_, '_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
