@@ -37,6 +37,9 @@ _nixci() {
             nixci,history)
                 cmd="nixci__subcmd__history"
                 ;;
+            nixci,init)
+                cmd="nixci__subcmd__init"
+                ;;
             nixci,log)
                 cmd="nixci__subcmd__log"
                 ;;
@@ -64,6 +67,9 @@ _nixci() {
             nixci__subcmd__help,history)
                 cmd="nixci__subcmd__help__subcmd__history"
                 ;;
+            nixci__subcmd__help,init)
+                cmd="nixci__subcmd__help__subcmd__init"
+                ;;
             nixci__subcmd__help,log)
                 cmd="nixci__subcmd__help__subcmd__log"
                 ;;
@@ -77,7 +83,7 @@ _nixci() {
 
     case "${cmd}" in
         nixci)
-            opts="-h -V --help --version check eval config log history diff why generate help"
+            opts="-h -V --help --version check eval config log history diff why init generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -529,7 +535,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help)
-            opts="check eval config log history diff why generate help"
+            opts="check eval config log history diff why init generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -640,6 +646,20 @@ _nixci() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nixci__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nixci__subcmd__help__subcmd__log)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -693,6 +713,28 @@ _nixci() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__init)
+            opts="-h --ci --nixci --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --ci)
+                    COMPREPLY=($(compgen -W "github gitlab gitea forgejo" -- "${cur}"))
+                    return 0
+                    ;;
+                --nixci)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

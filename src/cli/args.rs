@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, flake_check_args::FlakeCheckArgs, history::HistoryArgs, keys::KeysArgs,
-    log::LogArgs, memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs, size::parse_size,
-    why::WhyArgs,
+    diff::DiffArgs, flake_check_args::FlakeCheckArgs, history::HistoryArgs, init::InitArgs,
+    keys::KeysArgs, log::LogArgs, memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs,
+    size::parse_size, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -68,6 +68,10 @@ pub(super) enum Command {
     /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
     /// the reason. Builds nothing.
     Why(Box<WhyArgs>),
+    /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
+    ///
+    /// Keeps what is there, unless --force is given. Needs no Nix.
+    Init(InitArgs),
     /// Write shell completions and man pages below a folder
     #[command(hide = true)]
     Generate {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
@@ -169,7 +169,7 @@ async fn run(
         result
     };
     let (at_once_tx, mut at_once_rx) = oneshot::channel();
-    let keyboard = wishes.keyboard;
+    let (keyboard, display) = (wishes.keyboard, Arc::clone(reporter));
     // Apart from the run, which stands still while nobody reads what it writes.
     tokio::spawn(async move {
         let mut is_told = false;
@@ -185,6 +185,10 @@ async fn run(
             }
             let _ = at_once_tx.send(stop);
             tokio::time::sleep(AT_ONCE).await;
+            // Whoever holds it cannot write.
+            if let Ok(mut reporter) = display.try_lock() {
+                let _ = reporter.finish();
+            }
             Reporter::restore_terminal();
             std::process::exit(stop.exit_code().into());
         }
@@ -194,15 +198,22 @@ async fn run(
         // Whatever runs is dropped, and with it every child and connection.
         Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
+    // The verdict stands, whatever signal ends the reading.
+    tokio::select! {
+        () = be_read(reporter, &wishes.left) => {}
+        _ = &mut at_once_rx => {}
+    }
+    Ok(code)
+}
+
+/// Waits while someone still reads what a run that is over has left.
+async fn be_read(reporter: &SharedReporter, left: &Notify) {
     while lock(reporter).is_read() {
         tokio::select! {
-            () = wishes.left.notified() => break,
-            // The verdict stands.
-            _ = &mut at_once_rx => break,
+            () = left.notified() => return,
             () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
         }
     }
-    Ok(code)
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
@@ -234,6 +245,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
+        scope: setup.configuration.arguments(),
         logs: memory.log_folder().cloned(),
         flake_check: setup.request.scope.flake_check,
         nix_version: setup.host.version.numbers,

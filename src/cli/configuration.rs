@@ -122,6 +122,32 @@ impl Configuration {
         }
     }
 
+    /// The arguments that look at the same again, where flake and attribute alone do not.
+    pub(super) fn arguments(&self) -> Option<Vec<String>> {
+        let mut arguments = Vec::new();
+        if let Some(source) = &self.scope.file {
+            arguments.extend(["--file".to_owned(), self.flake.value.clone()]);
+            for path in self.attributes.value.iter().filter(|path| !path.is_empty()) {
+                arguments.extend(["-A".to_owned(), path.to_string()]);
+            }
+            for (option, pairs) in [("--arg", &source.args), ("--argstr", &source.strings)] {
+                for (name, value) in pairs {
+                    arguments.extend([option, name, value].map(str::to_owned));
+                }
+            }
+            for entry in &source.include {
+                arguments.extend(["-I", entry].map(str::to_owned));
+            }
+            return Some(arguments);
+        }
+        let select = self.scope.select.as_ref()?;
+        let flake = &self.flake.value;
+        let paths = self.attributes.value.iter();
+        arguments.extend(paths.map(|path| format!("{flake}#{path}")));
+        arguments.extend(["--select".to_owned(), select.clone()]);
+        Some(arguments)
+    }
+
     /// How long a build may take: as an option says, or else the files or Nix.
     pub(super) fn timeout(&self, option: Option<Duration>, host: &NixHost) -> Sourced<Duration> {
         let by_nix = || {

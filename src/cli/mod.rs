@@ -14,6 +14,7 @@ mod flake_check_args;
 mod gather;
 mod generate;
 mod history;
+mod init;
 mod keys;
 mod local_flake;
 mod log;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),

@@ -140,6 +140,9 @@ pub enum EventKind {
         drv_path: StorePath,
         /// What the daemon says it waits for.
         reason: String,
+        /// The checks that need it.
+        #[serde(default)]
+        checks: Vec<String>,
     },
     /// A build wrote to its log.
     StepLogged {

@@ -167,7 +167,9 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             let rest = format!("{}: {}", step_name(drv_path), text(phase));
             (Weight::Log, &styles.run, "Running", rest)
         }
-        EventKind::StepWaiting { drv_path, reason } => {
+        EventKind::StepWaiting {
+            drv_path, reason, ..
+        } => {
             let rest = format!("{}: {}", step_name(drv_path), first_line(reason));
             (Weight::Detail, &styles.run, "Waiting", rest)
         }

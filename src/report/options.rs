@@ -56,6 +56,8 @@ pub struct ReportOptions {
     pub attribute: String,
     /// Whether all outputs of the flake are looked at.
     pub flake_check: bool,
+    /// The arguments of `nixci check` by which these checks are looked at, where flake and attribute do not say it.
+    pub scope: Option<Vec<String>>,
     /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.
     pub logs: Option<LogFolder>,
     /// The version of Nix, as numbers: `(2, 34)`; decides how a derivation is named on its command line.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Format, ReportOptions, SourceTree, Wish, json, line,
-    matrix::{Key, Matrix, Modes, terminal},
+    matrix::{Key, LogToPage, Matrix, Modes, terminal},
     plain::Plain,
     styles::Styles,
     summary::{Ending, Extent, Summary},
@@ -160,9 +160,11 @@ impl Reporter {
     }
 
     /// The log of a derivation for a pager, as far as it is known.
-    pub(super) fn log_text(&mut self, drv_path: &StorePath) -> Option<String> {
+    pub(super) fn log_to_page(&mut self, drv_path: &StorePath) -> Option<LogToPage> {
+        let folder = self.options.logs.as_ref();
+        let file = folder.map(|folder| folder.file(drv_path));
         let color = self.styles.color;
-        self.face.matrix()?.log_text(drv_path, color)
+        self.face.matrix()?.log_to_page(drv_path, file, color)
     }
 
     /// Leaves the terminal to someone else until [`Self::resume`].

@@ -102,7 +102,11 @@ impl RunningStep {
     /// What it is at: the phase, the download, what it waits for.
     pub(super) fn stage(&self) -> String {
         let stage = if !self.waits_for.is_empty() {
-            format!("waits: {}", self.waits_for)
+            // As the daemon has it: "waiting for lock on …".
+            match self.waits_for.strip_prefix("waiting ") {
+                Some(rest) => format!("waits {rest}"),
+                None => format!("waits: {}", self.waits_for),
+            }
         } else if !self.phase.is_empty() {
             self.phase.clone()
         } else if let Some(Download {
@@ -111,7 +115,11 @@ impl RunningStep {
             ..
         }) = self.download
         {
-            format!("{} of {}", bytes(done_bytes), bytes(expected))
+            let (done, all) = (bytes(done_bytes), bytes(expected));
+            // "3.0 of 12 MiB": of two equal units one is enough.
+            let unit = all.split_once(' ').map_or("", |(_, unit)| unit);
+            let done = done.strip_suffix(unit).map_or(&*done, str::trim_end);
+            format!("{done} of {all}")
         } else if self.substitute {
             "downloading".to_owned()
         } else {
@@ -190,12 +198,21 @@ impl RunningSteps {
                 step.phase = kept(phase);
                 step.waits_for.clear();
             }),
-            EventKind::StepWaiting { drv_path, reason } => {
+            EventKind::StepWaiting {
+                drv_path,
+                reason,
+                checks,
+            } => {
                 let order = self.started;
                 // Whoever waits for a lock has not begun, and holds a slot all the same.
-                let step = self.steps.entry(drv_path.clone()).or_insert_with(|| {
-                    RunningStep::new(kept(step_name(drv_path)), order, event.elapsed)
-                });
+                let step = self
+                    .steps
+                    .entry(drv_path.clone())
+                    .or_insert_with(|| RunningStep {
+                        check: kept(checks.first().map_or("", String::as_str)),
+                        more_checks: checks.len().saturating_sub(1),
+                        ..RunningStep::new(kept(step_name(drv_path)), order, event.elapsed)
+                    });
                 step.waits_for = kept(reason);
                 self.started += 1;
             }

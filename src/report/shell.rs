@@ -62,8 +62,14 @@ fn path_of(options: &ReportOptions, check: &str) -> String {
 
 /// Runs one check again. `check` is the attribute path below the attribute asked for, as events have it.
 pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
-    let wanted = format!("{}#{}", options.flake, path_of(options, check));
-    format!("nixci check {}", quote(&wanted))
+    let Some(scope) = &options.scope else {
+        let wanted = format!("{}#{}", options.flake, path_of(options, check));
+        return format!("nixci check {}", quote(&wanted));
+    };
+    // As a pattern: written as Nix does it, a path means itself.
+    let check = (!check.is_empty()).then_some(check);
+    let arguments = scope.iter().map(String::as_str).chain(check).map(quote);
+    format!("nixci check {}", arguments.collect::<Vec<_>>().join(" "))
 }
 
 /// Looks at a check again without building it: at all outputs, where they were looked at.

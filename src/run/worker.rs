@@ -163,7 +163,10 @@ impl Listener {
                 id, activity, text, ..
             } => match activity {
                 Activity::Build { machine, .. } => Some(StepNote::Building { machine }),
-                Activity::BuildWaiting { .. } => Some(StepNote::Waiting(text)),
+                // The daemon colours it for a terminal that it takes for its own.
+                Activity::BuildWaiting { .. } => Some(StepNote::Waiting(
+                    console::strip_ansi_codes(&text).into_owned(),
+                )),
                 Activity::FileTransfer { .. } => {
                     self.transfers.insert(id, (0, 0));
                     Some(self.download())

@@ -276,3 +276,40 @@ fn config_shows_where_each_value_comes_from() {
     assert_eq!(config["check"][0]["origin"], "nixci.toml:8");
     assert_eq!(config["upload"]["value"]["cachix"][0], "ours");
 }
+
+#[test]
+fn init_writes_what_is_valid_and_overwrites_nothing() {
+    let store = nix::newest().store();
+    let project = Project::new(&store).check("fmt", "echo > $out");
+    let init = |arguments: &[&str]| project.nixci(&[&["init"], arguments].concat());
+    let run = init(&["--ci", "github", "--nixci", "github:me/nixci"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(project.nixci(&["config"]).code, Some(0));
+    let workflow = project.dir().join(".github/workflows/nixci.yml");
+    let text = std::fs::read_to_string(&workflow).unwrap();
+    assert!(text.contains("NIXCI_FLAKE: \"github:me/nixci\""), "{text}");
+    project.write("nixci.toml", "timeout = 1\n");
+    let run = init(&["--ci", "github"]);
+    assert_eq!(run.code, Some(2), "{run}");
+    assert!(run.stderr.contains("`--force`"), "{run}");
+    let kept = || std::fs::read_to_string(project.dir().join("nixci.toml")).unwrap();
+    assert_eq!(kept(), "timeout = 1\n");
+    let run = init(&["--ci", "gitlab"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(kept(), "timeout = 1\n");
+    assert!(run.stderr.contains("set NIXCI_FLAKE there"), "{run}");
+    // With --force a link is replaced, and what it leads to stays as it is.
+    std::fs::remove_file(&workflow).unwrap();
+    std::os::unix::fs::symlink(project.dir().join("flake.nix"), &workflow).unwrap();
+    let run = init(&["--ci", "github", "--force"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(kept().contains("[[check]]"));
+    assert!(!workflow.is_symlink());
+    for wrong in [
+        &["nowhere"][..],
+        &["--ci", "jenkins"],
+        &["--ci", "github", "--nixci", "a b"],
+    ] {
+        assert_eq!(init(wrong).code, Some(2), "{wrong:?}");
+    }
+}

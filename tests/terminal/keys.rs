@@ -130,8 +130,9 @@ fn what_is_written_is_followed() {
     );
     let project = Project::new(&store).check("talks", &script).committed();
     let mut terminal = Terminal::start(check(&project, &[]), 10, 60);
-    terminal.wait_for("1 build");
+    terminal.wait_for("check-talks  building");
     terminal.type_keys("f\r");
+    terminal.wait_for("following");
     terminal.wait_for("line 20");
     terminal.wait_for("line 30");
     // Whoever goes up stays there.
@@ -507,4 +508,21 @@ fn a_window_changes_its_size_while_a_log_is_read() {
     terminal.wait_for("eval 4/4");
     gate::open(&store, "end");
     assert_eq!(terminal.finish_in_order(), Some(1));
+}
+
+#[test]
+fn a_lock_of_another_process_is_told() {
+    let store = gate::store();
+    let project = in_its_midst(&store);
+    let mut first = start(&project, 14, 80, &[]);
+    let mut second = Terminal::start(check(&project, &["-j", "4"]), 14, 100);
+    let rows = second.wait_for("waits for lock on");
+    assert!(!rows.iter().any(|row| row.contains("u{1b}")), "{rows:#?}");
+    second.wait_for("c-waits  waits for shared (waits for lock on");
+    second.type_keys("w/waits\r\r");
+    second.wait_for("   shared  waits for lock on");
+    second.type_keys("qq");
+    gate::open(&store, "end");
+    assert_eq!(first.finish_in_order(), Some(1));
+    assert_eq!(second.finish_in_order(), Some(1));
 }

@@ -54,6 +54,7 @@ fn show_and_panic() {
         stall_timeout: None,
         flake: ".".into(),
         attribute: "checks".into(),
+        scope: None,
         logs: None,
         flake_check: false,
         nix_version: (2, 34),

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use super::{CacheKey, CachedEvaluation, EvalCache};
 use crate::{
     eval::{EvalOptions, EvalRequest, EvalScope, EvaluatedCheck, EvaluatedOutput},
-    nix::{AttrPath, Installable, StorePath, System},
+    nix::{AttrPath, CheckPattern, Installable, StorePath, System},
 };
 
 fn request() -> EvalRequest {
@@ -43,6 +43,12 @@ fn whatever_reaches_the_result_is_part_of_the_key() {
     );
     for other in [
         changed(&|r| r.systems = None),
+        changed(&|r| r.scope.roots = vec![AttrPath::new(["a"])]),
+        changed(&|r| r.scope.only = vec![CheckPattern::parse("a").unwrap()]),
+        changed(&|r| r.scope.exclude = vec![CheckPattern::parse("a").unwrap()]),
+        changed(&|r| r.scope.is_strict = true),
+        changed(&|r| r.scope.select = Some("a".into())),
+        changed(&|r| r.scope.apply = Some("a".into())),
         changed(&|r| r.installable.attribute = AttrPath::new(["packages"])),
         changed(&|r| r.options.nix_options = vec![("a".into(), "b".into())]),
         changed(&|r| r.options.accept_flake_config = true),

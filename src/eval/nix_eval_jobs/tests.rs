@@ -2,10 +2,10 @@ use std::{path::Path, process::Stdio};
 
 use tempfile::TempDir;
 
-use super::{JobEvent, Jobs, NixEvalJobs, Outcome, is_nested, select};
+use super::{JobEvent, Jobs, NixEvalJobs, Outcome, apply_function, is_nested, select};
 use crate::{
     eval::{EvalOptions, EvalRequest, EvalScope},
-    nix::{AttrPath, Installable, System},
+    nix::{AttrPath, CheckPattern, Installable, System},
 };
 
 fn request(installable: &str) -> EvalRequest {
@@ -66,6 +66,27 @@ fn the_wanted_systems_are_selected() {
     let mut all = request(".");
     all.systems = None;
     assert!(select(&all).contains(") null \"("));
+}
+
+#[test]
+fn functions_of_the_command_line_are_lines_of_their_own() {
+    let mut asked = request(".");
+    asked.scope.select = Some("cs: cs # all".into());
+    asked.scope.apply = Some("drv: { } # none".into());
+    assert!(select(&asked).starts_with("root: (wanted: system: root:"));
+    assert!(select(&asked).ends_with(" ((\ncs: cs # all\n) root)"));
+    let apply = apply_function(&asked).unwrap();
+    assert!(
+        apply.starts_with("drv: let extra = (\ndrv: { } # none\n) drv; in "),
+        "{apply}"
+    );
+    let can = |version| NixEvalJobs::new("nix-eval-jobs".into(), version).can(&asked);
+    assert!(can((2, 31)) && !can((2, 30)));
+    asked.scope.select = None;
+    let can = |version| NixEvalJobs::new("nix-eval-jobs".into(), version).can(&asked);
+    assert!(can((2, 26)) && !can((2, 25)));
+    asked.scope.exclude = vec![CheckPattern::parse("a").unwrap()];
+    assert!(!NixEvalJobs::new("nix-eval-jobs".into(), (2, 34)).can(&asked));
 }
 
 #[test]

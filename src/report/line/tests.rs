@@ -75,6 +75,7 @@ fn everything() -> Script {
         .then(EventKind::StepWaiting {
             drv_path: drv("clippy"),
             reason: "waiting for a machine".into(),
+            checks: Vec::new(),
         })
         .log(
             "clippy",

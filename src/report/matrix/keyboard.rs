@@ -5,9 +5,7 @@
 //! SIGTTIN.
 
 use std::{
-    env,
-    io::{self, IsTerminal as _, Write as _},
-    process::Command,
+    io::{self, IsTerminal as _},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -30,13 +28,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{key::Keys, terminal};
 use crate::{
     nix::StorePath,
-    report::{Reporter, Wish, words::step_name},
+    report::{Reporter, Wish},
 };
 
 /// How long the rest of a key may be under way.
 const KEY_REST: Duration = Duration::from_millis(40);
-/// The pager where none is chosen: with colours, and at the end, where errors are.
-const DEFAULT_PAGER: &str = "less -R +G";
 /// How often is looked whether keys can be read, while they cannot.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -110,12 +106,12 @@ impl Keyboard {
 
     /// Shows a log in the pager, until that is left. What is written by builds meanwhile is kept.
     fn open_pager(&self, reporter: &SharedReporter, drv_path: &StorePath) {
-        let Some(text) = lock(reporter).log_text(drv_path) else {
+        let Some(log) = lock(reporter).log_to_page(drv_path) else {
             return;
         };
         self.is_lent.store(true, Ordering::Relaxed);
         lock(reporter).suspend();
-        let notice = page(step_name(drv_path), &text).err();
+        let notice = log.page().err();
         lock(reporter).resume();
         self.is_lent.store(false, Ordering::Relaxed);
         if let Some(notice) = notice {
@@ -181,40 +177,4 @@ fn is_orphaned() -> bool {
     let own = getsid(None).ok();
     let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
     own.is_none() || own != parent || own == Some(getpgrp())
-}
-
-/// Lets the pager show a text of this name. An error is a line for people.
-fn page(name: &str, text: &str) -> Result<(), String> {
-    let file = tempfile::Builder::new()
-        .prefix(&format!("{name}-"))
-        .suffix(".log")
-        .tempfile();
-    let written = file.and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        Ok(file)
-    });
-    let file = written.map_err(|error| format!("cannot write the log for the pager: {error}"))?;
-    let pager = env::var("PAGER").unwrap_or_default();
-    let pager = if pager.trim().is_empty() {
-        DEFAULT_PAGER
-    } else {
-        &pager
-    };
-    let mut command = Command::new("/bin/sh");
-    // As git does: the pager may have arguments, and be a pipe.
-    command
-        .args(["-c", &format!("{pager} \"$@\""), "pager"])
-        .arg(file.path());
-    if env::var_os("LESS").is_none() {
-        command.env("LESS", "R");
-    }
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot start the pager: {error}"))?;
-    match status.code() {
-        Some(126 | 127) => Err(format!(
-            "cannot run the pager `{pager}`: set PAGER to one that is installed"
-        )),
-        Some(_) | None => Ok(()),
-    }
 }

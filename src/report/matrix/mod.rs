@@ -10,12 +10,13 @@ pub(super) mod keyboard;
 mod layout;
 mod logs;
 mod model;
+mod pager;
 mod render;
 pub(super) mod screen;
 pub(super) mod terminal;
 mod text_line;
 
-use std::{fmt::Write as _, io, time::Duration};
+use std::{fmt::Write as _, io, path::PathBuf, time::Duration};
 
 use self::{
     browser::{Action, Browser, Facts, Kind},
@@ -24,8 +25,8 @@ use self::{
     render::View,
     screen::Screen,
 };
-pub(super) use self::{key::Key, terminal::Modes};
-use super::{Wish, line::Weight, sanitize::log_line, styles::Styles, words::LOG_COLUMNS_MAX};
+pub(super) use self::{key::Key, pager::LogToPage, terminal::Modes};
+use super::{Wish, format::counted, line::Weight, sanitize::log_text, styles::Styles};
 use crate::{
     event::{Event, EventKind},
     nix::StorePath,
@@ -199,18 +200,31 @@ impl Matrix {
         })
     }
 
-    /// The log of a derivation as far as it is kept, harmless for any pager.
-    pub(super) fn log_text(&self, drv_path: &StorePath, color: bool) -> Option<String> {
+    /// The log of a derivation for the pager; `file` may have all of it.
+    pub(super) fn log_to_page(
+        &self,
+        drv_path: &StorePath,
+        file: Option<PathBuf>,
+        color: bool,
+    ) -> Option<LogToPage> {
         let log = self.logs.as_ref()?.of(drv_path)?;
-        let mut text = String::new();
+        let mut kept = String::new();
         if log.before > 0 {
-            _ = writeln!(text, "({} lines before)", log.before);
+            _ = writeln!(
+                kept,
+                "({} before)",
+                counted(usize::try_from(log.before).unwrap_or(usize::MAX), "line")
+            );
         }
         for (_, line) in log.lines_from(0) {
-            text.push_str(&log_line(line, color, LOG_COLUMNS_MAX, "..."));
-            text.push('\n');
+            _ = writeln!(kept, "{}", log_text(line, color, false));
         }
-        Some(text)
+        Some(LogToPage {
+            name: log.name.clone(),
+            file,
+            kept,
+            color,
+        })
     }
 
     /// Says something in the last line of the browser.

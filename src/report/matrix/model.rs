@@ -166,26 +166,13 @@ impl Model {
                 let at = self.check(check, system, name);
                 self.checks[at].drv_path = Some(drv_path.clone());
             }
+            // A step that waits for a lock has not begun, and is waited for all the same.
             EventKind::StepStarted {
                 drv_path, checks, ..
-            } => {
-                self.release(drv_path);
-                let mut held: Vec<_> = checks
-                    .iter()
-                    .filter_map(|check| self.check_of.get(check.as_str()).copied())
-                    .collect();
-                held.sort_unstable();
-                for &at in &held {
-                    self.change(at, |check| {
-                        if check.drv_path.as_ref() == Some(drv_path) {
-                            check.is_running = true;
-                        } else {
-                            check.dependencies_running += 1;
-                        }
-                    });
-                }
-                self.held.insert(drv_path.clone(), held);
             }
+            | EventKind::StepWaiting {
+                drv_path, checks, ..
+            } => self.hold(drv_path, checks),
             EventKind::StepFinished { drv_path, .. } => self.release(drv_path),
             EventKind::CheckFinished {
                 check,
@@ -223,7 +210,6 @@ impl Model {
             | EventKind::EvaluationFinished { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::StepPhase { .. }
-            | EventKind::StepWaiting { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
             | EventKind::Warned { .. } => {}
@@ -378,6 +364,26 @@ impl Model {
         self.rows_by_class[row.class as usize] -= 1;
         self.rows_by_class[class as usize] += 1;
         row.class = class;
+    }
+
+    /// A step runs: these checks wait for it.
+    fn hold(&mut self, drv_path: &StorePath, checks: &[String]) {
+        self.release(drv_path);
+        let mut held: Vec<_> = checks
+            .iter()
+            .filter_map(|check| self.check_of.get(check.as_str()).copied())
+            .collect();
+        held.sort_unstable();
+        for &at in &held {
+            self.change(at, |check| {
+                if check.drv_path.as_ref() == Some(drv_path) {
+                    check.is_running = true;
+                } else {
+                    check.dependencies_running += 1;
+                }
+            });
+        }
+        self.held.insert(drv_path.clone(), held);
     }
 
     /// A step runs no more: nothing waits for it.

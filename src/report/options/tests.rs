@@ -18,6 +18,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         stall_timeout: Some(Duration::from_secs(300)),
         flake: ".".into(),
         attribute: "checks".into(),
+        scope: None,
         logs: None,
         flake_check: false,
         nix_version: (2, 34),

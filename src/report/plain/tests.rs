@@ -112,6 +112,7 @@ fn what_a_silent_build_said_last_is_told_once_in_a_while() {
         .then(EventKind::StepWaiting {
             drv_path: drv("waits"),
             reason: "a lock".into(),
+            checks: Vec::new(),
         })
         .phase("test", "checkPhase")
         .at(1_000)

@@ -143,8 +143,13 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 }
             }),
         (drv_path(), text()).prop_map(|(drv_path, phase)| EventKind::StepPhase { drv_path, phase }),
-        (drv_path(), text())
-            .prop_map(|(drv_path, reason)| EventKind::StepWaiting { drv_path, reason }),
+        (drv_path(), text(), prop::collection::vec(check(), 0..9)).prop_map(
+            |(drv_path, reason, checks)| EventKind::StepWaiting {
+                drv_path,
+                reason,
+                checks,
+            }
+        ),
         (drv_path(), texts())
             .prop_map(|(drv_path, lines)| EventKind::StepLogged { drv_path, lines }),
         (drv_path(), any::<u32>(), text()).prop_map(|(drv_path, attempt, reason)| {

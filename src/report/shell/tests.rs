@@ -88,4 +88,11 @@ fn a_check_is_named_from_the_flake_on() {
         evaluate_check(&options, "overlays.default"),
         "nixci check --flake-check --no-build ."
     );
+    options.flake_check = false;
+    let scope = [".#checks", "--select", "c: { inherit (c) a; }"];
+    options.scope = Some(scope.map(str::to_owned).to_vec());
+    assert_eq!(
+        run_check(&options, "a.b"),
+        "nixci check '.#checks' --select 'c: { inherit (c) a; }' a.b"
+    );
 }

@@ -106,6 +106,7 @@ impl State {
                     self.emit(EventKind::StepWaiting {
                         drv_path: drv_path.clone(),
                         reason,
+                        checks: self.checks_above(id, DETOURS),
                     });
                 }
                 StepNote::Source(source) => self.steps[id.0].source = source,

@@ -8,6 +8,7 @@ mod cancelling;
 mod endings;
 mod estimates;
 mod failures;
+mod rules;
 mod scheduling;
 
 use std::{

@@ -144,8 +144,13 @@ fn one_of(slots: usize) -> String {
 
 /// What a running step is at, where, and for how long.
 fn runs(canvas: Canvas<'_>, step: &RunningStep) -> String {
+    let runs = if step.waits_for.is_empty() {
+        "runs: "
+    } else {
+        ""
+    };
     let mut text = format!(
-        "runs: {}, {}",
+        "{runs}{}, {}",
         step.stage(),
         duration(canvas.facts.now.saturating_sub(step.started))
     );

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{View, block, result};
 use crate::{
-    event::{EventKind, Outcome, Progress},
+    event::{Download, EventKind, Outcome, Progress},
     report::{
         matrix::{Size, model::Model},
         sanitize::tests::assert_harmless,
@@ -121,6 +121,30 @@ fn midst() -> Script {
         .check_ends("x86_64-linux.nixos-login", Outcome::Failed, 3_100)
         .at(123_400)
         .tick(progress())
+}
+
+#[test]
+fn a_step_that_waits_for_a_lock_is_told_and_downloads_say_where_they_come_from() {
+    let script = Script::start(&[X86])
+        .found("x86_64-linux.a")
+        .found("x86_64-linux.b")
+        .then(EventKind::StepWaiting {
+            drv_path: drv("library"),
+            reason: "waiting for lock on '/nix/store/library.lock'".into(),
+            checks: vec!["x86_64-linux.a".into(), "x86_64-linux.b".into()],
+        })
+        .download("curl")
+        .at(3_000)
+        .then(EventKind::Ticked {
+            progress: Progress::default(),
+            downloads: vec![Download {
+                drv_path: drv("curl"),
+                source: "https://cache.example.org".into(),
+                done_bytes: 3 << 20,
+                expected_bytes: 12 << 20,
+            }],
+        });
+    assert_snapshot!("waits_and_downloads", at_widths(&script, 12));
 }
 
 /// Checks `first` to `last` on x86_64-linux.
