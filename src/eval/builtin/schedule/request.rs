@@ -79,7 +79,7 @@ impl Task {
 pub(super) struct Request {
     /// What it has not answered yet, in order.
     pub(super) tasks: VecDeque<Task>,
-    /// Whether nothing was answered since [`Schedule::withdraw`] was last called.
+    /// Whether nothing was answered since [`super::Schedule::withdraw`] was last called.
     pub(super) is_slow: bool,
 }
 
