@@ -56,6 +56,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l reference-lock-fil
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l niks3 -d 'Push them to a niks3 server, with the program niks3; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l out-link -d 'Link the outputs of every passed check as PREFIX-CHECK, and PREFIX-CHECK^OUTPUT for others than `out`; what is linked is downloaded and not collected as garbage' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l gc-root -d 'Link them in this folder, as CHECK and CHECK^OUTPUT' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l out-paths -d 'Write the outputs of every passed check to this file, a path a line' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
@@ -67,6 +75,10 @@ always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
+gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
+gitlab\t'GitLab, with `GITLAB_TOKEN`'"
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l report-as -d 'What the names of the commit statuses begin with' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
@@ -76,9 +88,11 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l show-trace -d 'Sho
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l flake-check -d 'Look at all outputs of the flake as `nix flake check` does, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l failed -d 'Look only at the checks that failed the last time'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l watch -d 'Run again whenever the flake\'s tree changes'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
@@ -134,6 +148,14 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l reference-lock-fi
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s j -l jobs -d 'How many builds run on this machine at once [default: Nix\'s max-jobs if it is set, else the number of cores]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l niks3 -d 'Push them to a niks3 server, with the program niks3; may be repeated' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l out-link -d 'Link the outputs of every passed check as PREFIX-CHECK, and PREFIX-CHECK^OUTPUT for others than `out`; what is linked is downloaded and not collected as garbage' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l gc-root -d 'Link them in this folder, as CHECK and CHECK^OUTPUT' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l out-paths -d 'Write the outputs of every passed check to this file, a path a line' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l format -d 'How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]' -r -f -a "auto\t'`matrix` on a terminal; elsewhere what the CI understands, or `plain`'
 matrix\t'A live table of checks and systems'
 plain\t'A line per event that matters'
@@ -145,6 +167,10 @@ always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
+gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
+gitlab\t'GitLab, with `GITLAB_TOKEN`'"
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l report-as -d 'What the names of the commit statuses begin with' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
@@ -154,9 +180,11 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l show-trace -d 'Sh
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l flake-check -d 'Look at all outputs of the flake as `nix flake check` does, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l failed -d 'Look only at the checks that failed the last time'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l watch -d 'Run again whenever the flake\'s tree changes'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'

@@ -8,7 +8,7 @@
 //! | 0 | [`nix`] | vocabulary: store paths, attribute paths, derivations; pure |
 //! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
 //! | 2 | [`eval`], [`store`], [`graph`], [`config`] | flake to checks; the daemon; which step waits for which; Nix's settings |
-//! | 3 | [`run`], [`report`], [`db`] | the one owner of a run's state; the terminal and the JSON stream; what is remembered of runs |
+//! | 3 | [`run`], [`report`], [`db`], [`upload`] | the one owner of a run's state; the terminal and the JSON stream; what is remembered of runs; binary caches |
 //! | 6 | [`cli`] | arguments, wiring, exit codes |
 //!
 //! ```text
@@ -24,9 +24,11 @@ pub mod config;
 pub mod db;
 pub mod eval;
 pub mod event;
+pub mod forge;
 pub mod git;
 pub mod graph;
 pub mod nix;
 pub mod report;
 pub mod run;
 pub mod store;
+pub mod upload;

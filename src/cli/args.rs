@@ -5,9 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, flake_check_args::FlakeCheckArgs, history::HistoryArgs, init::InitArgs,
-    keys::KeysArgs, log::LogArgs, memory::MemoryArgs, output::OutputArgs, scope_args::ScopeArgs,
-    size::parse_size, why::WhyArgs,
+    diff::DiffArgs, flake_check_args::FlakeCheckArgs, forge_report::ForgeArgs,
+    history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
+    output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs, size::parse_size,
+    store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -99,7 +100,7 @@ Exit codes:
   1  a check failed, its evaluation included
   2  wrong usage
   3  the flake cannot be evaluated at all
-  4  Nix, its daemon or this machine failed
+  4  Nix, its daemon or this machine failed, or an upload
   129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM";
 
 /// Options of `nixci check`.
@@ -125,6 +126,10 @@ pub(super) struct CheckArgs {
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
     pub(super) jobs: Option<usize>,
 
+    /// Run again whenever the flake's tree changes
+    #[arg(long, help_heading = "Building")]
+    pub(super) watch: bool,
+
     /// Stop at the first failure, and stop what runs
     #[arg(long, help_heading = "Building")]
     pub(super) fail_fast: bool,
@@ -144,6 +149,18 @@ pub(super) struct CheckArgs {
     /// Stop a build that writes nothing to its log for this long
     #[arg(long, value_name = "TIME", help_heading = "Building", value_parser = parse_duration)]
     pub(super) max_silent_time: Option<Duration>,
+
+    /// Where builds happen.
+    #[command(flatten)]
+    pub(super) building: StoreArgs,
+
+    /// Where outputs go.
+    #[command(flatten)]
+    pub(super) uploads: UploadArgs,
+
+    /// What it leaves behind.
+    #[command(flatten)]
+    pub(super) results: ResultArgs,
 
     /// How the run is shown [default: `matrix` on a terminal, elsewhere what the CI understands, or `plain`]
     #[arg(
@@ -180,6 +197,10 @@ pub(super) struct CheckArgs {
     /// Where and how else the run is shown.
     #[command(flatten)]
     pub(super) output: OutputArgs,
+
+    /// What forges are told.
+    #[command(flatten)]
+    pub(super) forge: ForgeArgs,
 
     /// Show more: passed builds, phases and the lines of logs
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]

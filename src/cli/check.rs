@@ -13,18 +13,24 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    forge_report::ForgeReport,
     keys::take_keys,
     memory::{Memory, failed_ones},
     print_error, print_note,
-    setup::{JOBS_MAX, Setup, cores, runtime},
+    result_args::Results,
+    setup::{Setup, runtime},
     source_tree::source_tree,
+    stores::Stores,
     targets::named_flake,
+    uploads::Uploads,
+    watch::watch,
 };
 use crate::{
-    event::{Event, Outcome},
+    event::{Event, EventKind, Outcome, RunOutcome},
     graph::Planner,
     report::{Format, ReportOptions, Reporter, SharedReporter, resolve},
-    run::{Builder, Evaluation, PooledStore, Ports, RunSettings, State, Stop, coordinate, stops},
+    run::{PooledStore, Ports, RunSettings, State, Stop, UploadSettings, coordinate, stops},
+    upload::Destination,
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
@@ -36,6 +42,9 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    if args.watch {
+        return watch(&args.source);
+    }
     let run_id = uuid::Uuid::now_v7().to_string();
     // First, so that the history is at hand when it is wanted.
     let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
@@ -49,11 +58,13 @@ fn check_remembered(
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
-    let setup = Setup::of_run(args)?;
+    let destinations = args.uploads.destinations()?;
+    let build_store = args.building.build_store(&args.uploads, &args.results)?;
+    let setup = Setup::of_run(args, build_store)?;
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
-        only = failed_ones(&previous, &setup.installable)?;
+        only = failed_ones(previous.as_ref(), &setup.installable)?;
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -63,9 +74,10 @@ fn check_remembered(
         }
     }
     let selected = Selected {
+        destinations,
         run_id,
         only,
-        previous,
+        previous: previous.unwrap_or_default(),
     };
     let reporter = Reporter::new(
         report_options(args, &setup, memory),
@@ -86,8 +98,9 @@ pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
     reporter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What earlier runs say about this one.
+/// What was found out before the run begins.
 struct Selected {
+    destinations: Vec<Destination>,
     run_id: String,
     only: Option<HashSet<String>>,
     previous: HashMap<String, Outcome>,
@@ -101,108 +114,97 @@ async fn run(
     reporter: &SharedReporter,
 ) -> Result<u8, Failure> {
     let slots = setup.slots();
-    let remote_slots = setup.builders.remote_slots().min(JOBS_MAX);
-    let substitute_slots = setup.substitute_slots();
-    let connections = slots + remote_slots + substitute_slots + OTHER_CONNECTIONS;
+    let destinations = selected.destinations;
+    let users = slots + setup.remote_slots() + setup.substitute_slots() + destinations.len();
     let timeout = setup.configuration.timeout(args.timeout, &setup.host).value;
-    let pool = setup
-        .pool(
-            setup.client_settings(Some(timeout), args.max_silent_time),
-            connections,
-        )
-        .await;
-    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
-    let builder = Builder::new(pool);
+    let client = setup.client_settings(Some(timeout), args.max_silent_time);
+    let stores = Stores::find(&setup, client, users + OTHER_CONNECTIONS).await?;
+    let store = Arc::new(PooledStore::new(Arc::clone(&stores.pool), true));
     let settings = RunSettings {
-        flake: setup.installable.flake.clone(),
-        title: setup.title(),
-        revision: setup.revision(),
-        attribute: setup.installable.attribute.to_string(),
-        systems: setup.systems.clone().unwrap_or_default(),
-        evaluator: setup.evaluator.name().to_owned(),
-        nix_version: setup.host.version.text.clone(),
-        slots,
-        remote_slots,
-        substitute_slots,
-        eval_workers: setup.request.workers,
-        fail_fast: args.fail_fast,
-        no_build: args.no_build,
-        flake_check: setup.request.scope.flake_check,
-        rules: setup.configuration.rules(args.timeout),
         timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
         only: selected.only,
         previous: selected.previous,
-        log_lines: args.log_lines,
+        ..run_settings(args, &setup, &destinations)
     };
-    let planner = Planner::new(setup.builders.clone(), args.download && !args.no_build);
-    let mut signals = stops().map_err(Failure::infrastructure)?;
+    let planner = Planner::new(
+        setup.builders.clone(),
+        (args.download || args.results.links()) && !args.no_build,
+    );
+    let signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
     let wishes = take_keys(reporter);
     let ports = Ports {
-        evaluate: Evaluation {
-            warm_up: (!args.no_build).then(|| (builder.clone(), slots.min(cores()))),
-            ..setup.into_evaluation(Arc::clone(&store))
-        }
-        .into_evaluate(),
+        evaluate: stores.evaluate(setup, &store, (!args.no_build).then_some(slots)),
         planner,
         store,
-        builder,
+        builder: stores.builder(),
+        uploader: Arc::new(Uploads {
+            destinations,
+            nix: stores.nix_copy.clone(),
+            pool: Arc::clone(&stores.pool),
+        }),
         stops: stop_rx,
         wishes: wishes.inputs,
         past: memory.past(),
     };
     let state = State::new(settings, selected.run_id, Instant::now());
+    let mut forge = ForgeReport::start(&args.forge)?;
     let mut is_read = true;
-    let mut report = |event: &Event| {
+    let mut show = |event: &Event| {
         memory.note(event);
+        if let Some(forge) = &mut forge {
+            forge.observe(event);
+        }
         if !is_read {
             return Ok(());
         }
         let result = lock(reporter).report(event);
         is_read = result.is_ok();
-        // There is nowhere else to tell it.
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            print_error(&format_args!("cannot write the output: {error}"));
+        result.inspect_err(say_unwritten)
+    };
+    let mut results = Results::default();
+    // The end is told when what the run leaves behind is there.
+    let mut end = None;
+    let mut report = |event: &Event| {
+        results.observe(event);
+        if matches!(event.kind, EventKind::RunFinished { .. }) {
+            end = Some(event.clone());
+            return Ok(());
         }
-        result
+        show(event)
     };
     let (at_once_tx, mut at_once_rx) = oneshot::channel();
     let (keyboard, display) = (wishes.keyboard, Arc::clone(reporter));
-    // Apart from the run, which stands still while nobody reads what it writes.
-    tokio::spawn(async move {
-        let mut is_told = false;
-        while let Some(stop) = signals.recv().await {
-            // Ctrl-C in a pager is meant for that.
-            if stop == Stop::Interrupt && keyboard.is_lent() {
-                continue;
-            }
-            // The first one is carried out by the run, unless that is over.
-            if !is_told && stop_tx.send(stop).is_ok() {
-                is_told = true;
-                continue;
-            }
-            let _ = at_once_tx.send(stop);
-            tokio::time::sleep(AT_ONCE).await;
-            // Whoever holds it cannot write.
-            if let Ok(mut reporter) = display.try_lock() {
-                let _ = reporter.finish();
-            }
-            Reporter::restore_terminal();
-            std::process::exit(stop.exit_code().into());
-        }
-    });
-    let code = tokio::select! {
+    let is_lent = move || keyboard.is_lent();
+    tokio::spawn(pass_on_stops(
+        signals, stop_tx, at_once_tx, is_lent, display,
+    ));
+    let mut code = tokio::select! {
         code = coordinate(state, ports, &mut report) => code,
         // Whatever runs is dropped, and with it every child and connection.
         Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
-    // The verdict stands, whatever signal ends the reading.
+    if let Some(mut end) = end {
+        if let Err(error) = results.leave(&args.results, &stores.pool).await {
+            amend(&mut end, &format!("{error:#}"), &mut show);
+        }
+        if let EventKind::RunFinished { exit_code, .. } = end.kind {
+            code = exit_code;
+        }
+        let _ = show(&end);
+    }
+    let rest = async {
+        if let Some(forge) = forge {
+            forge.finish().await;
+        }
+        be_read(reporter, &wishes.left).await;
+    };
+    // The verdict stands, whatever signal ends the rest.
     tokio::select! {
-        () = be_read(reporter, &wishes.left) => {}
+        () = rest => {}
         _ = &mut at_once_rx => {}
     }
+    stores.close().await;
     Ok(code)
 }
 
@@ -213,6 +215,94 @@ async fn be_read(reporter: &SharedReporter, left: &Notify) {
             () = left.notified() => return,
             () = tokio::time::sleep(REFRESH) => lock(reporter).refresh(),
         }
+    }
+}
+
+/// Passes the first wish to stop on to the run, and carries out the second one. Apart from the run, which stands still
+/// while nobody reads what it writes. `is_lent`: whether another program has the terminal.
+async fn pass_on_stops(
+    mut signals: mpsc::UnboundedReceiver<Stop>,
+    stop_tx: mpsc::UnboundedSender<Stop>,
+    at_once_tx: oneshot::Sender<Stop>,
+    is_lent: impl Fn() -> bool,
+    display: SharedReporter,
+) {
+    let mut is_told = false;
+    while let Some(stop) = signals.recv().await {
+        // Ctrl-C in a pager is meant for that.
+        if stop == Stop::Interrupt && is_lent() {
+            continue;
+        }
+        // The first one is carried out by the run, unless that is over.
+        if !is_told && stop_tx.send(stop).is_ok() {
+            is_told = true;
+            continue;
+        }
+        let _ = at_once_tx.send(stop);
+        tokio::time::sleep(AT_ONCE).await;
+        // Whoever holds it cannot write.
+        if let Ok(mut reporter) = display.try_lock() {
+            let _ = reporter.finish();
+        }
+        Reporter::restore_terminal();
+        std::process::exit(stop.exit_code().into());
+    }
+}
+
+/// What the run is asked to do.
+fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -> RunSettings {
+    RunSettings {
+        flake: setup.installable.flake.clone(),
+        title: setup.title(),
+        revision: setup.revision(),
+        attribute: setup.installable.attribute.to_string(),
+        systems: setup.systems.clone().unwrap_or_default(),
+        evaluator: setup.evaluator.name().to_owned(),
+        nix_version: setup.host.version.text.clone(),
+        slots: setup.slots(),
+        remote_slots: setup.remote_slots(),
+        substitute_slots: setup.substitute_slots(),
+        eval_workers: setup.request.workers,
+        fail_fast: args.fail_fast,
+        no_build: args.no_build,
+        flake_check: setup.request.scope.flake_check,
+        rules: setup.configuration.rules(args.timeout),
+        timeout: None,
+        only: None,
+        previous: HashMap::new(),
+        log_lines: args.log_lines,
+        uploads: UploadSettings {
+            destinations: destinations.iter().map(ToString::to_string).collect(),
+            with_dependencies: args.uploads.push_closure,
+        },
+    }
+}
+
+/// Makes a run that would have passed one that could not be carried out; of another one, tells what went wrong besides.
+fn amend(end: &mut Event, error: &str, show: &mut dyn FnMut(&Event) -> io::Result<()>) {
+    let EventKind::RunFinished {
+        outcome: outcome @ RunOutcome::Passed,
+        exit_code,
+        error: why,
+        ..
+    } = &mut end.kind
+    else {
+        let warned = EventKind::Warned {
+            message: error.to_owned(),
+        };
+        let _ = show(&Event {
+            kind: warned,
+            ..end.clone()
+        });
+        return;
+    };
+    (*outcome, *exit_code, *why) = (RunOutcome::Errored, 4, Some(error.to_owned()));
+}
+
+/// There is nowhere else to tell it.
+fn say_unwritten(error: &io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        print_error(&format_args!("cannot write the output: {error}"));
     }
 }
 

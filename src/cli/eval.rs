@@ -12,7 +12,7 @@ use super::{
     Failure,
     args::{EvalArgs, EvalFormatArg},
     gather::{Found, gather, print},
-    setup::{Setup, runtime},
+    setup::{Setup, close, runtime},
 };
 use crate::{
     eval::EvalSummary,
@@ -64,7 +64,13 @@ pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
 
 async fn run(args: &EvalArgs, setup: Setup) -> Result<u8, Failure> {
     let pool = setup.pool(ClientSettings::default(), CONNECTIONS).await;
-    let store = Arc::new(PooledStore::new(pool, true));
+    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
+    let code = evaluate(args, setup, store).await;
+    close(&pool).await;
+    code
+}
+
+async fn evaluate(args: &EvalArgs, setup: Setup, store: Arc<PooledStore>) -> Result<u8, Failure> {
     let evaluate = setup.into_evaluation(store).into_evaluate();
     let (mut found, mut failed) = (Vec::new(), 0);
     let mut each = |one: Found| {

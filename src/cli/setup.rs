@@ -1,6 +1,6 @@
 //! What `check` and `eval` have in common: finding Nix, the store, the evaluator and the cache.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
@@ -10,23 +10,27 @@ use super::{
     args::{CheckArgs, EvaluatorArg, SourceArgs},
     configuration::{Configuration, SystemsWanted},
     local_flake::LocalFlake,
+    store_args::BuildStore,
 };
 use crate::{
-    config::{NixHost, cache_dir, flake_config, free_memory_bytes, program_on_path},
+    config::{NixHost, NixSettings, cache_dir, flake_config, free_memory_bytes, program_on_path},
     eval::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
     },
-    nix::{Builders, Installable, System},
+    nix::{Builders, Installable, StoreUrl, System},
     run::{Evaluation, Kept, PooledStore},
     store::{ClientSettings, Pool, StoreAddress},
+    upload::NixCopy,
 };
 
 /// What one evaluation worker should have at least when their number is not asked for.
 const MEMORY_PER_WORKER: u64 = 1 << 30;
 /// How many downloads run at once if Nix has no setting for it.
 const SUBSTITUTIONS: u64 = 16;
+/// How long children of connections may take to end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The most of anything that runs at once, whatever Nix is set to.
-pub(super) const JOBS_MAX: usize = 10_000;
+const JOBS_MAX: usize = 10_000;
 
 /// Everything that is known before a run begins.
 pub(super) struct Setup {
@@ -40,32 +44,60 @@ pub(super) struct Setup {
     pub(super) request: EvalRequest,
     pub(super) evaluator: Box<dyn Evaluator>,
     kept: Option<Kept>,
+    /// The settings of the Nix that builds.
+    building: NixSettings,
+    pub(super) build_store: Option<BuildStore>,
+}
+
+/// What else decides how a setup is made.
+#[derive(Default)]
+struct Wishes {
+    /// How many builds there are here at once, whatever Nix is set to.
+    jobs: Option<usize>,
+    /// The flake in place of the one that is named.
+    flake: Option<String>,
+    /// The store that builds.
+    build_store: Option<BuildStore>,
+    /// Whether all outputs are looked at.
+    flake_check: bool,
 }
 
 impl Setup {
-    /// Finds out all of it for a run: how many builds there are at once is for the command line to say, whatever Nix is
-    /// set to.
-    pub(super) fn of_run(args: &CheckArgs) -> Result<Self, Failure> {
-        let flake_check = args.flake_check.flake_check;
-        Self::of(&args.source, args.jobs, None, flake_check)
-    }
-
     /// Finds out all of it.
     pub(super) fn new(args: &SourceArgs) -> Result<Self, Failure> {
-        Self::of(args, None, None, false)
+        Self::of(args, Wishes::default())
+    }
+
+    /// Finds out all of it for a run, which another store may build.
+    pub(super) fn of_run(
+        args: &CheckArgs,
+        build_store: Option<BuildStore>,
+    ) -> Result<Self, Failure> {
+        let wishes = Wishes {
+            jobs: args.jobs,
+            flake: None,
+            build_store,
+            flake_check: args.flake_check.flake_check,
+        };
+        Self::of(&args.source, wishes)
     }
 
     /// Finds out the same of another flake: what is looked at is what is configured now.
     pub(super) fn at(args: &SourceArgs, flake: String) -> Result<Self, Failure> {
-        Self::of(args, None, Some(flake), false)
+        let wishes = Wishes {
+            flake: Some(flake),
+            ..Wishes::default()
+        };
+        Self::of(args, wishes)
     }
 
-    fn of(
-        args: &SourceArgs,
-        jobs: Option<usize>,
-        flake: Option<String>,
-        flake_check: bool,
-    ) -> Result<Self, Failure> {
+    fn of(args: &SourceArgs, wishes: Wishes) -> Result<Self, Failure> {
+        let Wishes {
+            jobs,
+            flake,
+            build_store,
+            flake_check,
+        } = wishes;
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
@@ -89,21 +121,18 @@ impl Setup {
                 host = find(&nix_options)?;
             }
         }
-        host.settings.max_jobs = jobs.or(host.settings.max_jobs);
-        let builders = host.settings.builders();
-        let systems = match configuration.systems.as_ref().map(|systems| &systems.value) {
-            Some(SystemsWanted::All) => None,
-            Some(SystemsWanted::These(systems)) => Some(systems.clone()),
-            None => Some(builders.systems()),
+        let mut building = match &build_store {
+            Some(store) => store.settings(&host)?,
+            None => host.settings.clone(),
         };
+        building.max_jobs = jobs.or(building.max_jobs);
+        let builders = building.builders();
+        let systems = systems(&configuration, &builders);
         let memory_budget_bytes = args
             .eval_memory
             .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
-        let workers = args.eval_workers.unwrap_or_else(|| {
-            let by_memory =
-                usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER).unwrap_or(usize::MAX);
-            cores().min(by_memory).max(1)
-        });
+        let workers = args.eval_workers;
+        let workers = workers.unwrap_or_else(|| workers_within(memory_budget_bytes));
         let request = EvalRequest {
             installable: installable.clone(),
             systems: systems.clone(),
@@ -162,6 +191,8 @@ impl Setup {
             request,
             evaluator,
             kept,
+            building,
+            build_store,
         })
     }
 
@@ -179,26 +210,55 @@ impl Setup {
 
     /// How many builds run here at once.
     pub(super) fn slots(&self) -> usize {
-        let jobs = self.host.settings.max_jobs.filter(|jobs| *jobs > 0);
+        let jobs = self.building.max_jobs.filter(|jobs| *jobs > 0);
         jobs.unwrap_or_else(cores).min(JOBS_MAX)
+    }
+
+    /// How many builds run on other machines at once.
+    pub(super) fn remote_slots(&self) -> usize {
+        self.builders.remote_slots().min(JOBS_MAX)
     }
 
     /// How many downloads run at once.
     pub(super) fn substitute_slots(&self) -> usize {
-        let jobs = self.host.settings.number("max-substitution-jobs");
+        let jobs = self.building.number("max-substitution-jobs");
         usize::try_from(if jobs == 0 { SUBSTITUTIONS } else { jobs })
             .map_or(JOBS_MAX, |jobs| jobs.min(JOBS_MAX))
     }
 
-    /// Connections to the store for at most so many users at once.
-    pub(super) async fn pool(&self, settings: ClientSettings, connections: usize) -> Arc<Pool> {
+    /// How to reach the store that Nix uses by itself.
+    pub(super) async fn address(&self) -> StoreAddress {
         // Nix's setting `store` is what `NIX_REMOTE` says, or else its configuration files.
         let env = |name: &str| match (name, self.host.settings.value("store")) {
             ("NIX_REMOTE", store) if !store.is_empty() => Some(store.into()),
             _ => std::env::var_os(name),
         };
-        let address = StoreAddress::detect(&self.host.daemon_program(), &env).await;
-        Arc::new(Pool::new(address, settings, connections))
+        StoreAddress::detect(&self.host.daemon_program(), &env).await
+    }
+
+    /// Connections to that store for at most so many users at once.
+    pub(super) async fn pool(&self, settings: ClientSettings, connections: usize) -> Arc<Pool> {
+        Arc::new(Pool::new(self.address().await, settings, connections))
+    }
+
+    /// How `nix copy` is run, for the store at this address.
+    pub(super) fn nix_copy(&self, address: &StoreAddress) -> Result<NixCopy, Failure> {
+        let set = self.host.settings.value("store");
+        let source = match address {
+            StoreAddress::Socket(path) => format!("unix://{}", path.display()),
+            StoreAddress::Command { .. } if ["", "auto"].contains(&set) => "local".to_owned(),
+            StoreAddress::Command { .. } => set.to_owned(),
+        };
+        let mut config = std::env::var("NIX_CONFIG").unwrap_or_default();
+        for (name, value) in &self.request.options.nix_options {
+            let _ = write!(config, "\n{name} = {}", value.replace('\n', " "));
+        }
+        Ok(NixCopy {
+            program: self.host.program.clone(),
+            source: self.build_store.as_ref().map(|store| store.url.clone()),
+            default_source: StoreUrl::parse(&source).map_err(Failure::infrastructure)?,
+            config,
+        })
     }
 
     /// The settings of every connection; the limits are those of the command line, zero or `None` where it has none.
@@ -207,7 +267,7 @@ impl Setup {
         timeout: Option<Duration>,
         max_silent_time: Option<Duration>,
     ) -> ClientSettings {
-        let settings = &self.host.settings;
+        let settings = &self.building;
         let seconds = |limit: Option<Duration>, name| {
             limit.map_or_else(|| settings.number(name), |limit| limit.as_secs())
         };
@@ -229,7 +289,7 @@ impl Setup {
                 .iter()
                 .map(|(name, value)| {
                     let name = name.strip_prefix("extra-").unwrap_or(name);
-                    let value = settings.all.get(name).unwrap_or(value);
+                    let value = self.host.settings.all.get(name).unwrap_or(value);
                     (name.to_owned(), value.clone())
                 }),
         );
@@ -256,6 +316,25 @@ impl Setup {
             store,
             warm_up: None,
         }
+    }
+}
+
+/// Waits until the children of a pool's connections are gone, as long as that may take.
+pub(super) async fn close(pool: &Pool) {
+    let _ = tokio::time::timeout(CLOSE_LIMIT, pool.close()).await;
+}
+
+/// How many workers evaluate in so much memory if nobody says how many.
+fn workers_within(memory_budget_bytes: u64) -> usize {
+    let by_memory = usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER);
+    cores().min(by_memory.unwrap_or(usize::MAX)).max(1)
+}
+
+fn systems(configuration: &Configuration, builders: &Builders) -> Option<Vec<System>> {
+    match configuration.systems.as_ref().map(|systems| &systems.value) {
+        Some(SystemsWanted::All) => None,
+        Some(SystemsWanted::These(systems)) => Some(systems.clone()),
+        None => Some(builders.systems()),
     }
 }
 

@@ -11,6 +11,7 @@ mod memory;
 mod nix_conf;
 mod nix_host;
 mod origin;
+mod remote_host;
 mod repository;
 
 pub use duration::parse_duration;
@@ -21,6 +22,7 @@ pub use machines::parse_machines;
 pub use memory::free_memory_bytes;
 pub use nix_host::{NixHost, NixHostError, NixSettings, program_on_path};
 pub use origin::{Origin, Sourced};
+pub use remote_host::{nix_beside, remote_settings};
 pub use repository::{
     BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, ConfigError, FILE, RepositoryConfig, Tree,
     Upload,

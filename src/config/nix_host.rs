@@ -236,7 +236,7 @@ fn run(program: &Path, args: &[String]) -> Result<Output, NixHostError> {
         })
 }
 
-fn last_line(text: &[u8]) -> String {
+pub(super) fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let plain = console::strip_ansi_codes(&text);
     plain

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Counts, Download, Outcome, Progress, RunOutcome, Wait, milliseconds, optional_milliseconds,
+    Counts, Download, Outcome, Progress, RunOutcome, UploadOutcome, Wait, milliseconds,
+    optional_milliseconds,
 };
 use crate::nix::{OutputKind, StorePath, System};
 
@@ -222,6 +223,27 @@ pub enum EventKind {
         /// How it ended when it last passed or failed, by the history of earlier runs.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         previous: Option<Outcome>,
+    },
+    /// Outputs began to be copied to where they were asked to go.
+    UploadStarted {
+        /// Where to, without passwords: `s3://bucket`, `cachix NAME`.
+        destination: String,
+        /// The outputs.
+        paths: Vec<StorePath>,
+    },
+    /// Copying outputs ended, with whatever they refer to. Changes no outcome of a check or step.
+    UploadFinished {
+        /// Where to, as in [`EventKind::UploadStarted`].
+        destination: String,
+        /// The outputs; those that were copied and those that were not come in an event each.
+        paths: Vec<StorePath>,
+        /// How it ended.
+        outcome: UploadOutcome,
+        /// How long it took, retries included.
+        #[serde(rename = "duration_ms", with = "milliseconds")]
+        duration: Duration,
+        /// Why it failed; empty otherwise.
+        error: String,
     },
     /// Something went wrong that belongs to no check or step, and the run goes on.
     Warned {

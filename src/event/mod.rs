@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use counts::Counts;
 pub use kind::EventKind;
 pub use log_folder::LogFolder;
-pub use outcome::{Outcome, RunOutcome};
+pub use outcome::{Outcome, RunOutcome, UploadOutcome};
 pub use progress::Progress;
 pub use wait::{Download, Wait, WaitReason};
 

@@ -126,8 +126,18 @@ pub enum RunOutcome {
     Failed,
     /// Someone stopped it.
     Cancelled,
-    /// It could not be carried out: the evaluation failed as a whole, the daemon was lost.
+    /// It could not be carried out: the evaluation failed as a whole, the daemon was lost, an upload failed.
     Errored,
+}
+
+/// How copying outputs to a destination ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadOutcome {
+    /// They are there.
+    Uploaded,
+    /// They are not, or not all of them.
+    UploadFailed,
 }
 
 impl RunOutcome {

@@ -25,6 +25,9 @@ pub struct Progress {
     pub downloaded_bytes: u64,
     /// Bytes to download in all, as far as known.
     pub download_bytes: u64,
+    /// Uploads that run or wait: one for each derivation and destination.
+    #[serde(default)]
+    pub uploading: usize,
     /// How much longer the run takes, by the history of earlier runs; absent where that says nothing.
     #[serde(rename = "remaining_ms", with = "optional_milliseconds")]
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -14,6 +14,7 @@ mod hex;
 mod installable;
 mod output_kind;
 mod store_path;
+mod store_url;
 mod system;
 mod version;
 
@@ -27,5 +28,6 @@ pub use hex::hex;
 pub use installable::{Installable, InstallableError};
 pub use output_kind::OutputKind;
 pub use store_path::{StorePath, StorePathError};
+pub use store_url::{StoreUrl, StoreUrlError, is_ssh_host, without_secrets};
 pub use system::{System, SystemError, looks_like_system, system_pattern};
 pub use version::NixVersion;

@@ -71,6 +71,8 @@ impl BuildLogs {
             | EventKind::EvaluationFinished { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::CheckFinished { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }

@@ -17,7 +17,7 @@ use super::{
     },
 };
 use crate::{
-    event::{Event, EventKind, Outcome},
+    event::{Event, EventKind, Outcome, UploadOutcome},
     nix::StorePath,
 };
 
@@ -235,6 +235,37 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
                 (..) => (Weight::Detail, "Left out"),
             };
             (weight, styles.outcome(*outcome).1, word, rest)
+        }
+        EventKind::UploadStarted { destination, paths } => {
+            let rest = format!(
+                "{} to {}",
+                counted(paths.len(), "output"),
+                text(destination)
+            );
+            (Weight::Detail, &styles.run, "Uploading", rest)
+        }
+        EventKind::UploadFinished {
+            destination,
+            paths,
+            outcome,
+            duration: took,
+            error,
+        } => {
+            let what = format!(
+                "{} to {}",
+                counted(paths.len(), "output"),
+                text(destination)
+            );
+            match outcome {
+                UploadOutcome::Uploaded => {
+                    let rest = format!("{what} in {}", duration(*took));
+                    (Weight::Progress, &styles.pass, "Uploaded", rest)
+                }
+                UploadOutcome::UploadFailed => {
+                    let rest = format!("to upload {what}: {}", first_line(error));
+                    (Weight::Failure, &styles.fail, "FAILED", rest)
+                }
+            }
         }
         EventKind::Warned { message } => (
             Weight::Notice,

@@ -257,6 +257,8 @@ impl RunningSteps {
             | EventKind::EvaluationFinished { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::CheckFinished { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::CheckExplained { .. }

@@ -259,6 +259,7 @@ pub(super) fn progress() -> Progress {
         downloading: 3,
         downloaded_bytes: 41 << 20,
         download_bytes: 120 << 20,
+        uploading: 12,
         remaining: Some(Duration::from_secs(240)),
     }
 }

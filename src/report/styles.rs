@@ -46,6 +46,8 @@ pub(super) struct Glyphs {
     pub dot: &'static str,
     /// A download.
     pub down: &'static str,
+    /// An upload.
+    pub up: &'static str,
     /// Between what is and what should be.
     pub arrow: &'static str,
     /// In front of quoted lines.
@@ -63,6 +65,7 @@ const UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     dot: "·",
     down: "↓",
+    up: "↑",
     arrow: "→",
     quote: "│",
     chosen: "▸",
@@ -77,6 +80,7 @@ const ASCII: Glyphs = Glyphs {
     ellipsis: "...",
     dot: "|",
     down: "down",
+    up: "up",
     arrow: "->",
     quote: "|",
     chosen: ">",

@@ -17,7 +17,7 @@ pub(super) use text::{Ending, Extent};
 use self::{hash_fix::HashFix, passed::Passed};
 use super::source_tree::{SourceTree, excerpt};
 use crate::{
-    event::{Event, EventKind, Outcome},
+    event::{Event, EventKind, Outcome, UploadOutcome},
     nix::{StorePath, System},
 };
 
@@ -175,6 +175,10 @@ pub(super) struct Summary {
     mishaps: Causes<(Outcome, String)>,
     unsupported: Causes<String>,
     warnings: Causes<String>,
+    /// How many outputs were copied elsewhere.
+    uploaded: usize,
+    /// Outputs that were not, by destination and reason.
+    failed_uploads: Causes<(String, String)>,
     /// The checks whose evaluation failed, as far as told, with the place of the error.
     unevaluated: HashMap<String, Option<usize>>,
     past: Past,
@@ -235,6 +239,16 @@ impl Summary {
             EventKind::RunCancelled { reason } => {
                 self.cancelled.get_or_insert_with(|| reason.clone());
             }
+            EventKind::UploadFinished {
+                destination,
+                paths,
+                outcome,
+                error,
+                ..
+            } => match outcome {
+                UploadOutcome::Uploaded => self.uploaded += paths.len(),
+                UploadOutcome::UploadFailed => self.add_failed_upload(destination, paths, error),
+            },
             EventKind::CheckFound { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::StepStarted { .. }
@@ -243,6 +257,7 @@ impl Summary {
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
             | EventKind::StepFinished { .. }
+            | EventKind::UploadStarted { .. }
             | EventKind::Warned { .. }
             | EventKind::Ticked { .. }
             | EventKind::CheckExplained { .. }
@@ -317,6 +332,17 @@ impl Summary {
         self.failure_of
             .insert(drv_path.clone(), self.failures.len());
         self.failures.push(failure);
+    }
+
+    fn add_failed_upload(&mut self, destination: &str, paths: &[StorePath], error: &str) {
+        let error = self.bounded(error.trim());
+        let bytes = error.len();
+        let mut is_new = false;
+        for path in paths {
+            let cause = (destination.to_owned(), error.clone());
+            is_new |= self.failed_uploads.add(cause, Some(path.name())).is_new;
+        }
+        self.charge(is_new, bytes);
     }
 
     fn add_check(&mut self, event: &Event) -> bool {

@@ -16,8 +16,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Builder, Effect, Expected, Input, KeepLog, Past, State, StepEnd, StepId, StepNote, Stop,
-    input::Start, notes::Notes, past::expectations,
+    Builder, Effect, Expected, Input, KeepLog, LogNote, Past, State, StepEnd, StepId, StepNote,
+    Stop, Upload, UploadEnd, Uploader, input::Start, notes::Notes, past::expectations,
 };
 use crate::{
     eval::{BoxFuture, EvalError, EvalSummary, Evaluated},
@@ -51,6 +51,8 @@ pub struct Ports {
     pub store: Arc<dyn StoreView>,
     /// Obtains steps.
     pub builder: Builder,
+    /// Copies outputs elsewhere; not asked where the settings name no destination.
+    pub uploader: Arc<dyn Uploader>,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
     /// What people want of the run while it goes on: [`Input::CancelChecks`], [`Input::Explain`].
@@ -77,6 +79,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         planner,
         store,
         builder,
+        uploader,
         mut stops,
         mut wishes,
         past,
@@ -110,10 +113,13 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
         planner: Arc::new(Mutex::new(planner)),
         store,
         builder,
+        uploader,
         expected,
         keep_log,
         message_tx,
         cancel,
+        cancel_uploads: CancellationToken::new(),
+        uploads: JoinSet::new(),
         cancel_of: HashMap::new(),
         give_up_at: None,
         exit_code: None,
@@ -154,6 +160,7 @@ pub async fn coordinate(state: State, ports: Ports, report: Report<'_>) -> u8 {
     }
     evaluation.abort();
     tasks.shutdown().await;
+    desk.uploads.shutdown().await;
     desk.exit_code.unwrap_or(1)
 }
 
@@ -169,10 +176,14 @@ struct Desk<'a> {
     planner: Arc<Mutex<Planner>>,
     store: Arc<dyn StoreView>,
     builder: Builder,
+    uploader: Arc<dyn Uploader>,
     expected: Option<Expected>,
     keep_log: Option<KeepLog>,
     message_tx: mpsc::UnboundedSender<Message>,
     cancel: CancellationToken,
+    cancel_uploads: CancellationToken,
+    /// Apart from all other tasks: `--fail-fast` ends those alone.
+    uploads: JoinSet<()>,
     /// Stops a single attempt.
     cancel_of: HashMap<StepId, CancellationToken>,
     /// When to stop waiting for what was told to stop.
@@ -204,6 +215,10 @@ impl Desk<'_> {
             Effect::Emit(kind) => self.emit(kind),
             Effect::Plan(wanted) => self.plan(wanted, tasks),
             Effect::Start(start) => self.start(start, tasks),
+            Effect::Upload {
+                destination,
+                uploads,
+            } => self.upload(destination, uploads),
             Effect::Cancel(step) => {
                 if let Some(cancel) = self.cancel_of.get(&step) {
                     cancel.cancel();
@@ -270,14 +285,41 @@ impl Desk<'_> {
                 .obtain(&start, &cancel, &mut |note| {
                     // Here, since notes of a build that writes too much are dropped on their way.
                     if let (Some(log), StepNote::Line(line)) = (&mut log, &note) {
-                        log(line);
+                        log(LogNote::Line(line));
                     }
                     if notes.push(note) {
                         let _ = message_tx.send(Message::Noted(step, Arc::clone(&notes)));
                     }
                 })
                 .await;
+            if let (Some(log), StepEnd::Built) = (&mut log, &end) {
+                log(LogNote::Passed);
+            }
             ended.replace(Input::Ended(step, end));
+        });
+    }
+
+    fn upload(&mut self, destination: usize, uploads: Vec<Upload>) {
+        let (uploader, cancel) = (Arc::clone(&self.uploader), self.cancel_uploads.clone());
+        let message_tx = self.message_tx.clone();
+        self.uploads.spawn(async move {
+            let failed = uploads.iter().map(|upload| upload.drv_path.clone());
+            let failed = failed.collect();
+            let mut ended = OnDrop::new(message_tx.clone(), || {
+                let end = UploadEnd {
+                    failed,
+                    error: "the upload's task broke down".into(),
+                    ..UploadEnd::default()
+                };
+                Input::UploadEnded(destination, end)
+            });
+            let end = uploader
+                .upload(destination, uploads, &cancel, &mut |note| {
+                    let input = Input::UploadNoted(destination, note);
+                    let _ = message_tx.send(Message::Input(input));
+                })
+                .await;
+            ended.replace(Input::UploadEnded(destination, end));
         });
     }
 
@@ -293,6 +335,13 @@ impl Desk<'_> {
             cached: false,
         };
         self.take(ended, tasks);
+        if self.state.stops_uploads() {
+            self.cancel_uploads.cancel();
+            for effect in self.state.cut_uploads(Instant::now()) {
+                self.act(effect, tasks);
+            }
+            self.take_all(std::iter::empty(), tasks);
+        }
     }
 }
 

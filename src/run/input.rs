@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::StepId;
+use super::{StepId, Upload, UploadEnd, UploadNote};
 use crate::{
     eval::{EvalError, EvalSummary, Evaluated},
     event::EventKind,
@@ -33,6 +33,10 @@ pub enum Input {
     Noted(StepId, Vec<StepNote>),
     /// A step's attempt ended.
     Ended(StepId, StepEnd),
+    /// What the running batch of a destination said.
+    UploadNoted(usize, UploadNote),
+    /// The running batch of a destination ended.
+    UploadEnded(usize, UploadEnd),
     /// Something worth a warning happened that belongs to no step.
     Warned(String),
     /// The output cannot be written, for this reason.
@@ -150,6 +154,13 @@ pub enum Effect {
     Plan(Vec<Wanted>),
     /// Try to obtain a step; answered by [`Input::Ended`].
     Start(Start),
+    /// Copy outputs to a destination; answered by [`Input::UploadEnded`].
+    Upload {
+        /// The number of the destination.
+        destination: usize,
+        /// What to copy.
+        uploads: Vec<Upload>,
+    },
     /// Stop a running step; it still answers.
     Cancel(StepId),
     /// Stop the evaluation and every running step; each still answers.

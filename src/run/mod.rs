@@ -5,6 +5,7 @@
 //! [`coordinate`] is the loop around it. Knows no reporter, forge or database: events go to a callback, in order.
 
 mod coordinator;
+mod delivery;
 mod evaluation;
 mod input;
 mod notes;
@@ -16,15 +17,18 @@ mod signal;
 mod state;
 mod step;
 mod store_view;
+mod upload;
 mod worker;
 
 pub use coordinator::{Evaluate, Ports, Report, coordinate};
+pub use delivery::{Deliver, delivered};
 pub use evaluation::{Evaluation, Kept};
 pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
-pub use past::{Expected, KeepLog, KeptLog, Past};
+pub use past::{Expected, KeepLog, KeptLog, LogNote, Past};
 pub use settings::RunSettings;
 pub use signal::stops;
 pub use state::State;
 pub use step::StepId;
 pub use store_view::PooledStore;
+pub use upload::{Upload, UploadEnd, UploadNote, UploadSettings, Uploader};
 pub use worker::Builder;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use super::UploadSettings;
 use crate::{config::CheckRules, event::Outcome, nix::System};
 
 /// The settings of one run; fixed for its whole life.
@@ -48,4 +49,6 @@ pub struct RunSettings {
     pub previous: HashMap<String, Outcome>,
     /// How many of the last lines of a failed build's log are kept.
     pub log_lines: usize,
+    /// Where outputs are to be copied.
+    pub uploads: UploadSettings,
 }

@@ -7,6 +7,7 @@ mod estimate;
 mod explain;
 mod links;
 mod steps;
+mod uploads;
 
 use std::{
     collections::HashMap,
@@ -17,6 +18,7 @@ pub(super) use self::{checks::CheckId, estimate::GUESS};
 use self::{
     checks::{Check, CheckEnd},
     estimate::Left,
+    uploads::Uploads,
 };
 use super::{
     Effect, Input, RunSettings, StepId, Stop,
@@ -58,6 +60,9 @@ pub struct State {
     /// Bytes downloaded, and to download as far as the downloads that began know.
     downloads: (u64, u64),
     counts: Counts,
+    uploads: Uploads,
+    /// Why the first of the uploads that failed did.
+    upload_error: Option<String>,
     /// How many failures were allowed.
     allowed: usize,
     /// Steps in a row that ended by losing the daemon for good.
@@ -106,6 +111,7 @@ impl State {
             settings.remote_slots,
             settings.substitute_slots,
         );
+        let uploads = Uploads::new(&settings.uploads);
         Self {
             settings,
             run_id,
@@ -124,6 +130,8 @@ impl State {
             totals: Totals::default(),
             downloads: (0, 0),
             counts: Counts::default(),
+            uploads,
+            upload_error: None,
             allowed: 0,
             lost_in_a_row: 0,
             ending: None,
@@ -151,6 +159,8 @@ impl State {
             }
             Input::Noted(step, notes) => self.noted(step, notes, now),
             Input::Ended(step, end) => self.step_ended(step, end, now),
+            Input::UploadNoted(destination, note) => self.upload_noted(destination, note),
+            Input::UploadEnded(destination, end) => self.upload_ended(destination, end, now),
             Input::Warned(message) => self.emit(EventKind::Warned { message }),
             Input::OutputFailed(message) => self.end(Ending::Errored {
                 exit_code: 4,
@@ -177,6 +187,7 @@ impl State {
     pub fn settle(&mut self, now: Instant) -> Vec<Effect> {
         self.ask_for_plan();
         self.start_ready(now);
+        self.start_uploads(now);
         self.finish_if_over(now);
         std::mem::take(&mut self.effects)
     }
@@ -363,6 +374,7 @@ impl State {
             downloading,
             downloaded_bytes: downloaded,
             download_bytes: self.totals.download_bytes.max(expected),
+            uploading: self.uploads.open(),
             remaining: self.remaining(now),
         }
     }

@@ -7,19 +7,29 @@ use tokio_util::sync::CancellationToken;
 use super::{StepEnd, StepNote, input::Start, reason::concise};
 use crate::store::{
     Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
-    LogMessage, Meaning, Pool, StoreError, Success,
+    LogMessage, Meaning, Pool, StoreError, Success, frame::clean_message,
 };
 
 /// Builds and substitutes by the connections of a pool.
 #[derive(Clone)]
 pub struct Builder {
     pool: Arc<Pool>,
+    /// What the machine of the store is called; empty: it is this one.
+    machine: Arc<str>,
 }
 
 impl Builder {
     /// Makes a builder that takes its connections from this pool.
     pub fn new(pool: Arc<Pool>) -> Self {
-        Self { pool }
+        Self::on_machine(pool, "")
+    }
+
+    /// Makes one for a store on another machine, which is called so.
+    pub fn on_machine(pool: Arc<Pool>, machine: &str) -> Self {
+        Self {
+            pool,
+            machine: machine.into(),
+        }
     }
 
     /// Opens connections ahead of their use.
@@ -66,10 +76,15 @@ impl Builder {
         };
         let mut listener = Listener::default();
         let results = connection
-            .build_paths_with_results(&[derived], BuildMode::Normal, &mut |message| {
-                if let Some(note) = listener.note(message) {
-                    on_note(note);
+            .build_paths_with_results(&[derived], BuildMode::Normal, &mut |message| match listener
+                .note(message)
+            {
+                Some(StepNote::Building { machine }) if machine.is_empty() => {
+                    let machine = self.machine.to_string();
+                    on_note(StepNote::Building { machine });
                 }
+                Some(note) => on_note(note),
+                None => {}
             })
             .await;
         match results {
@@ -77,10 +92,10 @@ impl Builder {
                 .into_iter()
                 .find(|keyed| keyed.target.path() == target)
             {
-                Some(keyed) => end_of_result(&keyed.result, substitute),
+                Some(keyed) => listener.explain(end_of_result(&keyed.result, substitute)),
                 None => StepEnd::Cancelled,
             },
-            Err(error) => end_of_error(&error, substitute),
+            Err(error) => listener.explain(end_of_error(&error, substitute)),
         }
     }
 }
@@ -154,6 +169,10 @@ struct Listener {
     transfers: HashMap<ActivityId, (u64, u64)>,
     /// What downloads will be in all, in bytes.
     expected: u64,
+    /// The other machine that builds; empty: none does.
+    machine: String,
+    /// What was said of it last.
+    said: String,
 }
 
 impl Listener {
@@ -162,7 +181,16 @@ impl Listener {
             LogMessage::ActivityStarted {
                 id, activity, text, ..
             } => match activity {
-                Activity::Build { machine, .. } => Some(StepNote::Building { machine }),
+                // The other machine's own word of the same build, passed on by the build hook.
+                Activity::Build { machine, .. }
+                    if machine.is_empty() && !self.machine.is_empty() =>
+                {
+                    None
+                }
+                Activity::Build { machine, .. } => {
+                    self.machine.clone_from(&machine);
+                    Some(StepNote::Building { machine })
+                }
                 // The daemon colours it for a terminal that it takes for its own.
                 Activity::BuildWaiting { .. } => Some(StepNote::Waiting(
                     console::strip_ansi_codes(&text).into_owned(),
@@ -209,7 +237,32 @@ impl Listener {
                 | ActivityResult::FetchedToStore(_)
                 | ActivityResult::Unknown { .. } => None,
             },
-            LogMessage::Next(_) | LogMessage::ActivityStopped { .. } => None,
+            LogMessage::Next(text) => {
+                if !text.trim().is_empty() {
+                    self.said = concise(&clean_message(&text));
+                }
+                None
+            }
+            LogMessage::ActivityStopped { .. } => None,
+        }
+    }
+
+    /// Says what a failure on another machine was. The daemon only knows that its build hook failed, and whether that was
+    /// the builder or the way to it stands in what the hook said: `build of '…' on '…' failed: …` if the builder ran to
+    /// its end. Otherwise another attempt may go to another machine.
+    fn explain(&self, end: StepEnd) -> StepEnd {
+        let StepEnd::Failed(reason) = end else {
+            return end;
+        };
+        if self.machine.is_empty() || self.said.is_empty() {
+            return StepEnd::Failed(reason);
+        }
+        match self.said.split_once("' failed: ") {
+            Some((_, why)) => {
+                let why = why.trim_start_matches("error:").trim_start();
+                end_of_meaning(Meaning::of_error_text(why), concise(why), false)
+            }
+            None => StepEnd::Transient(format!("{}: {}", self.machine, self.said)),
         }
     }
 
@@ -221,5 +274,42 @@ impl Listener {
             done,
             expected: expected.max(self.expected),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listener, StepEnd};
+
+    /// What is made of a failed build after the build hook said this.
+    fn explained(machine: &str, said: &str) -> StepEnd {
+        let listener = Listener {
+            machine: machine.into(),
+            said: said.into(),
+            ..Listener::default()
+        };
+        listener.explain(StepEnd::Failed("builder failed with exit code 1".into()))
+    }
+
+    // Texts as Nix 2.8.0, 2.26.3 and 2.34.8 say them.
+    #[test]
+    fn a_failure_elsewhere_is_the_builders_or_that_of_the_way_to_it() {
+        let failed = "build of '/s/h-x.drv' on 'ssh-ng://m' failed: error: builder for '/s/h-x.drv' failed with exit code 3";
+        assert_eq!(
+            explained("ssh-ng://m", failed),
+            StepEnd::Failed("builder failed with exit code 3".into())
+        );
+        let refused = "build of '/s/h-x.drv' on 'ssh-ng://m' failed: a 'x86_64-linux' with features {kvm} is required to build '/s/h-x.drv', but I am a 'x86_64-linux' with features {}";
+        assert!(matches!(
+            explained("ssh-ng://m", refused),
+            StepEnd::Unsupported(_)
+        ));
+        assert_eq!(
+            explained("ssh-ng://m", "unexpected end-of-file"),
+            StepEnd::Transient("ssh-ng://m: unexpected end-of-file".into())
+        );
+        let here = StepEnd::Failed("builder failed with exit code 1".into());
+        assert_eq!(explained("", "a warning"), here);
+        assert_eq!(explained("ssh-ng://m", ""), here);
     }
 }

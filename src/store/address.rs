@@ -9,6 +9,9 @@ use std::{
 
 use tokio::net::UnixStream;
 
+use super::ssh::{SshHost, serve_command};
+use crate::nix::StoreUrl;
+
 /// How to reach a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreAddress {
@@ -35,13 +38,9 @@ impl StoreAddress {
         nix_daemon_program: &Path,
         env: &(dyn Fn(&str) -> Option<OsString> + Sync),
     ) -> Self {
-        let set = |name| env(name).filter(|value| !value.is_empty());
-        let socket = || match (set("NIX_DAEMON_SOCKET_PATH"), set("NIX_STATE_DIR")) {
-            (Some(socket), _) => PathBuf::from(socket),
-            (None, Some(state_dir)) => Path::new(&state_dir).join("daemon-socket/socket"),
-            (None, None) => PathBuf::from("/nix/var/nix/daemon-socket/socket"),
-        };
-        let remote = set("NIX_REMOTE").unwrap_or_else(|| "auto".into());
+        let socket = || default_socket(env);
+        let remote = env("NIX_REMOTE").filter(|value| !value.is_empty());
+        let remote = remote.unwrap_or_else(|| "auto".into());
         match remote.as_bytes() {
             b"daemon" => Self::Socket(socket()),
             // Where nothing answers, Nix in the child may know more, and its error says what it tried.
@@ -60,6 +59,49 @@ impl StoreAddress {
                 },
             },
         }
+    }
+}
+
+impl StoreAddress {
+    /// How to reach the store of a URL. `env` looks up an environment variable.
+    pub fn of_url(
+        url: &StoreUrl,
+        nix_daemon_program: &Path,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        if let Some(ssh) = SshHost::of_store(url, &env) {
+            let words = serve_command(url);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let (program, args) = ssh.command(&words);
+            return Self::Command {
+                program,
+                args,
+                env: Vec::new(),
+            };
+        }
+        let before_query = url.as_str().split('?').next().unwrap_or_default();
+        match before_query.strip_prefix("unix://") {
+            Some(path) if !path.is_empty() => Self::Socket(path.into()),
+            Some(_) => Self::Socket(default_socket(&|name| env(name).map(OsString::from))),
+            None if before_query == "daemon" => {
+                Self::Socket(default_socket(&|name| env(name).map(OsString::from)))
+            }
+            None => Self::Command {
+                program: nix_daemon_program.to_owned(),
+                args: vec!["--stdio".into()],
+                env: vec![("NIX_REMOTE".into(), url.as_str().into())],
+            },
+        }
+    }
+}
+
+/// Where the daemon of this machine listens.
+fn default_socket(env: &dyn Fn(&str) -> Option<OsString>) -> PathBuf {
+    let set = |name| env(name).filter(|value| !value.is_empty());
+    match (set("NIX_DAEMON_SOCKET_PATH"), set("NIX_STATE_DIR")) {
+        (Some(socket), _) => PathBuf::from(socket),
+        (None, Some(state_dir)) => Path::new(&state_dir).join("daemon-socket/socket"),
+        (None, None) => PathBuf::from("/nix/var/nix/daemon-socket/socket"),
     }
 }
 

@@ -299,6 +299,11 @@ fn connect_error(address: &StoreAddress, source: io::Error) -> StoreError {
         (StoreAddress::Socket(_), io::ErrorKind::TimedOut) => "restart the daemon",
         (_, io::ErrorKind::InvalidData) => "that is no Nix daemon this program knows",
         (StoreAddress::Socket(_), _) => "see `allowed-users` in nix.conf, and the daemon's log",
+        (StoreAddress::Command { program, .. }, io::ErrorKind::NotFound)
+            if program.as_os_str() == "ssh" =>
+        {
+            "install an ssh client, or put it on PATH"
+        }
         (StoreAddress::Command { .. }, io::ErrorKind::NotFound) => "install Nix, or put it on PATH",
         (StoreAddress::Command { .. }, _) => "run it by hand to see why",
     };

@@ -146,7 +146,7 @@ async fn read_no_position<R: AsyncRead + Unpin>(
 }
 
 /// A message of Nix without ANSI escapes, without a leading `error:` and without space around it.
-pub(super) fn clean_message(message: &str) -> String {
+pub(crate) fn clean_message(message: &str) -> String {
     let message = console::strip_ansi_codes(message);
     let message = message.trim();
     message

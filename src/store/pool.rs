@@ -11,6 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{ClientSettings, Connection, StoreAddress, StoreError};
 
+/// How many connections are opened at the same time.
+const OPENED_AT_ONCE: usize = 8;
+
 /// Open connections with the same settings; cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
@@ -25,6 +28,8 @@ struct Shared {
     idle: Mutex<Vec<Connection>>,
     /// Whether opening one was tried before.
     was_tried: tokio::sync::Mutex<bool>,
+    /// Who may open one now: an ssh server refuses clients when many of them knock at once.
+    opening: Semaphore,
     /// Tasks that end when the children of connections are gone.
     watchers: TaskTracker,
 }
@@ -48,6 +53,7 @@ impl Pool {
                 settings,
                 idle: Mutex::default(),
                 was_tried: tokio::sync::Mutex::default(),
+                opening: Semaphore::new(OPENED_AT_ONCE),
                 watchers: TaskTracker::new(),
             }),
             permits: Arc::new(Semaphore::new(max_open.clamp(1, Semaphore::MAX_PERMITS))),
@@ -95,6 +101,8 @@ impl Shared {
         let mut was_tried = self.was_tried.lock().await;
         if *was_tried {
             drop(was_tried);
+            // Nobody closes it; without a permit one would be opened all the same.
+            let _permit = self.opening.acquire().await;
             return Connection::open_watched(&self.address, &self.settings, &self.watchers).await;
         }
         let opened = Connection::open_watched(&self.address, &self.settings, &self.watchers).await;

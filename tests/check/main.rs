@@ -18,6 +18,7 @@ mod config;
 mod daemon;
 mod events;
 mod flake_check;
+mod forge_report;
 mod history;
 mod nix_host;
 mod outcomes;
@@ -27,6 +28,7 @@ mod selection;
 mod stopping;
 mod store_view;
 mod substitution;
+mod watch;
 
 use std::collections::BTreeMap;
 

@@ -25,6 +25,7 @@ pub(crate) mod program;
 pub(crate) mod project;
 pub(crate) mod redact;
 pub(crate) mod running;
+pub(crate) mod servers;
 pub(crate) mod stand_in;
 pub(crate) mod store;
 

@@ -27,6 +27,8 @@ pub(crate) struct TestStore {
     nix: Nix,
     folder: TempDir,
     daemon: Option<Child>,
+    /// Variables of its programs besides those that make it private.
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl TestStore {
@@ -42,6 +44,7 @@ impl TestStore {
             nix: nix.clone(),
             folder,
             daemon: None,
+            variables: Vec::new(),
         };
         for name in ["conf", "home", "cache", "tmp"] {
             fs::create_dir(store.folder().join(name)).unwrap();
@@ -59,6 +62,12 @@ impl TestStore {
         let mut settings = fs::read_to_string(self.conf_file()).unwrap();
         writeln!(settings, "{name} = {value}").unwrap();
         fs::write(self.conf_file(), settings).unwrap();
+        self
+    }
+
+    /// Adds a variable to [`Self::env`].
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -167,6 +176,7 @@ impl TestStore {
         if self.daemon.is_some() {
             env.push(("NIX_REMOTE", "daemon".into()));
         }
+        env.extend(self.variables.iter().cloned());
         env
     }
 
@@ -201,7 +211,7 @@ impl TestStore {
 
     /// The processes of this store: its daemon, builders, and programs started with [`Self::env`].
     pub(crate) fn processes(&self) -> Vec<StoreProcess> {
-        store_processes(self.folder())
+        processes_with(self.folder().to_str().expect("it is /tmp/nixci-XXXXXX"))
     }
 
     /// The builders that run now.
@@ -279,12 +289,11 @@ impl StoreProcess {
 
 /// Finds processes by their environment, which every child of a store's programs inherits or gets (a builder has its
 /// `NIX_STORE`). Only where there is a `/proc`; elsewhere nothing is found.
-fn store_processes(folder: &Path) -> Vec<StoreProcess> {
+pub(crate) fn processes_with(folder: &str) -> Vec<StoreProcess> {
     let read = |id: u32, file: &str| {
         let bytes = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).replace('\0', " ")
     };
-    let folder = folder.to_str().expect("it is /tmp/nixci-XXXXXX");
     fs::read_dir("/proc")
         .into_iter()
         .flatten()

@@ -1,11 +1,11 @@
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::{Weight, lines};
 use crate::{
-    event::{Event, EventKind, Outcome, RunOutcome},
+    event::{Event, EventKind, Outcome, RunOutcome, UploadOutcome},
     report::{
         sanitize::tests::assert_harmless,
         script::{Script, any_events, drv, progress},
@@ -13,6 +13,7 @@ use crate::{
     },
 };
 
+#[expect(clippy::too_many_lines, reason = "one for each kind of event")]
 /// An event of every kind, and a step and a check of every outcome.
 fn everything() -> Script {
     let mut script = Script::start(&["x86_64-linux", "aarch64-linux"])
@@ -55,6 +56,24 @@ fn everything() -> Script {
         .at(12_450)
         .evaluated(240, 1)
         .evaluated(1, 0)
+        .then(EventKind::UploadStarted {
+            destination: "s3://cache".into(),
+            paths: vec![drv("a"), drv("b")],
+        })
+        .then(EventKind::UploadFinished {
+            destination: "s3://cache".into(),
+            paths: vec![drv("a")],
+            outcome: UploadOutcome::Uploaded,
+            duration: Duration::from_millis(1_200),
+            error: String::new(),
+        })
+        .then(EventKind::UploadFinished {
+            destination: "s3://cache".into(),
+            paths: vec![drv("b")],
+            outcome: UploadOutcome::UploadFailed,
+            duration: Duration::from_millis(1_200),
+            error: "HTTP error 403\u{1b}[2J\nmore".into(),
+        })
         .then(EventKind::PlanChanged {
             to_build: 31,
             to_substitute: 1,

@@ -160,6 +160,8 @@ impl Logs {
             | EventKind::StepWaiting { .. }
             | EventKind::CheckFinished { .. }
             | EventKind::CheckExplained { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }

@@ -212,6 +212,8 @@ impl Model {
             | EventKind::StepPhase { .. }
             | EventKind::StepLogged { .. }
             | EventKind::StepRetrying { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. } => {}
         }
     }

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::{Script, drv};
 use crate::{
-    event::{Counts, Download, Event, EventKind, Outcome, Progress, RunOutcome, Wait, WaitReason},
+    event::{
+        Counts, Download, Event, EventKind, Outcome, Progress, RunOutcome, UploadOutcome, Wait,
+        WaitReason,
+    },
     nix::System,
     report::sanitize::tests::hostile,
 };
@@ -195,6 +198,28 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 }
             }
         ),
+        (text(), prop::collection::vec(drv_path(), 0..4))
+            .prop_map(|(destination, paths)| EventKind::UploadStarted { destination, paths }),
+        (
+            text(),
+            prop::collection::vec(drv_path(), 0..4),
+            any::<bool>(),
+            took(),
+            text()
+        )
+            .prop_map(|(destination, paths, is_there, duration, error)| {
+                EventKind::UploadFinished {
+                    destination,
+                    paths,
+                    outcome: if is_there {
+                        UploadOutcome::Uploaded
+                    } else {
+                        UploadOutcome::UploadFailed
+                    },
+                    duration,
+                    error,
+                }
+            }),
         text().prop_map(|message| EventKind::Warned { message }),
         text().prop_map(|reason| EventKind::RunCancelled { reason }),
         figures.prop_map(|(n, bytes, evaluating, remaining)| EventKind::Ticked {
@@ -207,6 +232,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 downloading: n[4],
                 downloaded_bytes: bytes[0],
                 download_bytes: bytes[1],
+                uploading: n[0],
                 remaining,
             },
             downloads: vec![Download {

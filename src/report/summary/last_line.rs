@@ -73,6 +73,23 @@ pub(super) fn last_line(
         let text = format!("{} {}", glyphs.neutral, others.join(", "));
         parts.push(paint(&styles.notice, text));
     }
+    if summary.uploaded > 0 {
+        parts.push(format!(
+            "{} {} uploaded",
+            glyphs.up,
+            count(summary.uploaded)
+        ));
+    }
+    if !summary.failed_uploads.is_empty() {
+        let failed: usize = summary
+            .failed_uploads
+            .checks
+            .iter()
+            .map(|outputs| outputs.total)
+            .sum();
+        let text = format!("{} {} not uploaded", glyphs.fail, count(failed));
+        parts.push(paint(&styles.fail, text));
+    }
     parts.push(format!("in {}", duration(ending.duration)));
     parts.join("  ")
 }

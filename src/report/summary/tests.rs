@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::{Ending, Extent, Summary};
 use crate::{
-    event::{Event, EventKind, Outcome, RunOutcome},
+    event::{Event, EventKind, Outcome, RunOutcome, UploadOutcome},
     report::{
         ReportOptions,
         options::tests::options,
@@ -172,6 +174,22 @@ fn disaster() -> Script {
         )
         .check_ends("aarch64-darwin.fmt", Outcome::Unsupported, 0)
         .check_ends("x86_64-linux.skip", Outcome::Skipped, 0);
+    for (paths, outcome, error) in [
+        (vec![drv("good")], UploadOutcome::Uploaded, ""),
+        (
+            vec![drv("there"), drv("here")],
+            UploadOutcome::UploadFailed,
+            "HTTP error 507\n\u{1b}[2Jfull",
+        ),
+    ] {
+        script = script.then(EventKind::UploadFinished {
+            destination: "s3://cache".into(),
+            paths,
+            outcome,
+            duration: Duration::ZERO,
+            error: error.into(),
+        });
+    }
     script.at(123_456).end(RunOutcome::Failed)
 }
 

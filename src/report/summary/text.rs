@@ -17,7 +17,7 @@ use crate::{
         shell,
         source_tree::Place,
         styles::{Styles, paint},
-        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken},
+        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken, text},
     },
 };
 
@@ -93,6 +93,9 @@ impl Summary {
         for ((outcome, why), checks) in self.mishaps.in_order() {
             text.mishap(*outcome, why, checks);
         }
+        for ((destination, error), outputs) in self.failed_uploads.in_order() {
+            text.failed_upload(destination, error, outputs);
+        }
         if let Some(error) = self.untold_error(ending) {
             text.error(error);
         }
@@ -106,7 +109,8 @@ impl Summary {
     /// Why nothing more could be done, unless one of the causes says it.
     pub(super) fn untold_error<'e>(&self, ending: Ending<'e>) -> Option<&'e str> {
         let mut causes = self.evaluation_errors.checks.iter();
-        let is_told = causes.any(|checks| checks.named.is_empty());
+        let is_told =
+            causes.any(|checks| checks.named.is_empty()) || !self.failed_uploads.is_empty();
         ending
             .error
             .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
@@ -291,6 +295,14 @@ impl Text<'_> {
         if let Some(check) = checks.named.first() {
             self.labelled("rerun", &shell::run_check(self.options, check));
         }
+    }
+
+    fn failed_upload(&mut self, destination: &str, error: &str, outputs: &Checks) {
+        let rest = format!(": {} not uploaded", counted(outputs.total, "output"));
+        let subject = text(destination);
+        self.heading(Outcome::InfrastructureFailed, &subject, &rest);
+        self.labelled("outputs", &self.list(outputs));
+        self.quoted(error.lines());
     }
 
     fn error(&mut self, error: &str) {

@@ -246,6 +246,9 @@ impl State {
             previous: self.settings.previous.get(&check.path).copied(),
         };
         self.emit(event);
+        if end.outcome.is_passed() {
+            self.upload_check(id);
+        }
         if end.outcome.is_failed() && !allowed && self.settings.fail_fast {
             self.end(Ending::FailFast);
         }

@@ -43,23 +43,29 @@ impl State {
         };
         self.ending = Some(ending);
         // Where nothing is cut short there is nothing to tell but the end itself.
-        if self.open_checks > 0 || !self.evaluation.ended {
+        if self.open_checks > 0 || !self.evaluation.ended || self.uploads.open() > 0 {
             self.emit(EventKind::RunCancelled { reason });
         }
         self.effects.push(Effect::CancelAll);
     }
 
+    /// Whether every check has ended and there will be no other.
+    pub(super) fn is_all_done(&self) -> bool {
+        let is_planned = self.unplanned.is_empty() && self.planning.is_empty();
+        self.evaluation.ended && self.open_checks == 0 && is_planned
+    }
+
     /// Ends the run if nothing is left to be done or waited for.
     pub(super) fn finish_if_over(&mut self, now: Instant) {
+        let is_all_done = self.is_all_done();
         let running = [Means::Local, Means::Remote, Means::Substitute]
             .into_iter()
             .any(|means| self.ready.running(means) > 0);
-        let all_done =
-            self.open_checks == 0 && self.unplanned.is_empty() && self.planning.is_empty();
         if self.finished
             || running
+            || self.uploads.open() > 0
             || !self.evaluation.ended
-            || !(all_done || self.ending.is_some())
+            || !(is_all_done || self.ending.is_some())
         {
             return;
         }
@@ -109,6 +115,8 @@ impl State {
         } else if self.counts.of(Outcome::Cancelled) > 0 {
             // Someone took checks out of the run: nobody may take the rest for all of them.
             (RunOutcome::Cancelled, Stop::Interrupt.exit_code(), None)
+        } else if let Some(error) = &self.upload_error {
+            (RunOutcome::Errored, 4, Some(error.clone()))
         } else {
             (RunOutcome::Passed, 0, None)
         }

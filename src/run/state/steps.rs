@@ -256,6 +256,9 @@ impl State {
     pub(super) fn finish_step(&mut self, id: StepId, outcome: Outcome, cause: Option<StepId>) {
         let ran = self.is_running(id);
         self.set_done(id, outcome, cause);
+        if outcome == Outcome::Built {
+            self.upload_step(id);
+        }
         let is_work = !matches!(outcome, Outcome::Cached | Outcome::Cancelled);
         if ran && (self.steps[id.0].told || is_work) {
             if is_work {

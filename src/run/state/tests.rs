@@ -10,6 +10,7 @@ mod estimates;
 mod failures;
 mod rules;
 mod scheduling;
+mod uploads;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,7 +24,7 @@ use crate::{
     event::{EventKind, Outcome, RunOutcome},
     graph::{Disposition, How, Plan, PlannedStep},
     nix::{AttrPath, StorePath, System},
-    run::{Effect, Input, RunSettings, Start, StepEnd, StepId},
+    run::{Effect, Input, RunSettings, Start, StepEnd, StepId, Upload, UploadSettings},
 };
 
 /// A store path with this name.
@@ -59,6 +60,7 @@ fn settings() -> RunSettings {
         only: None,
         previous: HashMap::new(),
         log_lines: 3,
+        uploads: UploadSettings::default(),
     }
 }
 
@@ -70,6 +72,8 @@ struct World {
     /// Attempts that run.
     running: Vec<Start>,
     plans_asked: usize,
+    /// Batches that were sent.
+    uploads: Vec<(usize, Vec<Upload>)>,
     /// Attempts that were told to stop one by one.
     stopped: Vec<StepId>,
     cancelled: bool,
@@ -85,6 +89,7 @@ impl World {
             events: Vec::new(),
             running: Vec::new(),
             plans_asked: 0,
+            uploads: Vec::new(),
             stopped: Vec::new(),
             cancelled: false,
             exit_code: None,
@@ -104,6 +109,10 @@ impl World {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Plan(_) => self.plans_asked += 1,
                 Effect::Start(start) => self.running.push(start),
+                Effect::Upload {
+                    destination,
+                    uploads,
+                } => self.uploads.push((destination, uploads)),
                 Effect::Cancel(step) => self.stopped.push(step),
                 Effect::CancelAll => self.cancelled = true,
                 Effect::Finish(code) => self.exit_code = Some(code),

@@ -215,6 +215,10 @@ impl Writer<'_> {
             );
             add(2, "", text, &styles.run);
         }
+        if progress.uploading > 0 {
+            let text = format!("{} {}", glyphs.up, count(progress.uploading));
+            add(2, "", text, &styles.run);
+        }
         let counts = &self.model.outcomes;
         let others = counts.total() - counts.passed() - counts.failed();
         for (weight, n, glyph, style) in [

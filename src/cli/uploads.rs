@@ -1,0 +1,88 @@
+//! Copies the outputs of a run: what `run` asks for, done by `upload`.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    eval::BoxFuture,
+    nix::StorePath,
+    run::{Upload, UploadEnd, UploadNote, Uploader},
+    store::Pool,
+    upload::{Destination, NixCopy, Pushed, push, run_program, valid_outputs},
+};
+
+/// The destinations of a run, and what it takes to copy something there.
+pub(super) struct Uploads {
+    pub(super) destinations: Vec<Destination>,
+    pub(super) nix: NixCopy,
+    pub(super) pool: Arc<Pool>,
+}
+
+impl Uploads {
+    async fn send(
+        &self,
+        destination: &Destination,
+        uploads: Vec<Upload>,
+        on_note: &mut (dyn FnMut(UploadNote) + Send),
+    ) -> UploadEnd {
+        let drv_paths: Vec<StorePath> = uploads.iter().map(|one| one.drv_path.clone()).collect();
+        let derivations = uploads.into_iter().map(|one| (one.drv_path, one.outputs));
+        let paths = match valid_outputs(&self.pool, derivations).await {
+            Ok(paths) => paths,
+            Err(error) => {
+                return UploadEnd {
+                    failed: drv_paths,
+                    error: format!("{:#}", anyhow::Error::from(error)),
+                    ..UploadEnd::default()
+                };
+            }
+        };
+        if paths.is_empty() {
+            return UploadEnd::default();
+        }
+        on_note(UploadNote::Started(paths.clone()));
+        let clean = |text: &str| destination.without_secrets(text);
+        let send = |paths: Vec<StorePath>| {
+            let invocation = destination.push(&self.nix, &paths);
+            async move { run_program(&invocation).await.map(drop) }
+        };
+        let Pushed {
+            uploaded,
+            failed,
+            error,
+            gave_up,
+        } = push(paths, send, &mut |fault| {
+            on_note(UploadNote::Retrying(clean(&fault.text)));
+        })
+        .await;
+        UploadEnd {
+            uploaded,
+            failed,
+            error: clean(&error),
+            gave_up,
+        }
+    }
+}
+
+impl Uploader for Uploads {
+    fn upload<'a>(
+        &'a self,
+        destination: usize,
+        uploads: Vec<Upload>,
+        cancel: &'a CancellationToken,
+        on_note: &'a mut (dyn FnMut(UploadNote) + Send),
+    ) -> BoxFuture<'a, UploadEnd> {
+        Box::pin(async move {
+            let Some(destination) = self.destinations.get(destination) else {
+                return UploadEnd::default();
+            };
+            tokio::select! {
+                biased;
+                // Whoever cancels tells what is missing.
+                () = cancel.cancelled() => UploadEnd::default(),
+                end = self.send(destination, uploads, on_note) => end,
+            }
+        })
+    }
+}
