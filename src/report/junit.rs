@@ -125,7 +125,9 @@ impl<'a> Writer<'a> {
                 status.set_message(format!("{}, as it may", spoken(outcome)));
                 status
             }
-            Outcome::Built | Outcome::Substituted | Outcome::Cached => TestCaseStatus::success(),
+            Outcome::Built | Outcome::Substituted | Outcome::Cached | Outcome::Evaluated => {
+                TestCaseStatus::success()
+            }
             Outcome::Unsupported | Outcome::Skipped | Outcome::Cancelled => {
                 let mut status = TestCaseStatus::skipped();
                 let reason = check.reason.as_deref().unwrap_or(spoken(check.outcome));
@@ -189,7 +191,7 @@ impl<'a> Writer<'a> {
         let place = entry.place().map(|place| format!("at {place}"));
         let which = (!entry.which_lines.is_empty()).then(|| format!("[{}]", entry.which_lines));
         let check = entry.checks.first().map(String::as_str);
-        let commands = shell::reproduce(self.options, entry.drv_path, check);
+        let commands = shell::reproduce(self.options, entry.outcome, entry.drv_path, check);
         let commands: Vec<_> = commands
             .iter()
             .map(|command| format!("$ {command}"))

@@ -157,6 +157,7 @@ fn details(entry: &Entry<'_>, options: &ReportOptions) -> String {
     }
     let commands = shell::reproduce(
         options,
+        entry.outcome,
         entry.drv_path,
         entry.checks.first().map(String::as_str),
     );

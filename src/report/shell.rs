@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ReportOptions, sanitize::harmless};
-use crate::nix::StorePath;
+use crate::{event::Outcome, nix::StorePath};
 
 /// A word of a POSIX shell, quoted where it has to be. What cannot be shown is written in `$'…'`, which bash, zsh and
 /// most others know.
@@ -40,14 +40,21 @@ pub(super) fn show_log(drv_path: &StorePath) -> String {
     format!("nix log {}", quote(drv_path.as_str()))
 }
 
-/// What to do to see a failure again: building the derivation, running the first check that fails by it.
+/// What to do to see a failure again: building the derivation, running the first check that fails by it or evaluating
+/// it.
 pub(super) fn reproduce(
     options: &ReportOptions,
+    outcome: Outcome,
     drv_path: Option<&StorePath>,
     check: Option<&str>,
 ) -> Vec<String> {
     let build = drv_path.map(|drv_path| build_derivation(drv_path, options.nix_version));
-    let run = check.map(|check| run_check(options, check));
+    let again = if outcome == Outcome::EvaluationFailed {
+        evaluate_check
+    } else {
+        run_check
+    };
+    let run = check.map(|check| again(options, check));
     build.into_iter().chain(run).collect()
 }
 
@@ -81,6 +88,16 @@ pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
     let check = (!check.is_empty()).then_some(check);
     let arguments = scope.iter().map(String::as_str).chain(check).map(quote);
     format!("nixci check {}", arguments.collect::<Vec<_>>().join(" "))
+}
+
+/// Looks at a check again without building it: at all outputs, where they were looked at.
+pub(super) fn evaluate_check(options: &ReportOptions, check: &str) -> String {
+    if options.flake_check {
+        let flake = quote(&options.flake);
+        format!("nixci check --flake-check --no-build {flake}")
+    } else {
+        run_check(options, check)
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod entry;
 mod hash_fix;
 mod last_line;
 mod noise;
+mod passed;
 mod text;
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
@@ -16,7 +17,7 @@ pub(super) use entry::{Entry, of_failure};
 pub(super) use last_line::last_line;
 pub(super) use text::{Ending, Extent};
 
-use self::hash_fix::HashFix;
+use self::{hash_fix::HashFix, passed::Passed};
 use super::source_tree::{SourceTree, excerpt};
 use crate::{
     event::{Event, EventKind, Outcome, UploadOutcome},
@@ -170,6 +171,8 @@ pub(super) struct Summary {
     systems_available: Vec<System>,
     failures: Vec<Failure>,
     failure_of: HashMap<StorePath, usize>,
+    /// What passed, where all outputs are looked at.
+    passed: Passed,
     evaluation_errors: Causes<EvaluationError>,
     /// Checks that failed by no derivation of theirs: what happened instead.
     mishaps: Causes<(Outcome, String)>,
@@ -354,6 +357,7 @@ impl Summary {
         let EventKind::CheckFinished {
             check,
             drv_path,
+            kind,
             outcome,
             cause,
             reason,
@@ -374,6 +378,9 @@ impl Summary {
             let bytes = reason.len();
             let added = self.unsupported.add(reason, Some(check));
             self.charge(added.is_new, bytes);
+        }
+        if kind.is_some() && outcome.is_passed() {
+            self.passed.add(check);
         }
         if !outcome.is_failed() {
             return false;

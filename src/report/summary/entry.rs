@@ -296,6 +296,7 @@ fn failed_after(outcome: Outcome) -> &'static str {
         | Outcome::Built
         | Outcome::Substituted
         | Outcome::Cached
+        | Outcome::Evaluated
         | Outcome::DependencyFailed
         | Outcome::EvaluationFailed
         | Outcome::Unsupported

@@ -8,6 +8,7 @@ use super::{
     Causes, Checks, Entry, Summary,
     entry::{Compared, list},
     last_line::last_line,
+    passed::Passed,
 };
 use crate::{
     event::{Counts, Outcome, RunOutcome},
@@ -79,6 +80,7 @@ impl Summary {
         if extent == Extent::Full {
             text.warnings(&self.warnings);
             text.unsupported(&self.unsupported);
+            text.passed(&self.passed);
         }
         for entry in self.entries(ending) {
             text.entry(&entry);
@@ -175,6 +177,15 @@ impl Text<'_> {
         self.more(unsupported.checks.len());
     }
 
+    fn passed(&mut self, passed: &Passed) {
+        let lines = passed.lines();
+        if !lines.is_empty() {
+            self.heading(Outcome::Evaluated, "passed", "");
+            let lines = lines.into_iter().map(|line| format!("    {line}"));
+            self.lines.extend(lines);
+        }
+    }
+
     fn more(&mut self, total: usize) {
         if total > LISTED_MAX {
             self.labelled("", &format!("and {} more", count(total - LISTED_MAX)));
@@ -219,7 +230,7 @@ impl Text<'_> {
             self.quoted(entry.log.iter().copied());
         }
         let check = entry.checks.first().map(String::as_str);
-        let commands = shell::reproduce(self.options, entry.drv_path, check);
+        let commands = shell::reproduce(self.options, entry.outcome, entry.drv_path, check);
         for (label, command) in ["rerun", ""].into_iter().zip(commands) {
             self.labelled(label, &command);
         }
