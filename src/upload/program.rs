@@ -161,7 +161,10 @@ fn fault(name: &str, status: ExitStatus, said: &[u8]) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::{
+        path::Path,
+        time::{Duration, Instant},
+    };
 
     use super::{Invocation, STDERR_MAX, run_program};
 
@@ -212,17 +215,24 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_nobody_waits_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("ended");
+        let (begun, ended) = (dir.path().join("begun"), dir.path().join("ended"));
         let script = format!(
-            "trap 'echo > {}; exit' TERM; while :; do sleep 0.01; done",
-            file.display()
+            "trap 'echo > {}; exit' TERM; echo > {}; while :; do sleep 0.01; done",
+            ended.display(),
+            begun.display()
         );
-        let run = async { run_program(&shell(&script)).await };
-        let _ = tokio::time::timeout(Duration::from_millis(200), run).await;
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !file.exists() {
-            assert!(Instant::now() < deadline, "it still runs");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let is_there = async |file: &Path| {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !file.exists() {
+                assert!(Instant::now() < deadline, "{}", file.display());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let invocation = shell(&script);
+        tokio::select! {
+            ended = run_program(&invocation) => panic!("{ended:?}"),
+            () = is_there(&begun) => {}
         }
+        is_there(&ended).await;
     }
 }
