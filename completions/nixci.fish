@@ -75,6 +75,10 @@ always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
+gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
+gitlab\t'GitLab, with `GITLAB_TOKEN`'"
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l report-as -d 'What the names of the commit statuses begin with' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
@@ -83,6 +87,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l accept-flake-confi
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l failed -d 'Look only at the checks that failed the last time'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l watch -d 'Run again whenever the flake\'s tree changes'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
@@ -161,6 +166,10 @@ always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
+gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
+gitlab\t'GitLab, with `GITLAB_TOKEN`'"
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l report-as -d 'What the names of the commit statuses begin with' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-config -d 'Read neither nixci.toml nor buildbot-nix.toml'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l all-systems -d 'Look at every system'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-eval-cache -d 'Evaluate anew, and keep nothing'
@@ -169,6 +178,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l accept-flake-conf
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l show-trace -d 'Show the whole trace of an evaluation error'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l failed -d 'Look only at the checks that failed the last time'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-history -d 'Record nothing of this run, keep no logs, and use nothing of earlier ones'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l watch -d 'Run again whenever the flake\'s tree changes'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Download what a substituter offers, even if nothing here needs it'

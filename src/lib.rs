@@ -24,6 +24,7 @@ pub mod config;
 pub mod db;
 pub mod eval;
 pub mod event;
+pub mod forge;
 pub mod git;
 pub mod graph;
 pub mod nix;

@@ -5,9 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs,
-    memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs,
-    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
+    diff::DiffArgs, forge_report::ForgeArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs,
+    log::LogArgs, memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs,
+    scope_args::ScopeArgs, size::parse_size, store_args::StoreArgs, upload_args::UploadArgs,
+    why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -120,6 +121,10 @@ pub(super) struct CheckArgs {
     #[arg(short, long, value_name = "N", help_heading = "Building", value_parser = at_most_ten_thousand(1))]
     pub(super) jobs: Option<usize>,
 
+    /// Run again whenever the flake's tree changes
+    #[arg(long, help_heading = "Building")]
+    pub(super) watch: bool,
+
     /// Stop at the first failure, and stop what runs
     #[arg(long, help_heading = "Building")]
     pub(super) fail_fast: bool,
@@ -187,6 +192,10 @@ pub(super) struct CheckArgs {
     /// Where and how else the run is shown.
     #[command(flatten)]
     pub(super) output: OutputArgs,
+
+    /// What forges are told.
+    #[command(flatten)]
+    pub(super) forge: ForgeArgs,
 
     /// Show more: passed builds, phases and the lines of logs
     #[arg(short, long, action = ArgAction::Count, help_heading = "Output")]

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::{
     Failure,
     args::{CheckArgs, FormatArg},
+    forge_report::ForgeReport,
     keys::take_keys,
     memory::{Memory, failed_ones},
     print_error, print_note,
@@ -22,6 +23,7 @@ use super::{
     stores::Stores,
     targets::named_flake,
     uploads::Uploads,
+    watch::watch,
 };
 use crate::{
     event::{Event, EventKind, Outcome, RunOutcome},
@@ -40,6 +42,9 @@ const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// Evaluates and builds.
 pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    if args.watch {
+        return watch(&args.source);
+    }
     let run_id = uuid::Uuid::now_v7().to_string();
     // First, so that the history is at hand when it is wanted.
     let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
@@ -59,7 +64,7 @@ fn check_remembered(
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
-        only = failed_ones(&previous, &setup.installable)?;
+        only = failed_ones(previous.as_ref(), &setup.installable)?;
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -72,7 +77,7 @@ fn check_remembered(
         destinations,
         run_id,
         only,
-        previous,
+        previous: previous.unwrap_or_default(),
     };
     let reporter = Reporter::new(
         report_options(args, &setup, memory),
@@ -143,21 +148,19 @@ async fn run(
         past: memory.past(),
     };
     let state = State::new(settings, selected.run_id, Instant::now());
+    let mut forge = ForgeReport::start(&args.forge)?;
     let mut is_read = true;
     let mut show = |event: &Event| {
         memory.note(event);
+        if let Some(forge) = &mut forge {
+            forge.observe(event);
+        }
         if !is_read {
             return Ok(());
         }
         let result = lock(reporter).report(event);
         is_read = result.is_ok();
-        // There is nowhere else to tell it.
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            print_error(&format_args!("cannot write the output: {error}"));
-        }
-        result
+        result.inspect_err(say_unwritten)
     };
     let mut results = Results::default();
     // The end is told when what the run leaves behind is there.
@@ -190,9 +193,15 @@ async fn run(
         }
         let _ = show(&end);
     }
-    // The verdict stands, whatever signal ends the reading.
+    let rest = async {
+        if let Some(forge) = forge {
+            forge.finish().await;
+        }
+        be_read(reporter, &wishes.left).await;
+    };
+    // The verdict stands, whatever signal ends the rest.
     tokio::select! {
-        () = be_read(reporter, &wishes.left) => {}
+        () = rest => {}
         _ = &mut at_once_rx => {}
     }
     stores.close().await;
@@ -287,6 +296,13 @@ fn amend(end: &mut Event, error: &str, show: &mut dyn FnMut(&Event) -> io::Resul
         return;
     };
     (*outcome, *exit_code, *why) = (RunOutcome::Errored, 4, Some(error.to_owned()));
+}
+
+/// There is nowhere else to tell it.
+fn say_unwritten(error: &io::Error) {
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        print_error(&format_args!("cannot write the output: {error}"));
+    }
 }
 
 fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {

@@ -23,7 +23,7 @@ use crate::{
     db::{CheckRecord, History, RunRecord},
     event::{Outcome, RunOutcome},
     nix::StorePath,
-    report::{Format, HistoryRow, HistorySign, history_table, resolve},
+    report::{Format, HistoryRow, HistorySign, history_heading, history_table, resolve},
 };
 
 /// How wide the table may be where there is no terminal.
@@ -97,13 +97,13 @@ pub(super) fn history(args: &HistoryArgs) -> Result<ExitCode, Failure> {
             .map_err(failed)?;
         match args.format {
             HistoryFormatArg::Json => json_lines(records.iter().map(CheckLine::of))?,
-            HistoryFormatArg::Table => table(args, &records, check_row),
+            HistoryFormatArg::Table => table(args, Some(&path), &records, check_row),
         }
     } else {
         let records = history.runs(&key, args.limit).map_err(failed)?;
         match args.format {
             HistoryFormatArg::Json => json_lines(records.iter().map(RunLine::of))?,
-            HistoryFormatArg::Table => table(args, &records, run_row),
+            HistoryFormatArg::Table => table(args, None, &records, run_row),
         }
     };
     if lines.is_empty() && args.check.is_none() {
@@ -128,6 +128,7 @@ pub(super) fn history(args: &HistoryArgs) -> Result<ExitCode, Failure> {
 
 fn table<T>(
     args: &HistoryArgs,
+    check: Option<&str>,
     records: &[T],
     row: fn(&T, Timestamp) -> HistoryRow,
 ) -> Vec<String> {
@@ -146,7 +147,9 @@ fn table<T>(
         .size_checked()
         .filter(|_| is_terminal)
         .map_or(COLUMNS, |(_, columns)| columns.into());
-    history_table(&rows, look.color, look.unicode, width)
+    let heading = check.map(|check| history_heading(check, &rows));
+    let lines = history_table(&rows, look.color, look.unicode, width);
+    heading.into_iter().chain(lines).collect()
 }
 
 fn run_row(run: &RunRecord, now: Timestamp) -> HistoryRow {

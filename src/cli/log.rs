@@ -141,11 +141,16 @@ impl Viewer {
 
     /// Shows the log of a step: of this run, else of an earlier one, else what the store has.
     fn show_step(&mut self, run: &str, drv_path: &StorePath) -> Result<(), Problem> {
-        let earlier = self.history.runs_of_step(drv_path)?;
-        for run in std::iter::once(run).chain(earlier.iter().map(String::as_str)) {
-            let file = LogFolder::of_run(&self.logs, run).file(drv_path);
+        let mut runs = self.history.runs_of_step(drv_path)?;
+        // The one that was asked about first.
+        runs.sort_by_key(|step| step.run != run);
+        for step in runs {
+            let file = LogFolder::of_run(&self.logs, &step.run).file(drv_path);
             if let Ok(file) = File::open(file) {
                 return self.out.all(file);
+            }
+            if let Some(text) = step.short_log {
+                return self.out.all(text.as_slice());
             }
         }
         self.show_from_store(drv_path)

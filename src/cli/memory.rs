@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt::Display,
     io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -20,7 +21,7 @@ use crate::{
     event::{Event, LogFolder, Outcome},
     nix::AttrPath,
     report::harmless,
-    run::Past,
+    run::{LogNote, Past},
 };
 
 /// Options of `check` about earlier runs.
@@ -40,7 +41,7 @@ pub(super) struct Memory(Option<Parts>);
 
 struct Parts {
     recorder: Recorder,
-    logs: Arc<Mutex<LogWriter>>,
+    logs: Arc<LogWriter>,
     folder: LogFolder,
     warnings: Mutex<Option<mpsc::UnboundedReceiver<String>>>,
 }
@@ -73,24 +74,24 @@ impl Memory {
         });
         let logs = logs_dir(&dir);
         let folder = LogFolder::of_run(&logs, run);
+        let recorder = Recorder::start(&dir, &logs, flake_key(flake), &warn);
+        let short_logs = recorder.short_logs();
         Self(Some(Parts {
-            recorder: Recorder::start(&dir, &logs, flake_key(flake), &warn),
-            logs: Arc::new(Mutex::new(LogWriter::start(folder.clone(), &warn))),
+            recorder,
+            logs: Arc::new(LogWriter::start(folder.clone(), short_logs, &warn)),
             folder,
             warnings: Mutex::new(Some(warnings)),
         }))
     }
 
-    /// How the checks below an attribute ended the last time, by their paths below it.
-    pub(super) fn verdicts(&self, attribute: &AttrPath) -> HashMap<String, Outcome> {
-        let Some(parts) = &self.0 else {
-            return HashMap::new();
-        };
+    /// How the checks below an attribute ended the last time, by their paths below it. `None`: there is no history.
+    pub(super) fn verdicts(&self, attribute: &AttrPath) -> Option<HashMap<String, Outcome>> {
+        let verdicts = self.0.as_ref()?.recorder.verdicts()?;
         let attribute = attribute.to_string();
-        let verdicts = parts.recorder.verdicts().into_iter();
-        verdicts
-            .filter_map(|(path, outcome)| Some((below(&attribute, &path)?.to_owned(), outcome)))
-            .collect()
+        let below = verdicts
+            .into_iter()
+            .filter_map(|(path, outcome)| Some((below(&attribute, &path)?.to_owned(), outcome)));
+        Some(below.collect())
     }
 
     /// The ways of a run into the past; to be called once.
@@ -100,9 +101,11 @@ impl Memory {
         Some(Past {
             expected: Arc::new(parts.recorder.expected()),
             keep_log: Arc::new(move |drv_path| {
-                let logs = logs.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut sink = logs.begin(drv_path);
-                Box::new(move |line| sink.line(line))
+                Box::new(move |note| match note {
+                    LogNote::Line(line) => sink.line(line),
+                    LogNote::Passed => sink.passed(),
+                })
             }),
             warnings: parts.take_warnings()?,
         })
@@ -124,9 +127,8 @@ impl Memory {
     pub(super) fn finish(self) {
         if let Some(parts) = self.0 {
             let mut warnings = parts.take_warnings();
-            let mut logs = parts.logs.lock().unwrap_or_else(PoisonError::into_inner);
             // Before the tables say that all is over.
-            logs.finish();
+            parts.logs.finish();
             parts.recorder.finish();
             // Where there was no run to tell them.
             while let Some(Ok(message)) = warnings.as_mut().map(mpsc::UnboundedReceiver::try_recv) {
@@ -145,9 +147,14 @@ impl Parts {
 
 /// The checks that failed the last time. `None`: every one that is known passed.
 pub(super) fn failed_ones(
-    verdicts: &HashMap<String, Outcome>,
-    what: &dyn std::fmt::Display,
+    verdicts: Option<&HashMap<String, Outcome>>,
+    what: &dyn Display,
 ) -> Result<Option<HashSet<String>>, Failure> {
+    let Some(verdicts) = verdicts else {
+        return Err(Failure::infrastructure(anyhow!(
+            "--failed: the history of earlier runs cannot be read"
+        )));
+    };
     if verdicts.is_empty() {
         return Err(Failure::usage(anyhow!(
             "--failed: no earlier run of {what} is known; run `nixci check` without it first"
@@ -202,15 +209,16 @@ mod tests {
             ("b", Outcome::DependencyFailed),
             ("c", Outcome::EvaluationFailed),
         ]);
-        let failed = failed_ones(&known, &".#checks").unwrap();
+        let failed = failed_ones(Some(&known), &".#checks").unwrap();
         assert_eq!(
             failed,
             Some(HashSet::from(["b".to_owned(), "c".to_owned()]))
         );
         assert_eq!(
-            failed_ones(&verdicts(&[("a", Outcome::Built)]), &".").unwrap(),
+            failed_ones(Some(&verdicts(&[("a", Outcome::Built)])), &".").unwrap(),
             None
         );
-        assert!(failed_ones(&verdicts(&[]), &".").is_err());
+        assert!(failed_ones(Some(&verdicts(&[])), &".").is_err());
+        assert!(failed_ones(None, &".").is_err());
     }
 }

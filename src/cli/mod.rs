@@ -10,6 +10,7 @@ mod configuration;
 mod diff;
 mod eval;
 mod failure;
+mod forge_report;
 mod gather;
 mod generate;
 mod history;
@@ -30,6 +31,7 @@ mod stores;
 mod targets;
 mod upload_args;
 mod uploads;
+mod watch;
 mod why;
 
 use std::{fmt::Display, io::Write, process::ExitCode};

@@ -40,7 +40,7 @@ fn is_commit(part: &str) -> bool {
         && part.bytes().any(|b| b.is_ascii_digit())
 }
 
-/// Adds a successful build, and forgets the ones that no longer count.
+/// Adds a successful build.
 pub(super) fn add(
     connection: &Connection,
     name: &str,
@@ -48,16 +48,21 @@ pub(super) fn add(
     at: i64,
     duration: i64,
 ) -> rusqlite::Result<()> {
-    let stem = stem(name);
     connection
         .prepare_cached("INSERT OR REPLACE INTO durations VALUES (?1, ?2, ?3, ?4)")?
-        .execute((&stem, system, at, duration))?;
-    connection
-        .prepare_cached(
-            "DELETE FROM durations WHERE stem = ?1 AND system = ?2 AND at <= (
-                 SELECT at FROM durations WHERE stem = ?1 AND system = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3)",
-        )?
-        .execute((&stem, system, BUILDS))?;
+        .execute((stem(name), system, at, duration))?;
+    Ok(())
+}
+
+/// Forgets the builds that no longer count.
+pub(super) fn prune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute(
+        "DELETE FROM durations WHERE (stem, system, at) IN (
+             SELECT stem, system, at FROM (
+                 SELECT *, row_number() OVER (PARTITION BY stem, system ORDER BY at DESC) AS age FROM durations)
+             WHERE age > ?1)",
+        [BUILDS],
+    )?;
     Ok(())
 }
 
@@ -69,9 +74,9 @@ pub(super) fn expected(
 ) -> rusqlite::Result<Option<Duration>> {
     let mut durations = connection
         .prepare_cached(
-            "SELECT duration FROM durations WHERE stem = ?1 AND system = ?2 ORDER BY duration",
+            "SELECT duration FROM durations WHERE stem = ?1 AND system = ?2 ORDER BY at DESC LIMIT ?3",
         )?
-        .query_map((stem(name), system), |row| row.get(0))?
+        .query_map((stem(name), system, BUILDS), |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
     Ok(median(&mut durations))
 }

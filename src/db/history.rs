@@ -54,6 +54,15 @@ pub struct CheckRecord {
     pub reason: Option<String>,
 }
 
+/// One step of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepRecord {
+    /// The id of the run.
+    pub run: String,
+    /// What its build wrote, where that was too short for a file.
+    pub short_log: Option<Vec<u8>>,
+}
+
 const RUN_COLUMNS: &str = "runs.run, started_at, attribute, revision, runs.outcome, process, runs.duration, \
      passed, failed, others";
 const CHECK_COLUMNS: &str = "checks.path, checks.drv_path, checks.outcome, checks.duration, checks.cause, \
@@ -108,11 +117,16 @@ impl History {
         self.all(sql, [flake], |row| row.get(0))
     }
 
-    /// The ids of the runs that had this derivation as a step, newest first.
-    pub fn runs_of_step(&self, drv_path: &StorePath) -> Result<Vec<String>, HistoryError> {
-        let sql = "SELECT runs.run FROM steps JOIN runs ON runs.id = steps.run
+    /// The runs that had this derivation as a step, newest first.
+    pub fn runs_of_step(&self, drv_path: &StorePath) -> Result<Vec<StepRecord>, HistoryError> {
+        let sql = "SELECT runs.run, log FROM steps JOIN runs ON runs.id = steps.run
                    WHERE drv_path = ?1 ORDER BY started_at DESC";
-        self.all(sql, [drv_path.as_str()], |row| row.get(0))
+        self.all(sql, [drv_path.as_str()], |row| {
+            Ok(StepRecord {
+                run: row.get(0)?,
+                short_log: row.get(1)?,
+            })
+        })
     }
 
     /// A check of a run as it stands now.

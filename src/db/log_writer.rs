@@ -12,12 +12,13 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
-use super::Warn;
+use super::{ShortLogs, Warn, recorder::FINISH_LIMIT};
 use crate::{event::LogFolder, nix::StorePath};
 
 /// How often the files are written.
@@ -28,13 +29,16 @@ const WAITING_BYTES_MAX: usize = 16 << 20;
 const WAITING_BYTES_MANY: usize = 1 << 20;
 /// How much of one build's log is kept, in bytes.
 const LOG_BYTES_MAX: u64 = 64 << 20;
+/// How long a log may be that gets no file, in bytes: making one costs more than a build that short.
+const SHORT_BYTES_MAX: usize = 2048;
 /// How much of all logs of a run is kept, in bytes.
 const RUN_BYTES_MAX: u64 = 1 << 30;
 
 /// Writes the logs of one run.
 pub struct LogWriter {
     desk: Arc<Desk>,
-    thread: Option<JoinHandle<()>>,
+    /// Says by its end that the thread is done.
+    done_rx: Mutex<mpsc::Receiver<()>>,
     next: AtomicU64,
 }
 
@@ -61,6 +65,7 @@ struct Gathered {
     /// Lines for which there was no room.
     dropped: u64,
     is_over: bool,
+    is_passed: bool,
 }
 
 impl Desk {
@@ -70,19 +75,24 @@ impl Desk {
 }
 
 impl LogWriter {
-    /// Starts the thread. Folder and files are made when there is something to write.
-    pub fn start(folder: LogFolder, warn: &Warn) -> Self {
+    /// Starts the thread. Folder and files are made when there is something to write; `short_logs` takes the logs of
+    /// builds that passed at once with few words.
+    pub fn start(folder: LogFolder, short_logs: ShortLogs, warn: &Warn) -> Self {
         let desk = Arc::new(Desk::default());
         let files = Files {
             folder,
             open: HashMap::new(),
             bytes: 0,
         };
+        let (done_tx, done_rx) = mpsc::channel();
         let thread = {
             let (desk, warn) = (Arc::clone(&desk), Arc::clone(warn));
             thread::Builder::new()
                 .name("nixci-logs".into())
-                .spawn(move || write_all(&desk, files, &warn))
+                .spawn(move || {
+                    write_all(&desk, files, &short_logs, &warn);
+                    drop(done_tx);
+                })
         };
         if let Err(error) = &thread {
             desk.inbox().is_closed = true;
@@ -90,7 +100,7 @@ impl LogWriter {
         }
         Self {
             desk,
-            thread: thread.ok(),
+            done_rx: Mutex::new(done_rx),
             next: AtomicU64::new(0),
         }
     }
@@ -102,16 +112,16 @@ impl LogWriter {
             attempt: self.next.fetch_add(1, Ordering::Relaxed),
             drv_path: drv_path.clone(),
             has_lines: false,
+            is_passed: false,
         }
     }
 
-    /// Writes what is left, and ends.
-    pub fn finish(&mut self) {
+    /// Writes what is left, and ends; not for ever on a disk that does not answer.
+    pub fn finish(&self) {
         self.desk.inbox().is_last = true;
         self.desk.arrived.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let done_rx = self.done_rx.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = done_rx.recv_timeout(FINISH_LIMIT);
     }
 }
 
@@ -121,9 +131,15 @@ pub struct LogSink {
     attempt: u64,
     drv_path: StorePath,
     has_lines: bool,
+    is_passed: bool,
 }
 
 impl LogSink {
+    /// Notes that the build passed, so that nobody will be in a hurry to see its log.
+    pub fn passed(&mut self) {
+        self.is_passed = true;
+    }
+
     /// Adds a line, which has no end of its own.
     pub fn line(&mut self, line: &str) {
         self.has_lines = true;
@@ -150,6 +166,7 @@ impl LogSink {
             text: Vec::new(),
             dropped: 0,
             is_over: false,
+            is_passed: false,
         });
         let after = before + add(log, WAITING_BYTES_MAX - before);
         inbox.bytes = after;
@@ -164,13 +181,14 @@ impl Drop for LogSink {
         if self.has_lines {
             self.gather(|log, _| {
                 log.is_over = true;
+                log.is_passed = self.is_passed;
                 0
             });
         }
     }
 }
 
-fn write_all(desk: &Desk, mut files: Files, warn: &Warn) {
+fn write_all(desk: &Desk, mut files: Files, short_logs: &ShortLogs, warn: &Warn) {
     loop {
         let mut inbox = desk.inbox();
         while inbox.logs.is_empty() && !inbox.is_last {
@@ -186,6 +204,10 @@ fn write_all(desk: &Desk, mut files: Files, warn: &Warn) {
         let is_last = inbox.is_last;
         drop(inbox);
         for (attempt, log) in gathered {
+            if files.is_short(attempt, &log) {
+                short_logs(&log.drv_path, log.text);
+                continue;
+            }
             if let Err(error) = files.append(attempt, &log) {
                 let folder = files.folder.path().display();
                 warn(format!(
@@ -219,6 +241,15 @@ struct Log {
 }
 
 impl Files {
+    /// Whether this is the whole log of a build that passed, and not worth a file.
+    fn is_short(&self, attempt: u64, log: &Gathered) -> bool {
+        log.is_over
+            && log.is_passed
+            && log.dropped == 0
+            && log.text.len() <= SHORT_BYTES_MAX
+            && !self.open.contains_key(&attempt)
+    }
+
     fn append(&mut self, attempt: u64, gathered: &Gathered) -> io::Result<()> {
         let log = match self.open.entry(attempt) {
             std::collections::hash_map::Entry::Occupied(log) => log.into_mut(),

@@ -27,7 +27,7 @@ mod recorder;
 mod row;
 mod write;
 
-pub use history::{CheckRecord, History, RunRecord};
+pub use history::{CheckRecord, History, RunRecord, StepRecord};
 pub use log_writer::{LogSink, LogWriter};
 pub use open::HistoryError;
-pub use recorder::{ExpectedAnswer, Recorder, Warn};
+pub use recorder::{ExpectedAnswer, Recorder, ShortLogs, Warn};

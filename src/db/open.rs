@@ -18,7 +18,7 @@ const LOCK_FILE: &str = "history.lock";
 /// What the tables look like, oldest version first; never changed once released, only added to.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 /// How long to wait while another run writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why the history cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::history::is_alive;
+use super::{duration, history::is_alive};
 
 /// How many runs of a flake are kept.
 const RUNS: u32 = 100;
@@ -52,6 +52,7 @@ fn prune_rows(connection: &Connection, flake: &str, now: i64) -> rusqlite::Resul
     )?;
     connection.execute("DELETE FROM verdicts WHERE at < ?1", [too_old])?;
     connection.execute("DELETE FROM durations WHERE at < ?1", [too_old])?;
+    duration::prune(connection)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -23,15 +23,21 @@ use super::{
 };
 use crate::{
     event::{Event, Outcome},
-    nix::System,
+    nix::{StorePath, System},
 };
 
 /// How long rows wait for others to be written with them.
-const BATCH_DELAY: Duration = Duration::from_millis(200);
+const BATCH_DELAY: Duration = Duration::from_millis(500);
 /// How many rows may wait. A run of 100,000 checks has a few times as many.
 const ROWS_MAX: usize = 1_000_000;
 /// How long a run waits for an answer before it does without.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long the end of a run waits for the disk.
+pub(super) const FINISH_LIMIT: Duration = Duration::from_secs(10);
+
+/// Takes the whole log of a build.
+pub type ShortLogs = Box<dyn Fn(&StorePath, Vec<u8>) + Send>;
 
 /// Takes a sentence about what went wrong.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
@@ -40,7 +46,8 @@ pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 pub struct Recorder {
     desk: Arc<Desk>,
     verdicts_rx: Mutex<mpsc::Receiver<HashMap<String, Outcome>>>,
-    thread: Option<JoinHandle<()>>,
+    /// Says by its end that the thread is done.
+    done_rx: Mutex<mpsc::Receiver<()>>,
 }
 
 #[derive(Default)]
@@ -67,6 +74,17 @@ impl Desk {
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn add(&self, row: Row) {
+        let mut inbox = self.inbox();
+        if !inbox.is_closed && inbox.rows.len() < ROWS_MAX {
+            inbox.rows.push(row);
+            // The thread waits for the first one only.
+            if inbox.rows.len() == 1 {
+                self.arrived.notify_one();
+            }
+        }
+    }
 }
 
 impl Recorder {
@@ -75,6 +93,7 @@ impl Recorder {
     pub fn start(dir: &Path, logs: &Path, flake: String, warn: &Warn) -> Self {
         let desk = Arc::new(Desk::default());
         let (verdicts_tx, verdicts_rx) = mpsc::channel();
+        let (done_tx, done_rx) = mpsc::channel();
         let writer = Writer {
             desk: Arc::clone(&desk),
             dir: dir.to_owned(),
@@ -86,7 +105,10 @@ impl Recorder {
         };
         let thread = thread::Builder::new()
             .name("nixci-history".into())
-            .spawn(move || writer.run(&verdicts_tx));
+            .spawn(move || {
+                writer.run(&verdicts_tx);
+                drop(done_tx);
+            });
         if let Err(error) = &thread {
             desk.inbox().is_closed = true;
             warn(format!("this run is not recorded: no thread: {error}"));
@@ -94,31 +116,35 @@ impl Recorder {
         Self {
             desk,
             verdicts_rx: Mutex::new(verdicts_rx),
-            thread: thread.ok(),
+            done_rx: Mutex::new(done_rx),
         }
     }
 
     /// How each check of the flake, by its attribute path below the flake's outputs, ended when it last passed or
     /// failed. Waits for the database, but not for long; to be called once.
-    pub fn verdicts(&self) -> HashMap<String, Outcome> {
+    /// `None` if it cannot be read, or not soon.
+    pub fn verdicts(&self) -> Option<HashMap<String, Outcome>> {
         let verdicts_rx = self.verdicts_rx.lock();
         let verdicts_rx = verdicts_rx.unwrap_or_else(PoisonError::into_inner);
-        verdicts_rx.recv_timeout(ANSWER_LIMIT).unwrap_or_default()
+        verdicts_rx.recv_timeout(ANSWER_LIMIT).ok()
     }
 
     /// Takes note of an event.
     pub fn note(&self, event: &Event) {
-        let Some(row) = Row::of(event) else {
-            return;
-        };
-        let mut inbox = self.desk.inbox();
-        if !inbox.is_closed && inbox.rows.len() < ROWS_MAX {
-            inbox.rows.push(row);
-            // The thread waits for the first one only.
-            if inbox.rows.len() == 1 {
-                self.desk.arrived.notify_one();
-            }
+        if let Some(row) = Row::of(event) {
+            self.desk.add(row);
         }
+    }
+
+    /// Makes the place for logs that are too short for a file of their own.
+    pub fn short_logs(&self) -> ShortLogs {
+        let desk = Arc::clone(&self.desk);
+        Box::new(move |drv_path, text| {
+            desk.add(Row::StepLog {
+                drv_path: drv_path.to_string(),
+                text,
+            });
+        })
     }
 
     /// Makes the question how long steps of these names and systems may take; it can be asked from anywhere.
@@ -142,13 +168,13 @@ impl Recorder {
         }
     }
 
-    /// Writes what is left, and ends. A run that is stopped at once need not call it.
-    pub fn finish(mut self) {
+    /// Writes what is left, and ends. Where that takes too long, as on a disk that does not answer, it is left to itself.
+    /// A run that is stopped at once need not call it.
+    pub fn finish(self) {
         self.desk.inbox().is_last = true;
         self.desk.arrived.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let done_rx = self.done_rx.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = done_rx.recv_timeout(FINISH_LIMIT);
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) enum Row {
         phase: Option<String>,
         at: i64,
     },
+    StepLog {
+        drv_path: String,
+        text: Vec<u8>,
+    },
     RunFinished {
         outcome: RunOutcome,
         duration: i64,

@@ -37,6 +37,8 @@ CREATE TABLE steps (
     outcome TEXT,
     duration INTEGER,
     phase TEXT,
+    -- What the build wrote, if it was short and passed; else there is a file.
+    log BLOB,
     PRIMARY KEY (run, drv_path)
 ) WITHOUT ROWID;
 CREATE INDEX steps_of_derivation ON steps (drv_path);
@@ -50,7 +52,7 @@ CREATE TABLE verdicts (
     PRIMARY KEY (flake, path)
 ) WITHOUT ROWID;
 
--- The last ten successful builds of everything that has the same stem and system.
+-- The last successful builds, ten of them and those of the last hour, of everything that has the same stem and system.
 CREATE TABLE durations (
     stem TEXT NOT NULL,
     system TEXT NOT NULL,

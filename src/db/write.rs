@@ -1,5 +1,7 @@
 //! Writes the rows of one run into the tables.
 
+use std::collections::HashSet;
+
 use rusqlite::Connection;
 
 use super::{
@@ -13,9 +15,22 @@ const CHECK_FINISHED: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
     ON CONFLICT DO UPDATE SET outcome = excluded.outcome, duration = excluded.duration,
         cause = excluded.cause, reason = coalesce(excluded.reason, reason)";
+const STEP_STARTED: &str = "
+    INSERT INTO steps (run, drv_path, system, machine) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET system = excluded.system, machine = excluded.machine";
 const STEP_FINISHED: &str = "
-    INSERT OR REPLACE INTO steps (run, drv_path, system, machine, outcome, duration, phase)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT INTO steps (run, drv_path, system, machine, outcome, duration, phase)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT DO UPDATE SET system = excluded.system, machine = excluded.machine,
+        outcome = excluded.outcome, duration = excluded.duration, phase = excluded.phase";
+const STEP_LOG: &str = "
+    INSERT INTO steps (run, drv_path, system, machine, log) VALUES (?1, ?2, '', '', ?3)
+    ON CONFLICT DO UPDATE SET log = excluded.log";
+/// A page that stays as it is need not be written.
+const VERDICT: &str = "
+    INSERT INTO verdicts VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET outcome = excluded.outcome, at = excluded.at
+    WHERE outcome <> excluded.outcome OR at < excluded.at - 86400000";
 
 /// What the rows of a run have in common.
 #[derive(Clone, Debug)]
@@ -47,7 +62,8 @@ impl RunKey {
         let result = (|| {
             let transaction =
                 connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            for row in rows {
+            let ended = Ended::of(rows);
+            for row in rows.iter().filter(|row| !ended.makes_idle(row)) {
                 self.write_row(&transaction, row)?;
             }
             transaction.commit()
@@ -138,7 +154,7 @@ impl RunKey {
                 if outcome.is_passed() || outcome.is_failed() {
                     execute(
                         connection,
-                        "INSERT OR REPLACE INTO verdicts VALUES (?1, ?2, ?3, ?4)",
+                        VERDICT,
                         (&self.flake, &path, outcome.as_str(), at),
                     )?;
                 }
@@ -148,11 +164,7 @@ impl RunKey {
                 system,
                 machine,
             } => {
-                execute(
-                    connection,
-                    "INSERT OR REPLACE INTO steps (run, drv_path, system, machine) VALUES (?1, ?2, ?3, ?4)",
-                    (id, drv_path, system, machine),
-                )?;
+                execute(connection, STEP_STARTED, (id, drv_path, system, machine))?;
             }
             Row::StepFinished {
                 drv_path,
@@ -181,6 +193,9 @@ impl RunKey {
                     duration::add(connection, name, system, *at, *duration)?;
                 }
             }
+            Row::StepLog { drv_path, text } => {
+                execute(connection, STEP_LOG, (id, drv_path, text))?;
+            }
             Row::RunFinished {
                 outcome,
                 duration,
@@ -202,6 +217,43 @@ impl RunKey {
             }
         }
         Ok(())
+    }
+}
+
+/// What ends in a batch of rows.
+struct Ended<'r>(HashSet<&'r str>);
+
+impl<'r> Ended<'r> {
+    fn of(rows: &'r [Row]) -> Self {
+        Self(
+            rows.iter()
+                .filter_map(|row| match row {
+                    Row::CheckFinished { check: name, .. }
+                    | Row::StepFinished { drv_path: name, .. } => Some(name.as_str()),
+                    Row::RunStarted { .. }
+                    | Row::CheckFound { .. }
+                    | Row::EvaluationFailed { .. }
+                    | Row::StepStarted { .. }
+                    | Row::StepLog { .. }
+                    | Row::RunFinished { .. } => None,
+                })
+                .collect(),
+        )
+    }
+
+    /// Whether a row tells of a beginning whose end comes with it and says all of it again.
+    fn makes_idle(&self, row: &Row) -> bool {
+        match row {
+            Row::CheckFound { check: name, .. } | Row::StepStarted { drv_path: name, .. } => {
+                self.0.contains(name.as_str())
+            }
+            Row::RunStarted { .. }
+            | Row::EvaluationFailed { .. }
+            | Row::CheckFinished { .. }
+            | Row::StepFinished { .. }
+            | Row::StepLog { .. }
+            | Row::RunFinished { .. } => false,
+        }
     }
 }
 

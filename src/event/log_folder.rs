@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::nix::StorePath;
 
-/// The folder with the logs of one run: a file for each step that wrote something, from its first line on.
+/// The folder with the logs of one run: a file for each build that wrote something, from its first line on, but for
+/// those that passed within a moment and with few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFolder(PathBuf);
 

@@ -5,13 +5,13 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{
-    format::duration,
+    format::{count, counted, duration, estimate},
     sanitize::{columns, fit, harmless},
     styles::{Styles, paint},
 };
 
-/// How wide the longest bar is, in columns.
-const BAR_COLUMNS: usize = 20;
+/// How wide the longest bar is at most, in columns; in a narrow table a quarter of it.
+const BAR_COLUMNS_MAX: usize = 20;
 /// Eighths of a column, from one to all.
 const EIGHTHS: [&str; 8] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 /// Between two columns of the table.
@@ -46,11 +46,16 @@ pub struct HistoryRow {
 /// Writes the rows in their order, a line each, at most `width` columns wide. The longest duration fills the chart.
 pub fn history_table(rows: &[HistoryRow], color: bool, unicode: bool, width: usize) -> Vec<String> {
     let styles = Styles::new(color, unicode);
-    let longest = rows.iter().filter_map(|row| row.duration).max();
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| cells(row, longest, &styles))
-        .collect();
+    let scale = Scale {
+        longest: rows
+            .iter()
+            .filter_map(|row| row.duration)
+            .max()
+            .unwrap_or_default(),
+        columns: BAR_COLUMNS_MAX.min(width / 4),
+        unicode,
+    };
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| cells(row, scale, &styles)).collect();
     let count = cells.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)
         .map(|at| {
@@ -64,15 +69,44 @@ pub fn history_table(rows: &[HistoryRow], color: bool, unicode: bool, width: usi
         .collect()
 }
 
-fn cells(row: &HistoryRow, longest: Option<Duration>, styles: &Styles) -> Vec<String> {
+/// Says in a line what the rows of a check have in common.
+pub fn history_heading(check: &str, rows: &[HistoryRow]) -> String {
+    let of = |sign| rows.iter().filter(move |row| row.sign == sign);
+    let mut parts = vec![counted(rows.len(), "run")];
+    for (sign, what) in [
+        (HistorySign::Passed, "passed"),
+        (HistorySign::Failed, "failed"),
+    ] {
+        let n = of(sign).count();
+        if n > 0 {
+            parts.push(format!("{} {what}", count(n)));
+        }
+    }
+    let mut took: Vec<Duration> = of(HistorySign::Passed)
+        .filter_map(|row| row.duration)
+        .collect();
+    took.sort_unstable();
+    if let Some(median) = took.get(took.len() / 2) {
+        parts.push(format!("takes about {}", estimate(*median)));
+    }
+    format!("{}: {}", harmless(check), parts.join(", "))
+}
+
+/// What bars are in proportion to.
+#[derive(Clone, Copy)]
+struct Scale {
+    longest: Duration,
+    columns: usize,
+    unicode: bool,
+}
+
+fn cells(row: &HistoryRow, scale: Scale, styles: &Styles) -> Vec<String> {
     let (glyph, _) = sign(row.sign, styles);
     let mut cells = vec![
         age(row.age),
         format!("{glyph} {}", harmless(&row.outcome)),
         row.duration.map_or(String::new(), duration),
-        row.duration
-            .zip(longest)
-            .map_or(String::new(), |(took, longest)| bar(took, longest, styles)),
+        row.duration.map_or(String::new(), |took| bar(took, scale)),
     ];
     cells.extend(row.details.iter().map(|detail| harmless(detail)));
     cells
@@ -125,11 +159,11 @@ fn sign(sign: HistorySign, styles: &Styles) -> (&'static str, &console::Style) {
     }
 }
 
-/// How long ago: `now`, `5m ago`, `3h ago`, `12d ago`.
+/// How long ago: `7s ago`, `5m ago`, `3h ago`, `12d ago`.
 fn age(age: Duration) -> String {
     let minutes = age.as_secs() / 60;
     match minutes {
-        0 => "now".to_owned(),
+        0 => format!("{}s ago", age.as_secs()),
         1..60 => format!("{minutes}m ago"),
         60..2880 => format!("{}h ago", minutes / 60),
         _ => format!("{}d ago", minutes / 1440),
@@ -137,19 +171,16 @@ fn age(age: Duration) -> String {
 }
 
 /// A bar in proportion to the longest one; what took any time has at least the smallest sign.
-fn bar(took: Duration, longest: Duration, styles: &Styles) -> String {
-    let unicode = styles.glyphs.pass != "+";
-    let steps = if unicode { 8 } else { 1 };
-    let all = (BAR_COLUMNS * steps) as u128;
-    let length = all * took.as_millis() / longest.as_millis().max(1);
-    let length = usize::try_from(length)
-        .unwrap_or(0)
-        .min(BAR_COLUMNS * steps);
+fn bar(took: Duration, scale: Scale) -> String {
+    let steps = if scale.unicode { EIGHTHS.len() } else { 1 };
+    let all = scale.columns * steps;
+    let length = all as u128 * took.as_millis() / scale.longest.as_millis().max(1);
+    let length = usize::try_from(length).map_or(all, |length| length.min(all));
     let length = length.max(usize::from(!took.is_zero()));
-    if unicode {
-        let part = length % 8;
-        let end = if part == 0 { "" } else { EIGHTHS[part - 1] };
-        format!("{}{end}", EIGHTHS[7].repeat(length / 8))
+    if scale.unicode {
+        let end = (length % EIGHTHS.len()).checked_sub(1);
+        let end = end.and_then(|at| EIGHTHS.get(at)).unwrap_or(&"");
+        format!("{}{end}", "█".repeat(length / EIGHTHS.len()))
     } else {
         "#".repeat(length)
     }

@@ -39,7 +39,7 @@ mod wish;
 mod words;
 
 pub use ci::{Ci, step_summary};
-pub use history_table::{HistoryRow, HistorySign, history_table};
+pub use history_table::{HistoryRow, HistorySign, history_heading, history_table};
 pub use matrix::keyboard::{Keyboard, SharedReporter};
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;

@@ -16,8 +16,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Builder, Effect, Expected, Input, KeepLog, Past, State, StepEnd, StepId, StepNote, Stop,
-    Upload, UploadEnd, Uploader, input::Start, notes::Notes, past::expectations,
+    Builder, Effect, Expected, Input, KeepLog, LogNote, Past, State, StepEnd, StepId, StepNote,
+    Stop, Upload, UploadEnd, Uploader, input::Start, notes::Notes, past::expectations,
 };
 use crate::{
     eval::{BoxFuture, EvalError, EvalSummary, Evaluated},
@@ -285,13 +285,16 @@ impl Desk<'_> {
                 .obtain(&start, &cancel, &mut |note| {
                     // Here, since notes of a build that writes too much are dropped on their way.
                     if let (Some(log), StepNote::Line(line)) = (&mut log, &note) {
-                        log(line);
+                        log(LogNote::Line(line));
                     }
                     if notes.push(note) {
                         let _ = message_tx.send(Message::Noted(step, Arc::clone(&notes)));
                     }
                 })
                 .await;
+            if let (Some(log), StepEnd::Built) = (&mut log, &end) {
+                log(LogNote::Passed);
+            }
             ended.replace(Input::Ended(step, end));
         });
     }

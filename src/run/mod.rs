@@ -24,7 +24,7 @@ pub use coordinator::{Evaluate, Ports, Report, coordinate};
 pub use delivery::{Deliver, delivered};
 pub use evaluation::{Evaluation, Kept};
 pub use input::{Effect, Input, Start, StepEnd, StepNote, Stop};
-pub use past::{Expected, KeepLog, KeptLog, Past};
+pub use past::{Expected, KeepLog, KeptLog, LogNote, Past};
 pub use settings::RunSettings;
 pub use signal::stops;
 pub use state::State;

@@ -17,8 +17,17 @@ use crate::{
 pub type Expected =
     Arc<dyn Fn(Vec<(String, System)>) -> BoxFuture<'static, Vec<Option<Duration>>> + Send + Sync>;
 
-/// Takes the lines of one attempt at a build. The log is whole when it is dropped.
-pub type KeptLog = Box<dyn FnMut(&str) + Send>;
+/// What there is to say to the log of an attempt at a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogNote<'a> {
+    /// A line.
+    Line(&'a str),
+    /// The build passed.
+    Passed,
+}
+
+/// Takes what there is to say to the log of one attempt at a build. The log is whole when it is dropped.
+pub type KeptLog = Box<dyn FnMut(LogNote<'_>) + Send>;
 
 /// Begins to keep what the build of a derivation says.
 pub type KeepLog = Arc<dyn Fn(&StorePath) -> KeptLog + Send + Sync>;

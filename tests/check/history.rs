@@ -74,7 +74,12 @@ fn only_what_failed_runs_again_until_nothing_did() {
 #[test]
 fn the_log_of_a_check_is_that_of_its_build_or_of_what_broke_it() {
     let store = nix::newest().store().with_daemon();
-    let project = project(&store).expression("torn", r#"throw "torn apart""#);
+    let project = project(&store)
+        .expression("torn", r#"throw "torn apart""#)
+        .check(
+            "wordy",
+            "i=0; while [ $i -lt 1000 ]; do echo word $i; i=$((i+1)); done; echo > $out",
+        );
     let run = project.nixci(&["check"]);
     assert_eq!(run.code, Some(1), "{run}");
     let log = |arguments: &[&str]| {
@@ -117,11 +122,12 @@ fn the_log_of_a_check_is_that_of_its_build_or_of_what_broke_it() {
     // A cached check has a log of an earlier run.
     project.nixci(&["check"]);
     assert_eq!(log(&["fine"]).stdout, "all is fine\n");
+    assert_eq!(log(&["wordy"]).stdout.lines().count(), 1000);
     // Without the files the store's own is shown, and without Nix that is said.
     fs::remove_dir_all(state(&store).join("logs")).unwrap();
-    let from_store = project.nixci(&["log", "fine"]);
-    assert_eq!(from_store.stdout, "all is fine\n", "{from_store}");
-    let nothing = log(&["fine"]);
+    let from_store = project.nixci(&["log", "wordy"]);
+    assert_eq!(from_store.stdout.lines().count(), 1000, "{from_store}");
+    let nothing = log(&["wordy"]);
     assert_eq!(nothing.code, Some(4), "{nothing}");
     assert!(
         nothing.stderr.contains("no `nix-store` on PATH"),
@@ -215,7 +221,12 @@ fn runs_and_checks_are_listed_newest_first() {
 
     let table = project.nixci(&["history", "app"]).stdout;
     let table: Vec<&str> = table.lines().collect();
-    assert_eq!(table.len(), 2, "{table:?}");
+    assert_eq!(table.len(), 3, "{table:?}");
+    assert_eq!(
+        table[0],
+        format!("checks.{SYSTEM}.app: 2 runs, 1 passed, 1 failed, takes about 0s")
+    );
+    let table = &table[1..];
     assert!(
         table[0].contains("✔ built") && table[0].contains('█'),
         "{table:?}"

@@ -17,6 +17,7 @@ mod ci;
 mod config;
 mod daemon;
 mod events;
+mod forge_report;
 mod history;
 mod nix_host;
 mod outcomes;
@@ -26,6 +27,7 @@ mod selection;
 mod stopping;
 mod store_view;
 mod substitution;
+mod watch;
 
 use std::collections::BTreeMap;
 

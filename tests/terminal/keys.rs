@@ -58,6 +58,24 @@ fn start(project: &Project<'_>, lines: u16, columns: u16, arguments: &[&str]) ->
     terminal
 }
 
+/// Starts bash with a script, in which `NIXCI` stands for a run with these arguments.
+fn start_in_bash(
+    project: &Project<'_>,
+    store: &TestStore,
+    arguments: &[&str],
+    script: &str,
+) -> Terminal {
+    let nixci = check(project, arguments);
+    let words: Vec<_> = std::iter::once(nixci.get_program())
+        .chain(nixci.get_args())
+        .map(|word| word.to_str().unwrap())
+        .collect();
+    let mut shell = store.command("bash");
+    let script = script.replace("NIXCI", &words.join(" "));
+    shell.args(["-c", &script]).current_dir(project.dir());
+    Terminal::start(shell, 24, 80)
+}
+
 fn has(rows: &[String], text: &str) -> bool {
     rows.iter().any(|row| row.contains(text))
 }
@@ -327,20 +345,12 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_takes_it_again() {
     let project = in_its_midst(&store);
     let before = store.folder().join("before");
     let during = store.folder().join("during");
-    let (nixci, mut shell) = (check(&project, &["-j", "2"]), store.command("bash"));
-    let arguments: Vec<_> = nixci
-        .get_args()
-        .map(|argument| argument.to_str().unwrap())
-        .collect();
     let script = format!(
-        "set -m; stty -g > {}; {} {}; stty -g > {}; echo 'the shell'; fg > /dev/null; echo code $?",
+        "set -m; stty -g > {}; NIXCI; stty -g > {}; echo 'the shell'; fg > /dev/null; echo code $?",
         before.display(),
-        nixci.get_program().to_str().unwrap(),
-        arguments.join(" "),
         during.display(),
     );
-    shell.args(["-c", &script]).current_dir(project.dir());
-    let mut terminal = Terminal::start(shell, 24, 80);
+    let mut terminal = start_in_bash(&project, &store, &["-j", "2"], &script);
     terminal.wait_for("2 builds");
     terminal.type_keys("f");
     terminal.wait_for(" logs  1 failed");
@@ -366,18 +376,8 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_takes_it_again() {
 fn a_run_in_the_background_leaves_the_keyboard_alone() {
     let store = gate::store();
     let project = in_its_midst(&store);
-    let (nixci, mut shell) = (check(&project, &["-j", "2"]), store.command("bash"));
-    let arguments: Vec<_> = nixci
-        .get_args()
-        .map(|argument| argument.to_str().unwrap())
-        .collect();
-    let script = format!(
-        "set -m; {} {} & read line; echo \"read $line\"; wait $!; echo code $?",
-        nixci.get_program().to_str().unwrap(),
-        arguments.join(" "),
-    );
-    shell.args(["-c", &script]).current_dir(project.dir());
-    let mut terminal = Terminal::start(shell, 24, 80);
+    let script = "set -m; NIXCI & read line; echo \"read $line\"; wait $!; echo code $?";
+    let mut terminal = start_in_bash(&project, &store, &["-j", "2"], script);
     terminal.wait_for("2 builds");
     assert!(terminal.is_as_before());
     terminal.type_keys("for the shell\r");
@@ -396,21 +396,8 @@ fn a_run_in_the_background_leaves_the_keyboard_alone() {
 fn without_keys_what_is_typed_is_the_shells() {
     let store = gate::store();
     let project = in_its_midst(&store);
-    let (nixci, mut shell) = (
-        check(&project, &["-j", "2", "--no-keys"]),
-        store.command("bash"),
-    );
-    let arguments: Vec<_> = nixci
-        .get_args()
-        .map(|argument| argument.to_str().unwrap())
-        .collect();
-    let script = format!(
-        "{} {}; read line; echo \"read $line\"",
-        nixci.get_program().to_str().unwrap(),
-        arguments.join(" "),
-    );
-    shell.args(["-c", &script]).current_dir(project.dir());
-    let mut terminal = Terminal::start(shell, 24, 80);
+    let script = "NIXCI; read line; echo \"read $line\"";
+    let mut terminal = start_in_bash(&project, &store, &["-j", "2", "--no-keys"], script);
     let rows = terminal.wait_for("2 builds");
     assert!(!has(&rows, "? keys"), "{rows:#?}");
     terminal.type_keys("f for the shell\r");

@@ -28,7 +28,7 @@ fn lines_are_in_the_file_while_the_build_runs_and_all_of_them_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let folder = LogFolder::of_run(dir.path(), "r1");
     let (said, warn) = warnings();
-    let mut writer = LogWriter::start(folder.clone(), &warn);
+    let writer = LogWriter::start(folder.clone(), Box::new(|_, _| {}), &warn);
     let mut sink = writer.begin(&drv("a"));
     let file = folder.file(&drv("a"));
     assert!(!folder.path().exists(), "nothing was written yet");
@@ -53,7 +53,7 @@ fn lines_are_in_the_file_while_the_build_runs_and_all_of_them_at_the_end() {
 fn another_attempt_begins_its_log_anew() {
     let dir = tempfile::tempdir().unwrap();
     let folder = LogFolder::of_run(dir.path(), "r1");
-    let mut writer = LogWriter::start(folder.clone(), &warnings().1);
+    let writer = LogWriter::start(folder.clone(), Box::new(|_, _| {}), &warnings().1);
     let mut first = writer.begin(&drv("a"));
     first.line("the daemon went away");
     drop(first);
@@ -70,7 +70,7 @@ fn another_attempt_begins_its_log_anew() {
 fn a_log_without_end_is_cut_off_after_a_whole_line() {
     let dir = tempfile::tempdir().unwrap();
     let folder = LogFolder::of_run(dir.path(), "r1");
-    let mut writer = LogWriter::start(folder.clone(), &warnings().1);
+    let writer = LogWriter::start(folder.clone(), Box::new(|_, _| {}), &warnings().1);
     let mut sink = writer.begin(&drv("a"));
     let line = "x".repeat(999_999);
     for _ in 0..80 {
@@ -93,7 +93,7 @@ fn a_place_that_takes_no_logs_is_said_once() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let (said, warn) = warnings();
-    let mut writer = LogWriter::start(LogFolder::of_run(&file, "r1"), &warn);
+    let writer = LogWriter::start(LogFolder::of_run(&file, "r1"), Box::new(|_, _| {}), &warn);
     for name in ["a", "b"] {
         let mut sink = writer.begin(&drv(name));
         sink.line("x");
@@ -104,4 +104,33 @@ fn a_place_that_takes_no_logs_is_said_once() {
     let said = said.lock().unwrap();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("the logs of builds are not kept below "));
+}
+
+#[test]
+fn a_short_log_gets_no_file_if_the_build_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = LogFolder::of_run(dir.path(), "r1");
+    let short = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&short);
+    let take: crate::db::ShortLogs =
+        Box::new(move |drv_path, text| into.lock().unwrap().push((drv_path.clone(), text)));
+    let writer = LogWriter::start(folder.clone(), take, &warnings().1);
+    for (name, line, passes) in [
+        ("short", "ok".to_owned(), true),
+        ("failed", "no".to_owned(), false),
+        ("long", "x".repeat(3000), true),
+    ] {
+        let mut sink = writer.begin(&drv(name));
+        sink.line(&line);
+        if passes {
+            sink.passed();
+        }
+    }
+    writer.finish();
+    assert_eq!(*short.lock().unwrap(), [(drv("short"), b"ok\n".to_vec())]);
+    let has_file = |name: &str| folder.file(&drv(name)).exists();
+    assert_eq!(
+        ["short", "failed", "long"].map(has_file),
+        [false, true, true]
+    );
 }

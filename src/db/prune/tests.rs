@@ -68,6 +68,23 @@ fn what_is_too_old_goes_whatever_flake_it_is_of() {
 }
 
 #[test]
+fn ten_builds_of_a_stem_and_system_stay() {
+    let (_dir, database) = database();
+    for i in 0..15 {
+        for system in ["a", "b"] {
+            crate::db::duration::add(&database.connection, "lib-1.0", system, NOW + i, i).unwrap();
+        }
+    }
+    prune_rows(&database.connection, "a", NOW).unwrap();
+    assert_eq!(count(&database, "durations"), 20);
+    let oldest: i64 = database
+        .connection
+        .query_row("SELECT min(duration) FROM durations", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(oldest, 5);
+}
+
+#[test]
 fn logs_go_from_the_oldest_on_when_they_take_too_much() {
     let (dir, database) = database();
     let logs = dir.path().join("logs");

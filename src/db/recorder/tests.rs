@@ -8,7 +8,7 @@ use std::{
 
 use super::Recorder;
 use crate::{
-    db::{History, Warn, open::Database},
+    db::{History, StepRecord, Warn, open::Database},
     event::{Counts, Event, EventKind, Outcome, RunOutcome},
     nix::{StorePath, System},
 };
@@ -131,10 +131,17 @@ fn start(dir: &Path, warnings: &Warnings) -> Recorder {
 }
 
 fn record(dir: &Path, events: &[Event]) -> Vec<String> {
+    record_with_log(dir, events, None)
+}
+
+fn record_with_log(dir: &Path, events: &[Event], log_of: Option<&str>) -> Vec<String> {
     let warnings = Warnings::default();
     let recorder = start(dir, &warnings);
     for event in events {
         recorder.note(event);
+    }
+    if let Some(name) = log_of {
+        recorder.short_logs()(&drv(name), b"words\n".to_vec());
     }
     recorder.finish();
     warnings.take()
@@ -144,7 +151,7 @@ fn verdicts(dir: &Path) -> HashMap<String, Outcome> {
     let recorder = start(dir, &Warnings::default());
     let verdicts = recorder.verdicts();
     recorder.finish();
-    verdicts
+    verdicts.expect("the database is there")
 }
 
 fn open(dir: &Path) -> History {
@@ -173,7 +180,10 @@ fn a_run_is_found_again_with_its_checks() {
         ended("c", Outcome::Cancelled, None),
         finished(),
     ];
-    assert_eq!(record(dir.path(), &events), Vec::<String>::new());
+    assert_eq!(
+        record_with_log(dir.path(), &events, Some("a")),
+        Vec::<String>::new()
+    );
     let history = open(dir.path());
     let runs = history.runs(FLAKE, 9).unwrap();
     assert_eq!(runs.len(), 1);
@@ -196,7 +206,13 @@ fn a_run_is_found_again_with_its_checks() {
     assert_eq!(check("b").cause, Some(drv("lib")));
     assert_eq!(check("d").reason.as_deref(), Some("no way"));
     assert_eq!(check("d").drv_path, None);
-    assert_eq!(history.runs_of_step(&drv("a")).unwrap(), ["r1"]);
+    assert_eq!(
+        history.runs_of_step(&drv("a")).unwrap(),
+        [StepRecord {
+            run: "r1".into(),
+            short_log: Some(b"words\n".to_vec())
+        }]
+    );
     assert_eq!(
         verdicts(dir.path()),
         HashMap::from(
@@ -382,7 +398,7 @@ fn where_nothing_can_be_written_that_is_said_once() {
     fs::write(&place, "").unwrap();
     let warnings = Warnings::default();
     let recorder = start(&place.join("state"), &warnings);
-    assert_eq!(recorder.verdicts(), HashMap::new());
+    assert_eq!(recorder.verdicts(), None);
     for i in 0..100 {
         recorder.note(&found(&i.to_string()));
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{HistoryRow, HistorySign, history_table};
+use super::{HistoryRow, HistorySign, history_heading, history_table};
 
 fn row(
     age_s: u64,
@@ -48,7 +48,7 @@ fn rows() -> Vec<HistoryRow> {
 #[test]
 fn a_table_with_bars() {
     insta::assert_snapshot!(history_table(&rows(), false, true, 80).join("\n"), @r"
-    now  – running                               3f2c1ab +dirty
+ 3s ago  – running                               3f2c1ab +dirty
  5m ago  ✔ built    1m02s  ████████████████████  3f2c1ab
  2h ago  ✔ cached    0.0s
  4d ago  ✖ failed    3.1s  █                     8ab1234         check\u{1b}[2JP…
@@ -58,11 +58,20 @@ fn a_table_with_bars() {
 #[test]
 fn in_ascii_and_cut_to_a_narrow_terminal() {
     insta::assert_snapshot!(history_table(&rows(), false, false, 40).join("\n"), @r"
-    now  - running
- 5m ago  + built    1m02s  ###########...
+ 3s ago  - running                     3f
+ 5m ago  + built    1m02s  ##########  3f
  2h ago  + cached    0.0s
- 4d ago  x failed    3.1s  #
+ 4d ago  x failed    3.1s  #           8a
 ");
+}
+
+#[test]
+fn a_heading_says_what_the_rows_have_in_common() {
+    assert_eq!(
+        history_heading("checks.a\u{1b}", &rows()),
+        "checks.a\\u{1b}: 4 runs, 2 passed, 1 failed, takes about 1m"
+    );
+    assert_eq!(history_heading("checks.a", &rows()[..1]), "checks.a: 1 run");
 }
 
 #[test]

@@ -51,7 +51,8 @@ enum Page {
     List(List),
     Log(LogPage),
     Waits(WaitsPage),
-    Help,
+    /// How many lines are above the first one shown.
+    Help(usize),
 }
 
 /// The pages that are open.
@@ -70,7 +71,7 @@ impl Browser {
 
     /// Opens with the keys there are.
     pub(super) fn help() -> Self {
-        Self::open(Page::Help)
+        Self::open(Page::Help(0))
     }
 
     fn open(page: Page) -> Self {
@@ -94,7 +95,7 @@ impl Browser {
     pub(super) fn explained_check(&self) -> Option<&str> {
         match self.pages.last()? {
             Page::Waits(page) => Some(page.check()),
-            Page::List(_) | Page::Log(_) | Page::Help => None,
+            Page::List(_) | Page::Log(_) | Page::Help(_) => None,
         }
     }
 
@@ -109,7 +110,7 @@ impl Browser {
             Page::List(list) => list.apply(key, facts, body),
             Page::Log(page) => page.apply(key, facts, body),
             Page::Waits(page) => page.apply(key),
-            Page::Help => help::apply(key),
+            Page::Help(top) => help::apply(top, key, body),
         };
         match step {
             Step::Stay => None,
@@ -146,7 +147,7 @@ impl Browser {
             Page::List(list) => list.render(canvas),
             Page::Log(page) => page.render(canvas),
             Page::Waits(page) => page.render(canvas),
-            Page::Help => help::render(canvas),
+            Page::Help(top) => help::render(*top, canvas),
         };
         if let Some(notice) = &self.notice {
             drawing.last = canvas.line().skip(1).push(notice, &styles.notice).finish();

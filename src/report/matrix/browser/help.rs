@@ -1,6 +1,6 @@
 //! The page that says which keys there are.
 
-use super::{Canvas, Drawing, Key, Step};
+use super::{Canvas, Drawing, Key, Size, Step};
 
 /// The keys, and what they do; without a key a heading.
 const LINES: &[(&str, &str)] = &[
@@ -34,24 +34,24 @@ const LINES: &[(&str, &str)] = &[
 /// How wide the keys are.
 const KEY_COLUMNS: usize = 8;
 
-pub(super) fn apply(key: Key) -> Step {
+pub(super) fn apply(top: &mut usize, key: Key, body: Size) -> Step {
+    let last = LINES.len().saturating_sub(body.lines);
     match key {
-        Key::Char('q' | '?') | Key::Escape | Key::Enter => Step::Back,
+        Key::Char('q' | '?') | Key::Escape | Key::Enter => return Step::Back,
+        Key::Char('j' | ' ') | Key::Down | Key::PageDown => *top = (*top + 1).min(last),
+        Key::Char('k' | 'b') | Key::Up | Key::PageUp => *top = top.saturating_sub(1),
         Key::Char(_)
         | Key::Ctrl(_)
         | Key::Backspace
-        | Key::Up
-        | Key::Down
         | Key::Left
         | Key::Right
-        | Key::PageUp
-        | Key::PageDown
         | Key::Home
-        | Key::End => Step::Stay,
+        | Key::End => {}
     }
+    Step::Stay
 }
 
-pub(super) fn render(canvas: Canvas<'_>) -> Drawing {
+pub(super) fn render(top: usize, canvas: Canvas<'_>) -> Drawing {
     let styles = canvas.styles;
     let line = |(key, what): &(&str, &str)| {
         let line = canvas.line();
@@ -66,7 +66,12 @@ pub(super) fn render(canvas: Canvas<'_>) -> Drawing {
     };
     Drawing {
         title: canvas.title("keys", ""),
-        body: LINES.iter().map(line).take(canvas.size.lines).collect(),
-        last: canvas.keys(&[("q", "back")]),
+        body: LINES
+            .iter()
+            .skip(top)
+            .map(line)
+            .take(canvas.size.lines)
+            .collect(),
+        last: canvas.keys(&[("q", "back"), ("j k", "move")]),
     }
 }

@@ -1,0 +1,205 @@
+//! Which statuses the events of a run make: one for the evaluation, one for the build, one for each failure up to a cap.
+//!
+//! Pure. Checks that pass make no status, since a forge limits how many there may be; they only take back what an earlier
+//! run on the same commit said.
+
+use super::{CommitStatus, News, StatusState};
+use crate::{
+    event::{Counts, Event, EventKind, Outcome, RunOutcome},
+    nix::StorePath,
+};
+
+/// How many failures get a status of their own. The number is buildbot-nix's, so that a commit has at most 50.
+const FAILURES_MAX: usize = 47;
+
+/// Turns events into statuses.
+#[derive(Debug)]
+pub struct RunStatuses {
+    prefix: String,
+    attribute: String,
+    failures: usize,
+    is_evaluating: bool,
+}
+
+impl RunStatuses {
+    /// Makes statuses with contexts that begin with `prefix`, such as `nixci`.
+    pub fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            attribute: String::new(),
+            failures: 0,
+            is_evaluating: false,
+        }
+    }
+
+    /// What the contexts of single checks begin with.
+    pub fn check_prefix(&self) -> String {
+        format!("{}/build ", self.prefix)
+    }
+
+    /// Takes an event; returns what is to be told.
+    pub fn observe(&mut self, event: &Event) -> Vec<News> {
+        match &event.kind {
+            EventKind::RunStarted { attribute, .. } => {
+                self.attribute.clone_from(attribute);
+                self.is_evaluating = true;
+                vec![
+                    self.about("eval", StatusState::Pending, "evaluating"),
+                    self.about("build", StatusState::Pending, "waiting for the evaluation"),
+                ]
+            }
+            EventKind::EvaluationFailed {
+                check: None, error, ..
+            } => self.end_evaluation(StatusState::Failure, first_line(error)),
+            EventKind::EvaluationFinished { checks, failed, .. } => {
+                let (state, text) = match failed {
+                    0 => (StatusState::Success, many(*checks, "check")),
+                    failed => (
+                        StatusState::Failure,
+                        format!("{failed} of {} cannot be evaluated", many(*checks, "check")),
+                    ),
+                };
+                let mut news = self.end_evaluation(state, &text);
+                news.push(self.about("build", StatusState::Pending, "building"));
+                news
+            }
+            EventKind::CheckFinished {
+                check,
+                outcome,
+                cause,
+                reason,
+                allowed,
+                ..
+            } => {
+                let context = format!("{}{}", self.check_prefix(), self.path(check));
+                if outcome.is_passed() || *allowed {
+                    return vec![News::Passed { context }];
+                }
+                if !outcome.is_failed() || self.failures >= FAILURES_MAX {
+                    return Vec::new();
+                }
+                self.failures += 1;
+                let cause = cause.as_ref().map(StorePath::name);
+                let description = describe(*outcome, cause, reason.as_deref());
+                let state = if *outcome == Outcome::InfrastructureFailed {
+                    StatusState::Error
+                } else {
+                    StatusState::Failure
+                };
+                vec![News::Status(CommitStatus {
+                    context,
+                    state,
+                    description,
+                })]
+            }
+            EventKind::RunFinished {
+                outcome,
+                counts,
+                error,
+                ..
+            } => {
+                let state = match outcome {
+                    RunOutcome::Passed => StatusState::Success,
+                    RunOutcome::Failed => StatusState::Failure,
+                    RunOutcome::Cancelled | RunOutcome::Errored => StatusState::Error,
+                };
+                let mut news = Vec::new();
+                if self.is_evaluating {
+                    news = self.end_evaluation(StatusState::Error, "stopped");
+                }
+                let text = match (outcome, error) {
+                    (_, Some(error)) => first_line(error).to_owned(),
+                    (RunOutcome::Cancelled, None) => format!("stopped: {}", tally(counts)),
+                    (_, None) => tally(counts),
+                };
+                news.push(self.about("build", state, &text));
+                news
+            }
+            EventKind::CheckFound { .. }
+            | EventKind::EvaluationFailed { check: Some(_), .. }
+            | EventKind::EvaluationWarning { .. }
+            | EventKind::PlanChanged { .. }
+            | EventKind::StepStarted { .. }
+            | EventKind::StepPhase { .. }
+            | EventKind::StepWaiting { .. }
+            | EventKind::CheckExplained { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. }
+            | EventKind::StepLogged { .. }
+            | EventKind::StepRetrying { .. }
+            | EventKind::StepFinished { .. }
+            | EventKind::Warned { .. }
+            | EventKind::RunCancelled { .. }
+            | EventKind::Ticked { .. } => Vec::new(),
+        }
+    }
+
+    fn about(&self, what: &str, state: StatusState, description: &str) -> News {
+        News::Status(CommitStatus {
+            context: format!("{}/{what}", self.prefix),
+            state,
+            description: description.to_owned(),
+        })
+    }
+
+    fn end_evaluation(&mut self, state: StatusState, text: &str) -> Vec<News> {
+        if !std::mem::replace(&mut self.is_evaluating, false) {
+            return Vec::new();
+        }
+        vec![self.about("eval", state, text)]
+    }
+
+    /// The check with the attribute it is below.
+    fn path(&self, check: &str) -> String {
+        match (self.attribute.as_str(), check) {
+            ("", check) => check.to_owned(),
+            (attribute, "") => attribute.to_owned(),
+            (attribute, check) => format!("{attribute}.{check}"),
+        }
+    }
+}
+
+fn describe(outcome: Outcome, cause: Option<&str>, reason: Option<&str>) -> String {
+    let why = match (outcome, cause) {
+        (Outcome::DependencyFailed, Some(cause)) => {
+            return format!("{} failed", cause.strip_suffix(".drv").unwrap_or(cause));
+        }
+        (Outcome::TimedOut, _) => "took too long",
+        (Outcome::EvaluationFailed, _) => "cannot be evaluated",
+        (Outcome::InfrastructureFailed, _) => "not its own fault",
+        _ => "failed",
+    };
+    match reason {
+        Some(reason) => format!("{why}: {}", first_line(reason)),
+        None => why.to_owned(),
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| !line.is_empty()).unwrap_or_default()
+}
+
+fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// How many checks ended how, in words.
+fn tally(counts: &Counts) -> String {
+    let (passed, failed) = (counts.passed(), counts.failed());
+    let other = counts.total() - passed - failed;
+    let parts = [(passed, "passed"), (failed, "failed"), (other, "not built")];
+    let text: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if text.is_empty() {
+        "no checks".to_owned()
+    } else {
+        text.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests;
