@@ -161,10 +161,9 @@ fn fault(name: &str, status: ExitStatus, said: &[u8]) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        path::Path,
-        time::{Duration, Instant},
-    };
+    use std::time::{Duration, Instant};
+
+    use rustix::process::{Pid, test_kill_process};
 
     use super::{Invocation, STDERR_MAX, run_program};
 
@@ -215,24 +214,27 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_nobody_waits_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (begun, ended) = (dir.path().join("begun"), dir.path().join("ended"));
+        let file = dir.path().join("id");
         let script = format!(
-            "trap 'echo > {}; exit' TERM; echo > {}; while :; do sleep 0.01; done",
-            ended.display(),
-            begun.display()
+            "echo $$ > {0}.new; mv {0}.new {0}; while :; do sleep 0.01; done",
+            file.display()
         );
-        let is_there = async |file: &Path| {
-            let deadline = Instant::now() + Duration::from_secs(30);
+        let begun = async {
             while !file.exists() {
-                assert!(Instant::now() < deadline, "{}", file.display());
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let invocation = shell(&script);
         tokio::select! {
             ended = run_program(&invocation) => panic!("{ended:?}"),
-            () = is_there(&begun) => {}
+            () = begun => {}
         }
-        is_there(&ended).await;
+        let id = std::fs::read_to_string(&file).unwrap();
+        let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while test_kill_process(id).is_ok() {
+            assert!(Instant::now() < deadline, "it still runs");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
