@@ -82,8 +82,11 @@ impl Process {
             self.kill();
             return self.wait().await;
         }
-        signal_group(self.id(), Signal::TERM);
+        let leader = self.id();
+        signal_group(leader, Signal::TERM);
         if let Ok(ended) = timeout(GRACE, self.wait()).await {
+            // What it has left behind.
+            signal_group(leader, Signal::KILL);
             return ended;
         }
         self.kill();
