@@ -5,10 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, forge_report::ForgeArgs, history::HistoryArgs, init::InitArgs, keys::KeysArgs,
-    log::LogArgs, memory::MemoryArgs, output::OutputArgs, result_args::ResultArgs,
-    scope_args::ScopeArgs, size::parse_size, store_args::StoreArgs, upload_args::UploadArgs,
-    why::WhyArgs,
+    diff::DiffArgs, flake_check_args::FlakeCheckArgs, forge_report::ForgeArgs,
+    history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
+    output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs, size::parse_size,
+    store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -90,6 +90,7 @@ Examples:
   nixci check . fmt 'nixos-*'              those that patterns choose
   nixci check .#checks .#devShells         several attributes
   nixci check --file release.nix -A tests  without a flake
+  nixci check --flake-check                what `nix flake check` looks at, too
   nixci check --systems aarch64-linux      those of another system that a remote builder has
   nixci check --failed                     only those that failed the last time
   nixci check --fail-fast --format json    for scripts: events as JSON lines, stop at the first failure
@@ -112,6 +113,10 @@ pub(super) struct CheckArgs {
     /// What to evaluate and how.
     #[command(flatten)]
     pub(super) source: SourceArgs,
+
+    /// What else is looked at.
+    #[command(flatten)]
+    pub(super) flake_check: FlakeCheckArgs,
 
     /// Earlier runs.
     #[command(flatten)]

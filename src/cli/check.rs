@@ -60,7 +60,7 @@ fn check_remembered(
 ) -> Result<ExitCode, Failure> {
     let destinations = args.uploads.destinations()?;
     let build_store = args.building.build_store(&args.uploads, &args.results)?;
-    let setup = Setup::building_in(build_store, &args.source, args.jobs)?;
+    let setup = Setup::of_run(args, build_store)?;
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
@@ -265,6 +265,7 @@ fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -
         eval_workers: setup.request.workers,
         fail_fast: args.fail_fast,
         no_build: args.no_build,
+        flake_check: setup.request.scope.flake_check,
         rules: setup.configuration.rules(args.timeout),
         timeout: None,
         only: None,
@@ -336,6 +337,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         attribute: setup.installable.attribute.to_string(),
         scope: setup.configuration.arguments(),
         logs: memory.log_folder().cloned(),
+        flake_check: setup.request.scope.flake_check,
         nix_version: setup.host.version.numbers,
     }
 }

@@ -31,7 +31,7 @@ struct Entry {
 
 /// Shows the configuration.
 pub(super) fn config(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source, args.jobs)?;
+    let setup = Setup::of_run(args, None)?;
     let mut entries = selection(&setup);
     entries.extend(limits(args, &setup));
     entries.extend(by_files(&setup));

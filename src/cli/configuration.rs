@@ -105,12 +105,18 @@ impl Configuration {
         })
     }
 
+    /// Looks at all outputs of the flake, and builds what it would have built without.
+    pub(super) fn look_at_all_outputs(&mut self) {
+        self.scope.flake_check = true;
+        self.scope.roots.clone_from(&self.attributes.value);
+    }
+
     /// The flake with the attribute below which all of `scope` lies.
     pub(super) fn installable(&self) -> Installable {
         Installable {
             flake: self.flake.value.clone(),
             attribute: match self.attributes.value.as_slice() {
-                [one] => one.clone(),
+                [one] if !self.scope.flake_check => one.clone(),
                 _ => AttrPath::default(),
             },
         }
@@ -333,6 +339,7 @@ fn scope(
         exclude: values(exclude),
         select: args.scope.select.clone(),
         apply: args.scope.apply.clone(),
+        flake_check: false,
         file: file.transpose()?,
     })
 }

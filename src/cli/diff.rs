@@ -97,7 +97,7 @@ enum Kind {
 
 /// Compares and prints.
 pub(super) fn diff(args: &DiffArgs) -> Result<ExitCode, Failure> {
-    let now = Setup::new(&args.source, None)?;
+    let now = Setup::new(&args.source)?;
     let local = now.local.as_ref().ok_or_else(|| {
         Failure::usage(anyhow!(
             "`{}` is no flake in a folder of this machine: there is no revision of it to compare with",

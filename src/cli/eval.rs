@@ -55,7 +55,7 @@ struct Failed<'a> {
 
 /// Evaluates and prints.
 pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source, None)?;
+    let setup = Setup::new(&args.source)?;
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup))?;
     runtime.shutdown_background();

@@ -55,7 +55,7 @@ pub(super) async fn gather(
                     warn(path.as_ref(), &message);
                     continue;
                 }
-                Some(Evaluated::Progress { .. }) => continue,
+                Some(Evaluated::Output(_) | Evaluated::Progress { .. }) => continue,
             },
             Some(stop) = signals.recv() => {
                 if stopped.replace(stop.exit_code()).is_some() {

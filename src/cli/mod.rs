@@ -10,6 +10,7 @@ mod configuration;
 mod diff;
 mod eval;
 mod failure;
+mod flake_check_args;
 mod forge_report;
 mod gather;
 mod generate;

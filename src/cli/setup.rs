@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     Failure,
-    args::{EvaluatorArg, SourceArgs},
+    args::{CheckArgs, EvaluatorArg, SourceArgs},
     configuration::{Configuration, SystemsWanted},
     local_flake::LocalFlake,
     store_args::BuildStore,
@@ -49,36 +49,55 @@ pub(super) struct Setup {
     pub(super) build_store: Option<BuildStore>,
 }
 
+/// What else decides how a setup is made.
+#[derive(Default)]
+struct Wishes {
+    /// How many builds there are here at once, whatever Nix is set to.
+    jobs: Option<usize>,
+    /// The flake in place of the one that is named.
+    flake: Option<String>,
+    /// The store that builds.
+    build_store: Option<BuildStore>,
+    /// Whether all outputs are looked at.
+    flake_check: bool,
+}
+
 impl Setup {
-    /// Finds out all of it. `jobs`: how many builds the command line wants to run here at once, whatever Nix is set to.
-    pub(super) fn new(args: &SourceArgs, jobs: Option<usize>) -> Result<Self, Failure> {
-        Self::of(args, jobs, None, None)
+    /// Finds out all of it.
+    pub(super) fn new(args: &SourceArgs) -> Result<Self, Failure> {
+        Self::of(args, Wishes::default())
     }
 
-    /// The same where another store builds.
-    pub(super) fn building_in(
+    /// Finds out all of it for a run, which another store may build.
+    pub(super) fn of_run(
+        args: &CheckArgs,
         build_store: Option<BuildStore>,
-        args: &SourceArgs,
-        jobs: Option<usize>,
     ) -> Result<Self, Failure> {
-        Self::of(args, jobs, None, build_store)
+        let wishes = Wishes {
+            jobs: args.jobs,
+            flake: None,
+            build_store,
+            flake_check: args.flake_check.flake_check,
+        };
+        Self::of(&args.source, wishes)
     }
 
     /// Finds out the same of another flake: what is looked at is what is configured now.
     pub(super) fn at(args: &SourceArgs, flake: String) -> Result<Self, Failure> {
-        Self::of(args, None, Some(flake), None)
+        let wishes = Wishes {
+            flake: Some(flake),
+            ..Wishes::default()
+        };
+        Self::of(args, wishes)
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one fact after the other, each needed by the next"
-    )]
-    fn of(
-        args: &SourceArgs,
-        jobs: Option<usize>,
-        flake: Option<String>,
-        build_store: Option<BuildStore>,
-    ) -> Result<Self, Failure> {
+    fn of(args: &SourceArgs, wishes: Wishes) -> Result<Self, Failure> {
+        let Wishes {
+            jobs,
+            flake,
+            build_store,
+            flake_check,
+        } = wishes;
         let cache_dir = cache_dir();
         let mut nix_options = args.nix_options();
         let find = |options: &[_]| {
@@ -88,6 +107,9 @@ impl Setup {
         let mut configuration = Configuration::new(args, &host)?;
         if let Some(flake) = flake {
             configuration.flake.value = flake;
+        }
+        if flake_check {
+            configuration.look_at_all_outputs();
         }
         let installable = configuration.installable();
         let is_flake = configuration.scope.file.is_none();
@@ -105,11 +127,7 @@ impl Setup {
         };
         building.max_jobs = jobs.or(building.max_jobs);
         let builders = building.builders();
-        let systems = match configuration.systems.as_ref().map(|systems| &systems.value) {
-            Some(SystemsWanted::All) => None,
-            Some(SystemsWanted::These(systems)) => Some(systems.clone()),
-            None => Some(builders.systems()),
-        };
+        let systems = systems(&configuration, &builders);
         let memory_budget_bytes = args
             .eval_memory
             .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
@@ -137,14 +155,7 @@ impl Setup {
             nix: host.program.clone(),
             nix_version: host.version.numbers,
         };
-        let kind = match args.evaluator {
-            EvaluatorArg::Auto => EvaluatorKind::Auto,
-            EvaluatorArg::NixEvalJobs => EvaluatorKind::NixEvalJobs,
-            EvaluatorArg::Builtin => EvaluatorKind::Builtin,
-        };
-        let nix_eval_jobs = program_on_path("nix-eval-jobs");
-        let evaluator = choose_evaluator(kind, nix_eval_jobs, request.nix_version)
-            .map_err(|error| Failure::infrastructure(anyhow!(error)))?;
+        let evaluator = evaluator(args.evaluator, &request)?;
         let local = is_flake
             .then(|| LocalFlake::find(&installable.flake))
             .flatten();
@@ -317,6 +328,27 @@ pub(super) async fn close(pool: &Pool) {
 fn workers_within(memory_budget_bytes: u64) -> usize {
     let by_memory = usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER);
     cores().min(by_memory.unwrap_or(usize::MAX)).max(1)
+}
+
+fn systems(configuration: &Configuration, builders: &Builders) -> Option<Vec<System>> {
+    match configuration.systems.as_ref().map(|systems| &systems.value) {
+        Some(SystemsWanted::All) => None,
+        Some(SystemsWanted::These(systems)) => Some(systems.clone()),
+        None => Some(builders.systems()),
+    }
+}
+
+fn evaluator(wanted: EvaluatorArg, request: &EvalRequest) -> Result<Box<dyn Evaluator>, Failure> {
+    let kind = match wanted {
+        // nix-eval-jobs knows derivations only.
+        EvaluatorArg::Auto if request.scope.flake_check => EvaluatorKind::Builtin,
+        EvaluatorArg::Auto => EvaluatorKind::Auto,
+        EvaluatorArg::NixEvalJobs => EvaluatorKind::NixEvalJobs,
+        EvaluatorArg::Builtin => EvaluatorKind::Builtin,
+    };
+    let nix_eval_jobs = program_on_path("nix-eval-jobs");
+    choose_evaluator(kind, nix_eval_jobs, request.nix_version)
+        .map_err(|error| Failure::infrastructure(anyhow!(error)))
 }
 
 /// How many processors this process may use.

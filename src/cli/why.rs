@@ -43,7 +43,7 @@ pub(super) struct WhyArgs {
 
 /// Evaluates, plans and prints.
 pub(super) fn why(args: &WhyArgs) -> Result<ExitCode, Failure> {
-    let setup = Setup::new(&args.source, None)?;
+    let setup = Setup::new(&args.source)?;
     let code = runtime()?.block_on(run(args, setup))?;
     Ok(ExitCode::from(code))
 }

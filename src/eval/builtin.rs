@@ -9,6 +9,7 @@ mod answer;
 mod engine;
 mod expressions;
 mod findings;
+mod flake_check;
 mod locked_flake;
 mod nix_output;
 mod root;

@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{EvalOptions, EvalRequest, EvaluatedCheck};
+use super::{EvalOptions, EvalRequest, EvaluatedCheck, EvaluatedOutput};
 use crate::nix::{AttrPath, System};
 
 /// Changes whenever the same key would mean something else.
@@ -32,6 +32,9 @@ pub struct CacheKey(String);
 pub struct CachedEvaluation {
     /// The checks, in the order in which they were found.
     pub checks: Vec<EvaluatedCheck>,
+    /// What else is as it should be.
+    #[serde(default)]
+    pub outputs: Vec<EvaluatedOutput>,
     /// The warnings.
     pub warnings: Vec<(Option<AttrPath>, String)>,
     /// The systems for which the attribute has something.

@@ -11,7 +11,9 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{BoxFuture, EvalError, EvalFailure, Evaluated, EvaluatedCheck, RootKeeper};
+use super::{
+    BoxFuture, EvalError, EvalFailure, Evaluated, EvaluatedCheck, EvaluatedOutput, RootKeeper,
+};
 use crate::nix::{AttrPath, StorePath};
 
 /// How much may wait before evaluators should stop for it.
@@ -70,6 +72,18 @@ impl<'a> Delivery<'a> {
         self.results += 1;
         self.taken_and_held.0 += 1;
         self.unheld.push_back(check);
+    }
+
+    /// Takes something that is as it should be and needs no build.
+    pub(super) fn output(&mut self, output: EvaluatedOutput) {
+        self.results += 1;
+        self.unsent.push_back(Evaluated::Output(output));
+    }
+
+    /// Takes what is to be said of an attribute itself, which others may share.
+    pub(super) fn remark(&mut self, path: AttrPath, message: String) {
+        let path = Some(path);
+        self.unsent.push_back(Evaluated::Warning { path, message });
     }
 
     /// Takes a failed attribute.

@@ -79,6 +79,8 @@ pub struct EvalOptions {
 pub enum Evaluated {
     /// An attribute is a derivation.
     Check(EvaluatedCheck),
+    /// Something is as it should be, and there is nothing to build. Only with [`EvalScope::flake_check`].
+    Output(EvaluatedOutput),
     /// An attribute could not be evaluated, or is no derivation.
     Failed {
         /// The attribute, below the attribute asked for.
@@ -118,6 +120,15 @@ pub struct EvaluatedCheck {
     /// What [`EvalScope::apply`] makes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extra: Option<serde_json::Value>,
+}
+
+/// Something in a flake's outputs that is as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EvaluatedOutput {
+    /// The attribute, below the outputs.
+    pub path: AttrPath,
+    /// Its derivation, if it is one. Nothing holds it.
+    pub drv_path: Option<StorePath>,
 }
 
 /// Why an attribute failed, for people and for annotations.

@@ -19,6 +19,9 @@ pub struct EvalScope {
     pub select: Option<String>,
     /// A Nix function; what it makes of a derivation, a set, is told with the check.
     pub apply: Option<String>,
+    /// Whether all that `nix flake check` looks at is looked at, too; the attribute asked for is that of all outputs
+    /// then, and `roots` are what is to be built.
+    pub flake_check: bool,
     /// A file that is evaluated in place of a flake.
     pub file: Option<FileSource>,
 }
@@ -51,6 +54,7 @@ impl EvalScope {
         !self.roots.is_empty()
             || !self.only.is_empty()
             || !self.exclude.is_empty()
+            || self.flake_check
             || self.file.is_some()
     }
 }

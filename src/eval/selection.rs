@@ -70,6 +70,26 @@ impl Selection {
         !self.split(path).1.split_system().0.is_empty()
     }
 
+    /// Whether an attribute that was asked for is at this path, or below it.
+    pub(super) fn is_above_root(&self, path: &AttrPath) -> bool {
+        self.roots
+            .iter()
+            .any(|root| root.names().starts_with(path.names()))
+    }
+
+    /// Whether an attribute is one of those that were asked for or in one, and patterns choose it.
+    pub(super) fn is_asked_for(&self, path: &AttrPath) -> bool {
+        let mut roots = self.roots.iter();
+        roots.any(|root| path.names().starts_with(root.names()))
+            && self.chosen(path) == Reach::Inside
+    }
+
+    /// Whether a pattern leaves an attribute out.
+    pub(super) fn is_excluded(&self, path: &AttrPath) -> bool {
+        let mut patterns = self.exclude.iter();
+        patterns.any(|pattern| self.reach(pattern, path) == Reach::Inside)
+    }
+
     /// The numbers of the patterns of `only` that choose an attribute.
     pub(super) fn chosen_by(&self, path: &AttrPath) -> impl Iterator<Item = usize> {
         let patterns = self.only.iter().enumerate();
@@ -84,8 +104,7 @@ impl Selection {
     }
 
     fn chosen(&self, path: &AttrPath) -> Reach {
-        let is_out = |pattern| self.reach(pattern, path) == Reach::Inside;
-        if self.exclude.iter().any(is_out) {
+        if self.is_excluded(path) {
             return Reach::Outside;
         }
         let reaches = self.only.iter().map(|pattern| self.reach(pattern, path));
@@ -103,7 +122,8 @@ impl Selection {
         (self.asked.join(&root), below)
     }
 
-    fn wants_system(&self, name: &str) -> bool {
+    /// Whether a system is wanted, by its name.
+    pub(super) fn wants_system(&self, name: &str) -> bool {
         let wanted = |systems: &Vec<System>| systems.iter().any(|system| system.as_str() == name);
         self.systems.as_ref().is_none_or(wanted)
     }

@@ -8,7 +8,7 @@ use super::{
     Counts, Download, Outcome, Progress, RunOutcome, UploadOutcome, Wait, milliseconds,
     optional_milliseconds,
 };
-use crate::nix::{StorePath, System};
+use crate::nix::{OutputKind, StorePath, System};
 
 /// What happened, in the past tense.
 ///
@@ -201,6 +201,9 @@ pub enum EventKind {
         /// Its derivation; absent where its evaluation failed.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         drv_path: Option<StorePath>,
+        /// What it is; only where all outputs of the flake are looked at.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        kind: Option<OutputKind>,
         /// How it ended.
         outcome: Outcome,
         /// How long its own step ran.

@@ -14,6 +14,8 @@ pub enum Outcome {
     Substituted,
     /// Valid here already, or offered by a trusted substituter and not needed here.
     Cached,
+    /// Looked at and as it should be, with nothing to build. Never the outcome of a step.
+    Evaluated,
     /// Its own build failed.
     Failed,
     /// Its own build took too long or was silent for too long.
@@ -34,10 +36,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order in which tables list them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Built,
         Self::Substituted,
         Self::Cached,
+        Self::Evaluated,
         Self::Failed,
         Self::TimedOut,
         Self::DependencyFailed,
@@ -51,7 +54,7 @@ impl Outcome {
     /// Whether what was asked for is there.
     pub fn is_passed(self) -> bool {
         match self {
-            Self::Built | Self::Substituted | Self::Cached => true,
+            Self::Built | Self::Substituted | Self::Cached | Self::Evaluated => true,
             Self::Failed
             | Self::TimedOut
             | Self::DependencyFailed
@@ -74,6 +77,7 @@ impl Outcome {
             Self::Built
             | Self::Substituted
             | Self::Cached
+            | Self::Evaluated
             | Self::Unsupported
             | Self::Skipped
             | Self::Cancelled => false,
@@ -86,6 +90,7 @@ impl Outcome {
             Self::Built => "built",
             Self::Substituted => "substituted",
             Self::Cached => "cached",
+            Self::Evaluated => "evaluated",
             Self::Failed => "failed",
             Self::TimedOut => "timed_out",
             Self::DependencyFailed => "dependency_failed",

@@ -317,6 +317,7 @@ fn step_ending(outcome: Outcome) -> (Weight, &'static str) {
         Outcome::TimedOut => (Weight::Failure, "TIMED OUT"),
         Outcome::InfrastructureFailed => (Weight::Failure, "LOST"),
         Outcome::Cached => (Weight::Detail, "Cached"),
+        Outcome::Evaluated => (Weight::Detail, "Evaluated"),
         Outcome::DependencyFailed
         | Outcome::EvaluationFailed
         | Outcome::Unsupported

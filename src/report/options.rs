@@ -33,6 +33,7 @@ pub struct Look {
 
 /// What a [`super::Reporter`] needs to know.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ReportOptions {
     /// How the run is shown; from [`resolve`].
     pub look: Look,
@@ -53,6 +54,8 @@ pub struct ReportOptions {
     pub flake: String,
     /// The attribute below the flake's outputs, for commands that reproduce a failure.
     pub attribute: String,
+    /// Whether all outputs of the flake are looked at.
+    pub flake_check: bool,
     /// The arguments of `nixci check` by which these checks are looked at, where flake and attribute do not say it.
     pub scope: Option<Vec<String>>,
     /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.

@@ -185,6 +185,7 @@ impl Script {
             system: system_of(check),
             name,
             drv_path: Some(drv_path),
+            kind: None,
             outcome,
             duration: Duration::from_millis(millis),
             outputs: BTreeMap::new(),

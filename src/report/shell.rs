@@ -72,5 +72,15 @@ pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
     format!("nixci check {}", arguments.collect::<Vec<_>>().join(" "))
 }
 
+/// Looks at a check again without building it: at all outputs, where they were looked at.
+pub(super) fn evaluate_check(options: &ReportOptions, check: &str) -> String {
+    if options.flake_check {
+        let flake = quote(&options.flake);
+        format!("nixci check --flake-check --no-build {flake}")
+    } else {
+        run_check(options, check)
+    }
+}
+
 #[cfg(test)]
 mod tests;

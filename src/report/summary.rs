@@ -7,13 +7,14 @@ mod annotations;
 mod hash_fix;
 mod last_line;
 mod noise;
+mod passed;
 mod text;
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
 pub(super) use text::{Ending, Extent};
 
-use self::hash_fix::HashFix;
+use self::{hash_fix::HashFix, passed::Passed};
 use super::source_tree::{SourceTree, excerpt};
 use crate::{
     event::{Event, EventKind, Outcome, UploadOutcome},
@@ -167,6 +168,8 @@ pub(super) struct Summary {
     systems_available: Vec<System>,
     failures: Vec<Failure>,
     failure_of: HashMap<StorePath, usize>,
+    /// What passed, where all outputs are looked at.
+    passed: Passed,
     evaluation_errors: Causes<EvaluationError>,
     /// Checks that failed by no derivation of theirs: what happened instead.
     mishaps: Causes<(Outcome, String)>,
@@ -346,6 +349,7 @@ impl Summary {
         let EventKind::CheckFinished {
             check,
             drv_path,
+            kind,
             outcome,
             cause,
             reason,
@@ -366,6 +370,9 @@ impl Summary {
             let bytes = reason.len();
             let added = self.unsupported.add(reason, Some(check));
             self.charge(added.is_new, bytes);
+        }
+        if kind.is_some() && outcome.is_passed() {
+            self.passed.add(check);
         }
         if !outcome.is_failed() {
             return false;

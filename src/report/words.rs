@@ -22,6 +22,7 @@ pub(super) fn spoken(outcome: Outcome) -> &'static str {
         Outcome::Built => "built",
         Outcome::Substituted => "substituted",
         Outcome::Cached => "cached",
+        Outcome::Evaluated => "evaluated",
         Outcome::Failed => "failed",
         Outcome::TimedOut => "timed out",
         Outcome::DependencyFailed => "dependency failed",

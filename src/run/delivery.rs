@@ -84,7 +84,10 @@ async fn pass_on(
 fn drv_path(evaluated: &Evaluated) -> Option<&StorePath> {
     match evaluated {
         Evaluated::Check(check) => Some(&check.drv_path),
-        Evaluated::Failed { .. } | Evaluated::Warning { .. } | Evaluated::Progress { .. } => None,
+        Evaluated::Output(_)
+        | Evaluated::Failed { .. }
+        | Evaluated::Warning { .. }
+        | Evaluated::Progress { .. } => None,
     }
 }
 

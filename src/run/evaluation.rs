@@ -140,8 +140,15 @@ fn note(kept: &mut Option<CachedEvaluation>, evaluated: &Evaluated) {
         (Evaluated::Warning { path, message }, Some(kept)) => {
             kept.warnings.push((path.clone(), message.clone()));
         }
+        (Evaluated::Output(output), Some(kept)) => kept.outputs.push(output.clone()),
         (Evaluated::Failed { .. }, _) => *kept = None,
-        (Evaluated::Progress { .. } | Evaluated::Check(_) | Evaluated::Warning { .. }, _) => {}
+        (
+            Evaluated::Progress { .. }
+            | Evaluated::Check(_)
+            | Evaluated::Output(_)
+            | Evaluated::Warning { .. },
+            _,
+        ) => {}
     }
 }
 
@@ -149,7 +156,7 @@ async fn send_kept(
     kept: CachedEvaluation,
     found: &mpsc::Sender<Evaluated>,
 ) -> Result<EvalSummary, EvalError> {
-    let total = kept.checks.len();
+    let total = kept.checks.len() + kept.outputs.len();
     let warnings = kept
         .warnings
         .into_iter()
@@ -160,6 +167,7 @@ async fn send_kept(
     };
     for evaluated in warnings
         .chain(kept.checks.into_iter().map(Evaluated::Check))
+        .chain(kept.outputs.into_iter().map(Evaluated::Output))
         .chain([progress])
     {
         if found.send(evaluated).await.is_err() {

@@ -37,6 +37,8 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Evaluate and plan only.
     pub no_build: bool,
+    /// Whether all outputs of the flake are looked at.
+    pub flake_check: bool,
     /// Options of single checks.
     pub rules: CheckRules,
     /// How long a build may take that no rule is about; `None`: for ever.

@@ -227,6 +227,7 @@ impl State {
     fn evaluated(&mut self, evaluated: Evaluated) {
         match evaluated {
             Evaluated::Check(found) => self.check_found(found),
+            Evaluated::Output(output) => self.output_found(output),
             Evaluated::Failed { path, error } => self.check_not_evaluated(&path, error),
             Evaluated::Warning { path, message } => self.emit(EventKind::EvaluationWarning {
                 check: path.map(|path: AttrPath| path.to_string()),

@@ -17,6 +17,7 @@ mod ci;
 mod config;
 mod daemon;
 mod events;
+mod flake_check;
 mod forge_report;
 mod history;
 mod nix_host;

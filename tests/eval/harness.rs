@@ -147,6 +147,7 @@ impl Found {
                     assert!(seen.insert(check.path.clone()), "{} came twice", check.path);
                     found.checks.insert(check.path.to_string(), check);
                 }
+                Evaluated::Output(output) => panic!("{output:?} is no check"),
                 Evaluated::Failed { path, error } => {
                     assert!(seen.insert(path.clone()), "{path} came twice");
                     found.failed.insert(path.to_string(), error);

@@ -56,6 +56,7 @@ fn show_and_panic() {
         attribute: "checks".into(),
         scope: None,
         logs: None,
+        flake_check: false,
         nix_version: (2, 34),
     };
     let mut reporter = Reporter::new(options, Box::new(NoSource));

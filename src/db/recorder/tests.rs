@@ -67,6 +67,7 @@ fn ended(check: &str, outcome: Outcome, cause: Option<&str>) -> Event {
         system: system(),
         name: check.into(),
         drv_path: (outcome != Outcome::EvaluationFailed).then(|| drv(check)),
+        kind: None,
         outcome,
         duration: Duration::from_secs(3),
         outputs: BTreeMap::new(),

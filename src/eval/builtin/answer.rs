@@ -38,6 +38,23 @@ pub(super) enum Answer {
         /// Where it is defined.
         position: Option<Position>,
     },
+    /// What a rule of `flake_check.nix` wants.
+    Fit {
+        /// Of a derivation: its path.
+        #[serde(rename = "drvPath")]
+        drv_path: Option<String>,
+        /// What is to be said about it all the same.
+        remark: Option<String>,
+    },
+    /// Something else than what a rule wants.
+    Unfit {
+        /// What is wrong with it, as the end of a sentence; or what it is not.
+        why: String,
+        /// Then: the kind of value that it is.
+        is: Option<String>,
+        /// Where it is defined.
+        position: Option<Position>,
+    },
     /// A name of the path is not in its set.
     Missing {
         /// What the set has instead; the first 20.
@@ -79,16 +96,7 @@ impl DerivationAnswer {
         path: AttrPath,
         shown: &AttrPath,
     ) -> Result<EvaluatedCheck, EvalFailure> {
-        let drv_path = StorePath::parse(&self.drv_path)
-            .ok()
-            .filter(StorePath::is_derivation);
-        let Some(drv_path) = drv_path else {
-            let drv_path: String = self.drv_path.chars().take(300).collect();
-            return Err(EvalFailure::new(format!(
-                "`{shown}` says it is a derivation, but its `drvPath` is `{}`",
-                drv_path.escape_debug()
-            )));
-        };
+        let drv_path = derivation_path(&self.drv_path, shown)?;
         let name = self
             .name
             .unwrap_or_else(|| drv_path.name().trim_end_matches(".drv").to_owned());
@@ -107,6 +115,27 @@ impl DerivationAnswer {
             drv_path,
             extra: self.extra,
         })
+    }
+}
+
+/// Parses the path of a derivation. `shown` is the whole attribute path, for the error text.
+pub(super) fn derivation_path(drv_path: &str, shown: &AttrPath) -> Result<StorePath, EvalFailure> {
+    let parsed = StorePath::parse(drv_path).ok();
+    parsed.filter(StorePath::is_derivation).ok_or_else(|| {
+        let drv_path: String = drv_path.chars().take(300).collect();
+        EvalFailure::new(format!(
+            "`{shown}` says it is a derivation, but its `drvPath` is `{}`",
+            drv_path.escape_debug()
+        ))
+    })
+}
+
+/// Says that something is not what a rule wants.
+pub(super) fn not_fit(shown: &AttrPath, why: &str, is: Option<&str>) -> String {
+    let why: String = why.chars().take(1000).collect();
+    match is {
+        Some(is) => format!("`{shown}` is {}, {why}", value_kind(is)),
+        None => format!("`{shown}` {why}"),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     findings::Findings,
     locked_flake::{LockedFlake, Locks},
     root::Root,
-    schedule::{Effect, Loss, Schedule, Task},
+    schedule::{Effect, Look, Loss, Schedule, Task},
     worker::{Ended, Report, Worker, WorkerId},
 };
 use crate::eval::{
@@ -77,13 +77,12 @@ impl<'e, 'd> Engine<'e, 'd> {
         // Beside nix-eval-jobs one is enough to find out names.
         let workers = if jobs.is_some() { 1 } else { request.workers };
         let mut schedule = Schedule::new(workers);
-        for root in request.scope.roots() {
-            schedule.push(Task::evaluate(root));
-        }
+        let mut findings = Findings::new(request, delivery, jobs.is_some());
+        schedule.extend(findings.begin());
         let (reports_tx, reports) = mpsc::channel(REPORTS_MAX);
         Ok(Self {
             request,
-            findings: Findings::new(request, delivery, jobs.is_some()),
+            findings,
             schedule,
             budget: Budget::new(request.memory_budget_bytes),
             root: None,
@@ -139,6 +138,7 @@ impl<'e, 'd> Engine<'e, 'd> {
                 }
                 let survey = self.findings.survey();
                 if survey.is_empty() {
+                    self.findings.tell_omitted();
                     return self.findings.delivery.finish().await;
                 }
                 self.schedule.extend(survey);
@@ -255,10 +255,10 @@ impl<'e, 'd> Engine<'e, 'd> {
             }
             Effect::Look(id, paths) => {
                 let task = self.schedule.task(id);
-                let deep = task.is_some_and(|task| !task.is_glance);
+                let look = task.map_or(Look::Glance, |task| task.look);
                 if let Some(running) = self.workers.get_mut(&id) {
                     running.asked_at = Instant::now();
-                    running.worker.look(&paths, deep);
+                    running.worker.look(&paths, look);
                 }
             }
             Effect::Stop(id) => self.stop(id),

@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
-    answer::{self, Answer},
-    schedule::Task,
+    answer::{self, Answer, Position},
+    flake_check::Rule,
+    schedule::{Look, Task},
 };
 use crate::{
     eval::{
-        ATTRIBUTES_MAX, EvalError, EvalFailure, EvalRequest, EvaluatedCheck,
+        ATTRIBUTES_MAX, EvalError, EvalFailure, EvalRequest, EvaluatedCheck, EvaluatedOutput,
         delivery::Delivery,
         failure::{FailureContext, local_trees},
         nix_eval_jobs::{self, Job, Outcome},
@@ -50,10 +51,12 @@ pub(super) struct Findings<'e, 'd> {
     systems: BTreeSet<System>,
     /// Systems that are not wanted, with an attribute of each.
     unwanted: BTreeMap<System, AttrPath>,
+    /// Systems that `nix flake check` would leave out.
+    omitted: BTreeSet<String>,
 }
 
 impl<'e, 'd> Findings<'e, 'd> {
-    /// Begins with what is asked for itself as the only attribute.
+    /// Begins with nothing.
     pub(super) fn new(
         request: &'e EvalRequest,
         delivery: &'e mut Delivery<'d>,
@@ -74,11 +77,24 @@ impl<'e, 'd> Findings<'e, 'd> {
             has_chosen: BTreeSet::new(),
             names: BTreeSet::new(),
             evaluated: 0,
-            attributes: request.scope.roots().len(),
+            attributes: 0,
             others: 0,
             systems: BTreeSet::new(),
             unwanted: BTreeMap::new(),
+            omitted: BTreeSet::new(),
         }
+    }
+
+    /// What to look at first: what is asked for itself.
+    pub(super) fn begin(&mut self) -> Vec<Task> {
+        let tasks: Vec<Task> = if self.request.scope.flake_check {
+            self.first_outputs()
+        } else {
+            let roots = self.request.scope.roots();
+            roots.into_iter().map(Task::evaluate).collect()
+        };
+        self.attributes = tasks.len();
+        tasks
     }
 
     /// Takes what came of a task: an answer, or an error text. Returns what is to be looked at because of it.
@@ -96,7 +112,7 @@ impl<'e, 'd> Findings<'e, 'd> {
         let Task {
             path,
             is_survey,
-            is_glance,
+            look,
             ..
         } = task;
         if is_survey {
@@ -106,7 +122,7 @@ impl<'e, 'd> Findings<'e, 'd> {
             return Ok(Vec::new());
         }
         self.evaluated += 1;
-        let found = parsed.and_then(|answer| self.understand(&path, answer));
+        let found = parsed.and_then(|answer| self.understand(&path, look, answer));
         let tasks = match found {
             Ok(Found::Check(check)) => {
                 self.check(check);
@@ -114,7 +130,17 @@ impl<'e, 'd> Findings<'e, 'd> {
             }
             Ok(Found::Set(count, names)) => {
                 self.others += 1;
-                self.children(&path, count, names)?
+                match look {
+                    Look::Whole | Look::Glance => self.children(&path, count, names)?,
+                    Look::Rule(_) => self.outputs(&path, count, names)?,
+                }
+            }
+            Ok(Found::Output(output, remark)) => {
+                if let Some(remark) = remark {
+                    self.delivery.remark(path, remark);
+                }
+                self.delivery.output(output);
+                Vec::new()
             }
             Ok(Found::Nothing) => {
                 self.others += 1;
@@ -127,9 +153,9 @@ impl<'e, 'd> Findings<'e, 'd> {
                 });
             }
             // What was asked for itself: then the evaluation has failed as a whole.
-            Err(failure) if self.selection.is_root(&path) => return Err(EvalError::Flake(failure)),
+            Err(failure) if self.is_all(&path, look) => return Err(EvalError::Flake(failure)),
             // It is no set, as far as that can be known, and itself nobody wants it.
-            Err(_) if is_glance => {
+            Err(_) if look == Look::Glance => {
                 self.others += 1;
                 Vec::new()
             }
@@ -219,7 +245,20 @@ impl<'e, 'd> Findings<'e, 'd> {
         }
     }
 
-    fn understand(&self, path: &AttrPath, answer: Answer) -> Result<Found, EvalFailure> {
+    /// Whether nothing is left to look at if this cannot be.
+    fn is_all(&self, path: &AttrPath, look: Look) -> bool {
+        match look {
+            Look::Whole | Look::Glance => self.selection.is_root(path),
+            Look::Rule(_) => path.is_empty(),
+        }
+    }
+
+    fn understand(
+        &self,
+        path: &AttrPath,
+        look: Look,
+        answer: Answer,
+    ) -> Result<Found, EvalFailure> {
         let shown = self.asked.join(path);
         match answer {
             Answer::Derivation(derivation) => derivation
@@ -239,13 +278,18 @@ impl<'e, 'd> Findings<'e, 'd> {
                 position,
             } => {
                 let type_name = type_name.as_deref();
-                let message = answer::not_a_derivation(&shown, &is, type_name);
-                Err(match position {
-                    Some(at) => self
-                        .context
-                        .failure_at(message, &at.file, at.line, at.column),
-                    None => EvalFailure::new(message),
-                })
+                Err(self.failure(answer::not_a_derivation(&shown, &is, type_name), position))
+            }
+            // It may be anything, which says nothing about it.
+            Answer::Fit { .. } if look == Look::Rule(Rule::Any) => Ok(Found::Nothing),
+            Answer::Fit { drv_path, remark } => {
+                let parse = |drv_path: String| answer::derivation_path(&drv_path, &shown);
+                let drv_path = drv_path.map(parse).transpose()?;
+                let path = path.clone();
+                Ok(Found::Output(EvaluatedOutput { path, drv_path }, remark))
+            }
+            Answer::Unfit { why, is, position } => {
+                Err(self.failure(answer::not_fit(&shown, &why, is.as_deref()), position))
             }
             Answer::Missing { names } if self.selection.is_root(path) => Ok(Found::Missing(names)),
             Answer::Missing { .. } => Err(EvalFailure::new(format!(
@@ -258,6 +302,15 @@ impl<'e, 'd> Findings<'e, 'd> {
                     "`{before}` is {kind}, so there is no `{shown}`"
                 )))
             }
+        }
+    }
+
+    fn failure(&self, message: String, position: Option<Position>) -> EvalFailure {
+        match position {
+            Some(Position { file, line, column }) => {
+                self.context.failure_at(message, &file, line, column)
+            }
+            None => EvalFailure::new(message),
         }
     }
 
@@ -348,12 +401,16 @@ impl<'e, 'd> Findings<'e, 'd> {
 /// What an answer amounts to.
 enum Found {
     Check(EvaluatedCheck),
+    /// Something that needs no build, and what is to be said about it.
+    Output(EvaluatedOutput, Option<String>),
     /// How many attributes it has, and their names.
     Set(usize, Vec<String>),
     Nothing,
     /// What was asked for is missing; these are there.
     Missing(Vec<String>),
 }
+
+mod outputs;
 
 #[cfg(test)]
 mod tests;

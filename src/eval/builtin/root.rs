@@ -20,7 +20,7 @@ use crate::{
 
 /// The newest Nix whose way to call a flake is known.
 const NEWEST_KNOWN: (u32, u32) = (2, 36);
-/// The first version of Lix; it calls flakes as Nix 2.18 does.
+/// The first version of Lix; it treats flakes as Nix 2.18 does.
 const LIX: (u32, u32) = (2, 90);
 /// The minor version of Nix whose `nix repl` is the first that can evaluate purely.
 pub(super) const PURE_SINCE: u32 = 10;
@@ -151,17 +151,19 @@ fn unknown_key(locks: &Locks) -> Option<&str> {
         .find(|key| !NODE_KEYS.contains(key))
 }
 
+/// Whether this version has what came with Nix 2.`minor`.
+pub(super) fn is_since(version: (u32, u32), minor: u32) -> bool {
+    if version >= LIX {
+        minor <= 18
+    } else {
+        version >= (2, minor)
+    }
+}
+
 /// Writes which features this version's way to call a flake has.
 ///
 /// Source: the history of `call-flake.nix` in Nix.
 fn levels(version: (u32, u32)) -> String {
-    let since = |minor| {
-        if version >= LIX {
-            minor <= 18
-        } else {
-            version >= (2, minor)
-        }
-    };
     let levels = [
         // Workers are pure, see worker.rs.
         ("pure", PURE_SINCE),
@@ -178,7 +180,7 @@ fn levels(version: (u32, u32)) -> String {
     ];
     let mut set = String::from("{");
     for (name, minor) in levels {
-        write!(set, " {name} = {};", since(minor)).expect("a String takes everything");
+        write!(set, " {name} = {};", is_since(version, minor)).expect("a String takes everything");
     }
     set.push_str(" }");
     set

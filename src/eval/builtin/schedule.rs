@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-pub(super) use request::Task;
+pub(super) use request::{Look, Task};
 use request::{Request, next_request_size, request_length};
 
 use super::worker::WorkerId;
@@ -147,12 +147,7 @@ impl Schedule {
         self.stage = Stage::Paused;
     }
 
-    /// Adds something to do.
-    pub(super) fn push(&mut self, task: Task) {
-        self.queue.push_back(task);
-    }
-
-    /// Adds several things to do.
+    /// Adds what there is to do.
     pub(super) fn extend(&mut self, tasks: Vec<Task>) {
         self.queue.extend(tasks);
     }

@@ -12,7 +12,9 @@ use tokio::{io::AsyncWriteExt, process::Command, sync::mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
-    expressions, root, text,
+    expressions, flake_check, root,
+    schedule::Look,
+    text,
     transcript::{Said, Transcript},
 };
 use crate::{
@@ -98,7 +100,7 @@ impl Worker {
             pid: process.id(),
             _stop_on_drop: stop.clone().drop_guard(),
         };
-        worker.send(definitions(&worker.nonce));
+        worker.send(definitions(request, &worker.nonce));
         let transcript = Transcript::new(&worker.nonce);
         let conversation = Conversation {
             id,
@@ -118,14 +120,13 @@ impl Worker {
         let nonce = &self.nonce;
         self.send(format!(
             "{opening}p = {prefix}\n\
-             l = deep: q: builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s k a deep r (p ++ q ++ path))) null) null\n"
+             l = how: q: builtins.foldl' (_: path: builtins.trace (\"{nonce} \" + builtins.toJSON (s k a how r (p ++ q ++ path))) null) null\n"
         ));
     }
 
     /// Asks what is at these attribute paths below the attribute asked for, one after the other; there is at least one.
-    /// `deep`: derivations are evaluated, too.
-    pub(super) fn look(&self, paths: &[AttrPath], deep: bool) {
-        self.send(look_at(paths, deep));
+    pub(super) fn look(&self, paths: &[AttrPath], look: Look) {
+        self.send(look_at(paths, look));
     }
 
     fn send(&self, lines: String) {
@@ -140,14 +141,19 @@ pub(super) fn names(names: &[String]) -> String {
 }
 
 /// Asks for these paths. What they have in common is said once, since a worker takes its time for every byte.
-fn look_at(paths: &[AttrPath], deep: bool) -> String {
+fn look_at(paths: &[AttrPath], look: Look) -> String {
     let first = paths.first().map_or(&[][..], AttrPath::names);
     let is_common = |count: &usize| {
         let start = &first[..*count];
         paths.iter().all(|path| path.names().starts_with(start))
     };
     let common = (0..=first.len()).rev().find(is_common).unwrap_or_default();
-    let mut request = format!("l {deep} {} [", names(&first[..common]));
+    let how = match look {
+        Look::Whole => "true".to_owned(),
+        Look::Glance => "false".to_owned(),
+        Look::Rule(rule) => text::string(rule.as_str()),
+    };
+    let mut request = format!("l {how} {} [", names(&first[..common]));
     for path in paths {
         request.push(' ');
         request.push_str(&names(&path.names()[common..]));
@@ -181,8 +187,13 @@ fn purity(request: &EvalRequest) -> &'static [&'static str] {
 }
 
 /// What is said to a worker first. Names are short since it reads byte by byte.
-fn definitions(nonce: &str) -> String {
-    let look = text::one_line(include_str!("look.nix"));
+fn definitions(request: &EvalRequest, nonce: &str) -> String {
+    let mut look = text::one_line(include_str!("look.nix"));
+    if request.scope.flake_check {
+        let by_rule = text::one_line(include_str!("flake_check.nix"));
+        let old = flake_check::old(request.nix_version);
+        look = format!("({by_rule}) {old} ({look})");
+    }
     let look = look.replace("@ATTRIBUTES_MAX@", &ATTRIBUTES_MAX.to_string());
     format!(
         "{}\ns = {look}\nd = _: builtins.trace \"{nonce} done\" null\nd 0\n",

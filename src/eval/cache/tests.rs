@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use super::{CacheKey, CachedEvaluation, EvalCache};
 use crate::{
-    eval::{EvalOptions, EvalRequest, EvalScope, EvaluatedCheck},
+    eval::{EvalOptions, EvalRequest, EvalScope, EvaluatedCheck, EvaluatedOutput},
     nix::{AttrPath, CheckPattern, Installable, StorePath, System},
 };
 
@@ -84,6 +84,10 @@ fn what_is_kept_comes_back_and_a_broken_entry_does_not() {
             system: System::parse("x86_64-linux").unwrap(),
             outputs: BTreeMap::from([("out".into(), None)]),
             extra: None,
+        }],
+        outputs: vec![EvaluatedOutput {
+            path: AttrPath::new(["overlays", "default"]),
+            drv_path: None,
         }],
         warnings: vec![(None, "old".into())],
         systems_available: Vec::new(),

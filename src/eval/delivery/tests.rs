@@ -52,6 +52,7 @@ fn drain(found: &mut mpsc::Receiver<Evaluated>) -> Vec<String> {
     while let Ok(evaluated) = found.try_recv() {
         all.push(match evaluated {
             Evaluated::Check(check) => check.name,
+            Evaluated::Output(output) => format!("output {}", output.path),
             Evaluated::Failed { path, .. } => format!("failed {path}"),
             Evaluated::Warning { message, .. } => format!("warning {message}"),
             Evaluated::Progress {

@@ -46,6 +46,7 @@ fn finished(check: &str, outcome: Outcome, cause: Option<&str>, reason: Option<&
         system: System::of_derivation("x86_64-linux"),
         name: check.into(),
         drv_path: None,
+        kind: None,
         outcome,
         duration: Duration::ZERO,
         outputs: std::collections::BTreeMap::new(),

@@ -20,6 +20,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         attribute: "checks".into(),
         scope: None,
         logs: None,
+        flake_check: false,
         nix_version: (2, 34),
     }
 }

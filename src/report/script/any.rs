@@ -187,6 +187,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                     system,
                     name,
                     drv_path,
+                    kind: None,
                     outcome,
                     duration,
                     outputs: BTreeMap::new(),

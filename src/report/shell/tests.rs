@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use super::{build_derivation, quote, run_check, show_log};
+use super::{build_derivation, evaluate_check, quote, run_check, show_log};
 use crate::{nix::StorePath, report::options::tests::options};
 
 #[test]
@@ -82,6 +82,13 @@ fn a_check_is_named_from_the_flake_on() {
     );
     options.attribute = String::new();
     assert_eq!(run_check(&options, "a.b"), "nixci check '.#a.b'");
+    assert_eq!(evaluate_check(&options, "a.b"), "nixci check '.#a.b'");
+    options.flake_check = true;
+    assert_eq!(
+        evaluate_check(&options, "overlays.default"),
+        "nixci check --flake-check --no-build ."
+    );
+    options.flake_check = false;
     let scope = [".#checks", "--select", "c: { inherit (c) a; }"];
     options.scope = Some(scope.map(str::to_owned).to_vec());
     assert_eq!(

@@ -141,6 +141,7 @@ fn kinds(counts: &Counts, wanted: fn(Outcome) -> bool, usual: Outcome) -> String
                 | Outcome::Built
                 | Outcome::Substituted
                 | Outcome::Cached
+                | Outcome::Evaluated
                 | Outcome::Unsupported
                 | Outcome::Skipped
                 | Outcome::Cancelled => spoken(outcome),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     Causes, Checks, EvaluationError, Failure, Summary, hash_fix::HashFix, last_line::last_line,
-    noise::relevant,
+    noise::relevant, passed::Passed,
 };
 use crate::{
     event::{Counts, Outcome, RunOutcome},
@@ -81,6 +81,7 @@ impl Summary {
         if extent == Extent::Full {
             text.warnings(&self.warnings);
             text.unsupported(&self.unsupported);
+            text.passed(&self.passed);
         }
         for (n, (error, checks)) in self.evaluation_errors.in_order().into_iter().enumerate() {
             let excerpt = self.excerpts.get(&n).map(Vec::as_slice);
@@ -200,6 +201,15 @@ impl Text<'_> {
         self.more(unsupported.checks.len());
     }
 
+    fn passed(&mut self, passed: &Passed) {
+        let lines = passed.lines();
+        if !lines.is_empty() {
+            self.heading(Outcome::Evaluated, "passed", "");
+            let lines = lines.into_iter().map(|line| format!("    {line}"));
+            self.lines.extend(lines);
+        }
+    }
+
     fn more(&mut self, total: usize) {
         if total > LISTED_MAX {
             self.labelled("", &format!("and {} more", count(total - LISTED_MAX)));
@@ -218,7 +228,7 @@ impl Text<'_> {
         self.quoted(message_lines(error));
         self.quoted(excerpt.iter().map(String::as_str));
         if let Some(check) = checks.named.first() {
-            self.labelled("rerun", &shell::run_check(self.options, check));
+            self.labelled("rerun", &shell::evaluate_check(self.options, check));
         }
     }
 
@@ -399,6 +409,7 @@ pub(super) fn failed_after(outcome: Outcome) -> &'static str {
         | Outcome::Built
         | Outcome::Substituted
         | Outcome::Cached
+        | Outcome::Evaluated
         | Outcome::DependencyFailed
         | Outcome::EvaluationFailed
         | Outcome::Unsupported

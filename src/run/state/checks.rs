@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{Ending, State};
 use crate::{
     config::CheckOptions,
-    eval::{EvalFailure, EvaluatedCheck},
+    eval::{EvalFailure, EvaluatedCheck, EvaluatedOutput},
     event::{EventKind, Outcome},
-    nix::{AttrPath, StorePath, System},
+    nix::{AttrPath, OutputKind, StorePath, System},
     run::{
         StepId,
         step::{Means, Status},
@@ -25,6 +25,7 @@ pub(super) struct Check {
     pub(super) path: String,
     pub(super) name: String,
     pub(super) system: System,
+    pub(super) kind: Option<OutputKind>,
     pub(super) drv_path: Option<StorePath>,
     pub(super) outputs: BTreeMap<String, Option<StorePath>>,
     /// The steps it waits for: its derivation, or the downloads of its outputs.
@@ -61,16 +62,10 @@ impl State {
             return;
         }
         self.by_name |= found.path.is_empty();
-        let (name, system) = self.name_and_system(&found.path);
         let check = Check {
-            path: found.path.to_string(),
-            name,
-            system: system.unwrap_or(found.system),
             drv_path: Some(found.drv_path.clone()),
             outputs: found.outputs,
-            steps: Vec::new(),
-            outcome: None,
-            options: self.settings.rules.options(&found.path),
+            ..self.check_at(&found.path, Some(found.system))
         };
         self.emit(EventKind::CheckFound {
             check: check.path.clone(),
@@ -93,20 +88,43 @@ impl State {
         }
         self.by_name |= path.is_empty();
         self.evaluation.failed += 1;
+        let check = self.check_at(path, None);
+        self.emit_evaluation_failed(Some(check.path.clone()), failure);
+        let id = self.add_check(check);
+        self.finish_check(id, CheckEnd::plain(Outcome::EvaluationFailed));
+    }
+
+    /// Something is as it should be and needs no build.
+    pub(super) fn output_found(&mut self, output: EvaluatedOutput) {
+        let EvaluatedOutput { path, drv_path } = output;
+        if !self.is_wanted(&path) {
+            return;
+        }
+        let check = Check {
+            drv_path,
+            ..self.check_at(&path, None)
+        };
+        let id = self.add_check(check);
+        self.finish_check(id, CheckEnd::plain(Outcome::Evaluated));
+    }
+
+    /// A check of which only its place is known, and the system its derivation says.
+    fn check_at(&self, path: &AttrPath, of_derivation: Option<System>) -> Check {
         let (name, system) = self.name_and_system(path);
-        let check = path.to_string();
-        self.emit_evaluation_failed(Some(check.clone()), failure);
-        let id = self.add_check(Check {
-            path: check,
+        let output = path.names().first().filter(|_| self.settings.flake_check);
+        Check {
+            path: path.to_string(),
             name,
-            system: system.unwrap_or_else(|| System::of_derivation("")),
+            system: system
+                .or(of_derivation)
+                .unwrap_or_else(|| System::of_derivation("")),
+            kind: output.map(|output| OutputKind::of(output)),
             drv_path: None,
             outputs: BTreeMap::new(),
             steps: Vec::new(),
             outcome: None,
             options: self.settings.rules.options(path),
-        });
-        self.finish_check(id, CheckEnd::plain(Outcome::EvaluationFailed));
+        }
     }
 
     fn is_wanted(&self, path: &AttrPath) -> bool {
@@ -172,7 +190,7 @@ impl State {
             };
             // A download that turned out to be there already does not hide one that was done.
             let weight = |outcome: Outcome| match outcome {
-                Outcome::Cached => 0,
+                Outcome::Cached | Outcome::Evaluated => 0,
                 Outcome::Substituted => 1,
                 Outcome::Built => 2,
                 Outcome::Failed
@@ -217,6 +235,7 @@ impl State {
             check: check.path.clone(),
             system: check.system.clone(),
             name: check.name.clone(),
+            kind: check.kind,
             drv_path: check.drv_path.clone(),
             outcome: end.outcome,
             duration: end.duration,

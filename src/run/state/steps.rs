@@ -353,6 +353,7 @@ pub(super) fn outcome_above(outcome: Outcome) -> Outcome {
         Outcome::Built
         | Outcome::Substituted
         | Outcome::Cached
+        | Outcome::Evaluated
         | Outcome::Failed
         | Outcome::TimedOut
         | Outcome::DependencyFailed

@@ -54,6 +54,7 @@ fn settings() -> RunSettings {
         eval_workers: 1,
         fail_fast: false,
         no_build: false,
+        flake_check: false,
         rules: CheckRules::default(),
         timeout: None,
         only: None,

@@ -10,7 +10,7 @@ use crate::{
     nix::{AttrPath, Installable, StorePath, System},
 };
 
-struct Roots;
+pub(super) struct Roots;
 
 impl RootKeeper for Roots {
     fn hold(&self, _: Vec<StorePath>) -> BoxFuture<'_, Result<(), String>> {
@@ -18,7 +18,7 @@ impl RootKeeper for Roots {
     }
 }
 
-fn request(installable: &str) -> EvalRequest {
+pub(super) fn request(installable: &str) -> EvalRequest {
     let system = System::parse("x86_64-linux").unwrap();
     EvalRequest {
         installable: Installable::parse(installable).unwrap(),
@@ -77,6 +77,7 @@ impl Answers<'_> {
         let (found_tx, mut found_rx) = mpsc::channel(1000);
         let mut delivery = Delivery::new(&Roots, found_tx);
         let mut findings = Findings::new(self.request, &mut delivery, false);
+        findings.begin();
         let mut next = Vec::new();
         for (at, answer) in answers {
             next.extend(take(&mut findings, at, &answer)?);
@@ -91,6 +92,7 @@ impl Answers<'_> {
         while let Ok(evaluated) = found_rx.try_recv() {
             match evaluated {
                 Evaluated::Check(check) => sent.push(check.path.to_string()),
+                Evaluated::Output(output) => sent.push(format!("{} fits", output.path)),
                 Evaluated::Failed { path, error } => {
                     sent.push(format!("{path}: {}", error.message));
                 }
@@ -182,6 +184,7 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
     let (found_tx, mut found_rx) = mpsc::channel(1000);
     let mut delivery = Delivery::new(&Roots, found_tx);
     let mut findings = Findings::new(&request, &mut delivery, true);
+    findings.begin();
     let job = |path: &str, error: &str| {
         let path = AttrPath::parse(path).unwrap();
         let line = json!({ "attrPath": path, "error": error, "warnings": ["warning: old"] });
@@ -262,7 +265,7 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
                 evaluated,
                 attributes,
             } => last = (evaluated, attributes),
-            Evaluated::Check(_) => {}
+            Evaluated::Check(_) | Evaluated::Output(_) => {}
         }
     }
     assert_eq!(failed, ["1", "2", "3", "4"]);

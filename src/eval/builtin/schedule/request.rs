@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::nix::AttrPath;
+use crate::{eval::builtin::flake_check::Rule, nix::AttrPath};
 
 /// How long a worker may take for one request, as far as that can be foretold.
 pub(super) const REQUEST_AIM: Duration = Duration::from_millis(10);
@@ -21,10 +21,21 @@ pub(in crate::eval::builtin) struct Task {
     pub(in crate::eval::builtin) path: AttrPath,
     /// Whether all that is wanted is to know if it is a set with something in it.
     pub(in crate::eval::builtin) is_survey: bool,
-    /// Whether it is wanted only if it is a set, for what is in it: a derivation is not evaluated any further then.
-    pub(in crate::eval::builtin) is_glance: bool,
+    /// How it is looked at.
+    pub(in crate::eval::builtin) look: Look,
     /// Whether this is its second and last try.
     pub(in crate::eval::builtin) is_alone: bool,
+}
+
+/// How something is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::eval::builtin) enum Look {
+    /// As a check.
+    Whole,
+    /// It is wanted only if it is a set, for what is in it: a derivation is not evaluated any further.
+    Glance,
+    /// As `nix flake check` does.
+    Rule(Rule),
 }
 
 impl Task {
@@ -33,7 +44,7 @@ impl Task {
         Self {
             path,
             is_survey: false,
-            is_glance: false,
+            look: Look::Whole,
             is_alone: false,
         }
     }
@@ -41,7 +52,15 @@ impl Task {
     /// Makes the first try at an attribute that is wanted only for what is in it.
     pub(in crate::eval::builtin) fn glance(path: AttrPath) -> Self {
         Self {
-            is_glance: true,
+            look: Look::Glance,
+            ..Self::evaluate(path)
+        }
+    }
+
+    /// Makes the first try at something that is looked at by a rule.
+    pub(in crate::eval::builtin) fn by_rule(path: AttrPath, rule: Rule) -> Self {
+        Self {
+            look: Look::Rule(rule),
             ..Self::evaluate(path)
         }
     }
@@ -60,17 +79,18 @@ impl Task {
 pub(super) struct Request {
     /// What it has not answered yet, in order.
     pub(super) tasks: VecDeque<Task>,
-    /// Whether nothing was answered since [`Schedule::withdraw`] was last called.
+    /// Whether nothing was answered since [`super::Schedule::withdraw`] was last called.
     pub(super) is_slow: bool,
 }
 
-/// How many of these make a request of at most `max`. A request is about all of each attribute, or glances at each.
+/// How many of these make a request of at most `max`. With one request all are looked at in
+/// the same way.
 pub(super) fn request_length(queue: &VecDeque<Task>, max: usize) -> usize {
     let bytes = |task: &Task| task.path.names().iter().map(String::len).sum::<usize>();
     let mut left = REQUEST_BYTES;
     let first = queue.front();
     let fits = |task: &&Task| {
-        if first.is_some_and(|first| first.is_glance != task.is_glance) {
+        if first.is_some_and(|first| first.look != task.look) {
             return false;
         }
         left = left.saturating_sub(bytes(task));

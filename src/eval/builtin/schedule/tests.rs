@@ -28,7 +28,7 @@ fn answer(schedule: &mut Schedule, worker: WorkerId) -> Option<Task> {
 fn open(workers: usize, names: &[&str]) -> Schedule {
     let mut schedule = Schedule::new(workers);
     schedule.open();
-    schedule.push(Task::evaluate(AttrPath::default()));
+    schedule.extend(vec![Task::evaluate(AttrPath::default())]);
     start_all(&mut schedule);
     answer(&mut schedule, 0).unwrap();
     let tasks = names.iter().map(|name| Task::evaluate(path(name)));
@@ -58,7 +58,7 @@ fn start_all(schedule: &mut Schedule) -> Vec<Effect> {
 #[test]
 fn the_first_worker_starts_before_the_flake_is_locked_and_looks_afterwards() {
     let mut schedule = Schedule::new(4);
-    schedule.push(Task::evaluate(AttrPath::default()));
+    schedule.extend(vec![Task::evaluate(AttrPath::default())]);
     assert_eq!(schedule.effects(), [Effect::Start(0)]);
     schedule.ready(0);
     assert_eq!(schedule.effects(), []);
@@ -86,7 +86,7 @@ fn the_first_worker_starts_before_the_flake_is_locked_and_looks_afterwards() {
 #[test]
 fn workers_are_stopped_while_the_flake_takes_long_to_lock() {
     let mut schedule = Schedule::new(2);
-    schedule.push(Task::evaluate(AttrPath::default()));
+    schedule.extend(vec![Task::evaluate(AttrPath::default())]);
     assert_eq!(schedule.effects(), [Effect::Start(0)]);
     schedule.pause();
     assert_eq!(schedule.effects(), [Effect::Stop(0)]);
@@ -102,7 +102,7 @@ fn workers_are_stopped_while_the_flake_takes_long_to_lock() {
 #[test]
 fn workers_load_the_flake_while_the_first_answer_takes_long() {
     let mut schedule = Schedule::new(3);
-    schedule.push(Task::evaluate(AttrPath::default()));
+    schedule.extend(vec![Task::evaluate(AttrPath::default())]);
     schedule.open();
     assert_eq!(start_all(&mut schedule), [look(0, AttrPath::default())]);
     schedule.warm_up();
@@ -134,7 +134,7 @@ fn a_lost_task_is_tried_alone_when_all_else_is_done() {
     assert_eq!(schedule.effects(), []);
     assert_eq!(schedule.ended(1), Loss::Nothing);
     assert_eq!(schedule.effects(), [Effect::Start(2)]);
-    schedule.push(Task::evaluate(path("c")));
+    schedule.extend(vec![Task::evaluate(path("c"))]);
     schedule.ready(2);
     assert_eq!(
         schedule.effects(),
@@ -143,7 +143,7 @@ fn a_lost_task_is_tried_alone_when_all_else_is_done() {
     );
     answer(&mut schedule, 2);
     assert_eq!(start_all(&mut schedule), [look(3, path("a"))]);
-    schedule.push(Task::evaluate(path("d")));
+    schedule.extend(vec![Task::evaluate(path("d"))]);
     assert_eq!(schedule.effects(), [], "nothing runs beside it");
     let alone = answer(&mut schedule, 3).unwrap();
     assert!(alone.is_alone);
@@ -179,7 +179,7 @@ fn there_are_fewer_workers_for_some_time_when_one_had_to_go() {
 #[test]
 fn workers_that_do_not_start_end_the_evaluation() {
     let mut schedule = Schedule::new(1);
-    schedule.push(Task::evaluate(path("a")));
+    schedule.extend(vec![Task::evaluate(path("a"))]);
     // Not while the flake is being locked, which may tell better what is wrong.
     assert_eq!(schedule.effects(), [Effect::Start(0)]);
     assert_eq!(schedule.ended(0), Loss::Nothing);
