@@ -228,6 +228,20 @@ pub(super) struct EvalArgs {
     )]
     pub(super) format: EvalFormatArg,
 
+    /// Leave out checks that need no build
+    #[arg(long, help_heading = "Output")]
+    pub(super) uncached: bool,
+
+    /// For a CI: what a job is made of
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHAT",
+        help_heading = "Output"
+    )]
+    pub(super) by: ByArg,
+
     /// When to use colours
     #[arg(
         long,
@@ -363,6 +377,20 @@ pub(super) enum EvalFormatArg {
     Table,
     /// A JSON object per check
     Json,
+    /// A matrix for GitHub, Gitea and Forgejo Actions
+    GithubMatrix,
+    /// A child pipeline for GitLab
+    GitlabChildPipeline,
+}
+
+/// `--by`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ByArg {
+    /// A job for each check
+    #[default]
+    Check,
+    /// A job for each system
+    System,
 }
 
 /// `--color`.

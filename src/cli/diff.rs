@@ -8,12 +8,12 @@ use std::{
 };
 
 use anyhow::anyhow;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{
     Failure,
-    args::{ColorArg, EvalFormatArg, SourceArgs},
+    args::{ColorArg, SourceArgs},
     gather::{Found, gather, print},
     setup::{Setup, runtime},
 };
@@ -51,7 +51,7 @@ pub(super) struct DiffArgs {
         value_name = "FORMAT",
         help_heading = "Output"
     )]
-    format: EvalFormatArg,
+    format: DiffFormatArg,
 
     /// When to use colours
     #[arg(
@@ -62,6 +62,16 @@ pub(super) struct DiffArgs {
         help_heading = "Output"
     )]
     color: ColorArg,
+}
+
+/// `--format` of `diff`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum DiffFormatArg {
+    /// A line per difference, and their numbers
+    #[default]
+    Table,
+    /// A JSON object per difference
+    Json,
 }
 
 /// What became of the checks.
@@ -117,8 +127,8 @@ pub(super) fn diff(args: &DiffArgs) -> Result<ExitCode, Failure> {
         };
         let changes = compare(&old, &new);
         let is_read = print(|out| match args.format {
-            EvalFormatArg::Json => print_json(out, &changes),
-            EvalFormatArg::Table => print_table(out, args, &changes, new.len()),
+            DiffFormatArg::Json => print_json(out, &changes),
+            DiffFormatArg::Table => print_table(out, args, &changes, new.len()),
         })?;
         Ok(if is_read {
             u8::from(args.exit_code && !changes.is_empty())

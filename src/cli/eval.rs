@@ -1,6 +1,7 @@
 //! `nixci eval`.
 
 use std::{
+    collections::HashSet,
     io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::Arc,
@@ -10,16 +11,19 @@ use serde::Serialize;
 
 use super::{
     Failure,
-    args::{EvalArgs, EvalFormatArg},
+    args::{ByArg, EvalArgs, EvalFormatArg},
+    ci_jobs::{
+        Job, github_matrix, github_matrix_by_system, gitlab_pipeline, gitlab_pipeline_by_system,
+    },
     gather::{Found, gather, print},
     setup::{Setup, close, runtime},
 };
 use crate::{
     eval::EvalSummary,
-    nix::{AttrPath, StorePath, System},
+    graph::{Disposition, Planner, Wanted},
+    nix::{AttrPath, Builders, StorePath, System},
     report::{Format, harmless, resolve},
     run::PooledStore,
-    store::ClientSettings,
 };
 
 /// Connections for holding derivations and for the cache's questions.
@@ -63,7 +67,9 @@ pub(super) fn eval(args: &EvalArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn run(args: &EvalArgs, setup: Setup) -> Result<u8, Failure> {
-    let pool = setup.pool(ClientSettings::default(), CONNECTIONS).await;
+    let pool = setup
+        .pool(setup.client_settings(None, None), CONNECTIONS)
+        .await;
     let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
     let code = evaluate(args, setup, store).await;
     close(&pool).await;
@@ -71,11 +77,12 @@ async fn run(args: &EvalArgs, setup: Setup) -> Result<u8, Failure> {
 }
 
 async fn evaluate(args: &EvalArgs, setup: Setup, store: Arc<PooledStore>) -> Result<u8, Failure> {
-    let evaluate = setup.into_evaluation(store).into_evaluate();
+    let (builders, installable) = (setup.builders.clone(), setup.installable.clone());
+    let evaluate = setup.into_evaluation(Arc::clone(&store)).into_evaluate();
     let (mut found, mut failed) = (Vec::new(), 0);
     let mut each = |one: Found| {
         failed += u8::from(matches!(one, Found::Failed(..)) && failed == 0);
-        if args.format == EvalFormatArg::Json {
+        if args.format == EvalFormatArg::Json && !args.uncached {
             return print(|out| print_json(out, &one));
         }
         found.push(one);
@@ -85,13 +92,78 @@ async fn evaluate(args: &EvalArgs, setup: Setup, store: Arc<PooledStore>) -> Res
         Ok(summary) => summary,
         Err(code) => return Ok(code),
     };
-    if args.format == EvalFormatArg::Table {
-        found.sort_by(|a, b| a.path().cmp(b.path()));
-        if !print(|out| print_table(out, args, &found, &summary))? {
-            return Ok(141);
-        }
+    found.sort_by(|a, b| a.path().cmp(b.path()));
+    if args.uncached {
+        found = uncached(found, builders, store.as_ref()).await?;
     }
-    Ok(failed)
+    let jobs = || -> Vec<Job> {
+        let job = |found: &Found| {
+            let system = match found {
+                Found::Check(check) => Some(check.system.as_str()),
+                Found::Failed(..) => None,
+            };
+            Job::new(
+                &installable.flake,
+                &installable.attribute,
+                found.path(),
+                system,
+            )
+        };
+        found.iter().map(job).collect()
+    };
+    let value = match (args.format, args.by) {
+        (EvalFormatArg::Table, _) => {
+            let is_read = print(|out| print_table(out, args, &found, &summary))?;
+            return Ok(if is_read { failed } else { 141 });
+        }
+        (EvalFormatArg::Json, _) => {
+            let is_read = print(|out| found.iter().try_for_each(|one| print_json(out, one)))?;
+            return Ok(if is_read { failed } else { 141 });
+        }
+        (EvalFormatArg::GithubMatrix, ByArg::Check) => {
+            github_matrix(&jobs()).map_err(Failure::usage)?
+        }
+        (EvalFormatArg::GithubMatrix, ByArg::System) => {
+            github_matrix_by_system(&jobs()).map_err(Failure::usage)?
+        }
+        (EvalFormatArg::GitlabChildPipeline, ByArg::Check) => gitlab_pipeline(&jobs()),
+        (EvalFormatArg::GitlabChildPipeline, ByArg::System) => {
+            gitlab_pipeline_by_system(&jobs(), &args.source.scope.targets)
+        }
+    };
+    // What cannot be evaluated has a job too, which tells why.
+    let is_read = print(|out| writeln!(out, "{value}"))?;
+    Ok(if is_read { 0 } else { 141 })
+}
+
+/// Those that need a build, or cannot be evaluated.
+async fn uncached(
+    found: Vec<Found>,
+    builders: Builders,
+    store: &PooledStore,
+) -> Result<Vec<Found>, Failure> {
+    let wanted = found.iter().filter_map(|found| match found {
+        Found::Check(check) => Some(Wanted {
+            drv_path: check.drv_path.clone(),
+            outputs: check.outputs.clone(),
+        }),
+        Found::Failed(..) => None,
+    });
+    let plan = Planner::new(builders, false)
+        .plan(store, &wanted.collect::<Vec<_>>())
+        .await
+        .map_err(Failure::infrastructure)?;
+    let to_build: HashSet<StorePath> = plan
+        .wanted
+        .into_iter()
+        .filter(|(_, disposition)| *disposition == Disposition::Build)
+        .map(|(drv_path, _)| drv_path)
+        .collect();
+    let needs_build = |found: &Found| match found {
+        Found::Check(check) => to_build.contains(&check.drv_path),
+        Found::Failed(..) => true,
+    };
+    Ok(found.into_iter().filter(needs_build).collect())
 }
 
 fn print_json(out: &mut dyn Write, found: &Found) -> io::Result<()> {
