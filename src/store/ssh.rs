@@ -36,9 +36,7 @@ impl SshHost {
         let (host, port) = match name.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
             // An address of IPv6.
-            Some((host, _)) if host.contains("::") || host.matches(':').count() == 6 => {
-                (name, None)
-            }
+            Some(_) if name.contains("::") || name.matches(':').count() == 7 => (name, None),
             Some(_) => return None,
             None => (name, None),
         };

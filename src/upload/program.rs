@@ -163,6 +163,8 @@ fn fault(name: &str, status: ExitStatus, said: &[u8]) -> Fault {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use rustix::process::{Pid, test_kill_process};
+
     use super::{Invocation, STDERR_MAX, run_program};
 
     fn shell(script: &str) -> Invocation {
@@ -212,15 +214,25 @@ mod tests {
     #[tokio::test]
     async fn it_ends_when_nobody_waits_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("ended");
+        let file = dir.path().join("id");
         let script = format!(
-            "trap 'echo > {}; exit' TERM; while :; do sleep 0.01; done",
+            "echo $$ > {0}.new; mv {0}.new {0}; while :; do sleep 0.01; done",
             file.display()
         );
-        let run = async { run_program(&shell(&script)).await };
-        let _ = tokio::time::timeout(Duration::from_millis(200), run).await;
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !file.exists() {
+        let begun = async {
+            while !file.exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let invocation = shell(&script);
+        tokio::select! {
+            ended = run_program(&invocation) => panic!("{ended:?}"),
+            () = begun => {}
+        }
+        let id = std::fs::read_to_string(&file).unwrap();
+        let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while test_kill_process(id).is_ok() {
             assert!(Instant::now() < deadline, "it still runs");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
