@@ -74,6 +74,9 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l color -d 'When to 
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l junit -d 'Write the checks and their failures as JUnit XML to a file, `-` being standard output' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l json -d 'Write the events of the run to a file as they come, a JSON object a line, as `--format json` prints them' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l markdown -d 'Write the outcome, the failures and the slowest checks as Markdown to a file' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
 gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
@@ -95,6 +98,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Downl
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-step-summary -d 'In a CI that shows summaries of steps: write none'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s q -l quiet -d 'Show less: failures and the end'
@@ -166,6 +170,9 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l color -d 'When to
 always\t'Always'
 never\t'Never'"
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l log-lines -d 'How many of the last lines of a failed build\'s log are shown' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l junit -d 'Write the checks and their failures as JUnit XML to a file, `-` being standard output' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l json -d 'Write the events of the run to a file as they come, a JSON object a line, as `--format json` prints them' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l markdown -d 'Write the outcome, the failures and the slowest checks as Markdown to a file' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l stall-timeout -d 'Show the last lines of a build that has been silent for this many seconds; 0: never' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l report -d 'Post commit statuses to the forge whose CI this runs in, with the job\'s token' -r -f -a "github\t'GitHub, with `GITHUB_TOKEN`'
 gitea\t'Gitea or Forgejo, with `GITEA_TOKEN`, `FORGEJO_TOKEN` or `GITHUB_TOKEN`'
@@ -187,6 +194,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Down
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l log -d 'With `--format json`: events with the lines of every build\'s log, too'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-step-summary -d 'In a CI that shows summaries of steps: write none'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-fold -d 'In the log of a CI: write the logs of builds open, not folded'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s v -l verbose -d 'Show more: passed builds, phases and the lines of logs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s q -l quiet -d 'Show less: failures and the end'

@@ -16,7 +16,7 @@ use super::{
     forge_report::ForgeReport,
     keys::take_keys,
     memory::{Memory, failed_ones},
-    print_error, print_note,
+    print_error, print_note, print_warning,
     result_args::Results,
     setup::{Setup, runtime},
     source_tree::source_tree,
@@ -28,7 +28,7 @@ use super::{
 use crate::{
     event::{Event, EventKind, Outcome, RunOutcome},
     graph::Planner,
-    report::{Format, ReportOptions, Reporter, SharedReporter, resolve},
+    report::{Format, Look, ReportFiles, ReportOptions, Reporter, SharedReporter, resolve},
     run::{PooledStore, Ports, RunSettings, State, Stop, UploadSettings, coordinate, stops},
     upload::Destination,
 };
@@ -45,16 +45,20 @@ pub(super) fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if args.watch {
         return watch(&args.source);
     }
+    let look = look(args);
+    let files = args.output.open(look.format)?;
     let run_id = uuid::Uuid::now_v7().to_string();
     // First, so that the history is at hand when it is wanted.
     let memory = Memory::begin(&args.memory, &named_flake(&args.source.scope), &run_id);
-    let code = check_remembered(args, run_id, &memory);
+    let code = check_remembered(args, look, files, run_id, &memory);
     memory.finish();
     code
 }
 
 fn check_remembered(
     args: &CheckArgs,
+    look: Look,
+    files: ReportFiles,
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
@@ -80,15 +84,21 @@ fn check_remembered(
         previous: previous.unwrap_or_default(),
     };
     let reporter = Reporter::new(
-        report_options(args, &setup, memory),
+        report_options(args, &setup, look, memory),
         source_tree(setup.local.as_ref()),
+        files,
     );
     let reporter = Arc::new(Mutex::new(reporter));
     Reporter::restore_terminal_on_panic();
     let runtime = runtime()?;
     let code = runtime.block_on(run(args, setup, selected, memory, &reporter));
     // The run itself told everything there is to tell; where it was cut short the terminal still is put in order.
-    let _ = lock(&reporter).finish();
+    let mut last = lock(&reporter);
+    let _ = last.finish();
+    for error in last.take_file_errors() {
+        print_warning(&error);
+    }
+    drop(last);
     runtime.shutdown_timeout(AT_ONCE);
     Ok(ExitCode::from(code?))
 }
@@ -306,7 +316,8 @@ fn say_unwritten(error: &io::Error) {
     }
 }
 
-fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOptions {
+/// What was asked for, and what the surroundings allow.
+fn look(args: &CheckArgs) -> Look {
     let format = match args.format {
         FormatArg::Auto => None,
         FormatArg::Matrix => Some(Format::Matrix),
@@ -315,20 +326,26 @@ fn report_options(args: &CheckArgs, setup: &Setup, memory: &Memory) -> ReportOpt
         FormatArg::Github => Some(Format::Github),
         FormatArg::Gitlab => Some(Format::Gitlab),
     };
-    let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
-    let verbosity = clamp(args.verbose) - clamp(args.quiet);
-    let look = resolve(
+    resolve(
         format,
         args.color.wish(),
-        verbosity,
+        verbosity(args),
         io::stdout().is_terminal(),
         io::stderr().is_terminal(),
         |name| std::env::var(name).ok(),
-    );
+    )
+}
+
+fn verbosity(args: &CheckArgs) -> i8 {
+    let clamp = |count: u8| i8::try_from(count).unwrap_or(i8::MAX);
+    clamp(args.verbose) - clamp(args.quiet)
+}
+
+fn report_options(args: &CheckArgs, setup: &Setup, look: Look, memory: &Memory) -> ReportOptions {
     ReportOptions {
         look,
         log_lines: args.log_lines,
-        verbosity,
+        verbosity: verbosity(args),
         log: args.log,
         keys: look.format == Format::Matrix && args.keys.are_wanted(),
         fold: !args.output.no_fold,

@@ -71,7 +71,16 @@ fn print_note(message: &dyn Display) {
 
 /// Prints an error on stderr, made harmless; without a reader there is nobody to tell.
 fn print_error(message: &dyn Display) {
+    print_labelled("error", message);
+}
+
+/// Prints what went wrong beside the run, as [`print_error`] does.
+fn print_warning(message: &dyn Display) {
+    print_labelled("warning", message);
+}
+
+fn print_labelled(label: &str, message: &dyn Display) {
     let message = message.to_string();
     let lines: Vec<String> = message.lines().map(harmless).collect();
-    let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
+    let _ = writeln!(std::io::stderr(), "{label}: {}", lines.join("\n"));
 }

@@ -250,7 +250,9 @@ fn parse(text: &str) -> (Item, Vec<Item>) {
         }
     }
     if message.text.is_empty() {
-        message.text.push("Nix gives no reason".to_owned());
+        // Of what makes up an escape sequence Nix itself prints nothing.
+        let empty = "Nix gives no reason: the message is empty, or nothing in it can be printed";
+        message.text.push(empty.to_owned());
     }
     (message, frames)
 }

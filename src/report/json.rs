@@ -12,18 +12,30 @@ use crate::event::{Event, EventKind};
 ///
 /// Those of the writer, [`io::ErrorKind::BrokenPipe`] among them.
 pub(super) fn write_event(out: &mut impl Write, event: &Event, log: bool) -> io::Result<()> {
+    if write_line(out, event, log)? {
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Writes an event as a line, as [`write_event`] does, without flushing it. Whether there was one to write.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub(super) fn write_line(out: &mut impl Write, event: &Event, log: bool) -> io::Result<bool> {
     let is_log = matches!(event.kind, EventKind::StepLogged { .. });
     let is_for_display = matches!(
         event.kind,
         EventKind::Ticked { .. } | EventKind::CheckExplained { .. }
     );
     if is_for_display || (is_log && !log) {
-        return Ok(());
+        return Ok(false);
     }
     let mut line = serde_json::to_vec(event)?;
     line.push(b'\n');
     out.write_all(&line)?;
-    out.flush()
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -13,19 +13,26 @@
 //! | `plain`, `json` | the two streams |
 //! | `ci`, `dialect`, `build_log` | which CI this is, its commands, and the logs it has folded |
 //! | `source_tree` | what the flake's own files tell about a failure |
+//! | `files`, `file` | what else a run is written to, and how |
+//! | `record`, `junit`, `markdown` | every check, and the reports that list them |
 //! | `line`, `words`, `summary`, `running` | single lines, the end, and what runs, the same for terminal and stream |
 //! | `format`, `sanitize`, `styles`, `shell` | figures, hostile text, colours, commands to copy |
 
 mod build_log;
 mod ci;
 mod dialect;
+mod file;
+mod files;
 mod format;
 mod history_table;
 mod json;
+mod junit;
 mod line;
+mod markdown;
 mod matrix;
 mod options;
 mod plain;
+mod record;
 mod reporter;
 mod running;
 mod sanitize;
@@ -39,6 +46,8 @@ mod wish;
 mod words;
 
 pub use ci::{Ci, step_summary};
+pub use file::{FileError, ReportFile, StreamFile};
+pub use files::ReportFiles;
 pub use history_table::{HistoryRow, HistorySign, history_heading, history_table};
 pub use matrix::keyboard::{Keyboard, SharedReporter};
 pub use options::{Format, Look, ReportOptions, resolve};

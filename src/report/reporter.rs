@@ -6,14 +6,16 @@ use std::{
 };
 
 use super::{
-    Format, ReportOptions, SourceTree, Wish, json, line,
+    FileError, Format, ReportFiles, ReportOptions, SourceTree, Wish,
+    files::Files,
+    json, line,
     matrix::{Key, LogToPage, Matrix, Modes, terminal},
     plain::Plain,
     styles::Styles,
     summary::{Ending, Extent, Summary},
 };
 use crate::{
-    event::{Event, EventKind},
+    event::{Event, EventKind, RunOutcome},
     nix::StorePath,
 };
 
@@ -23,6 +25,7 @@ pub struct Reporter {
     styles: Styles,
     summary: Summary,
     source: Box<dyn SourceTree>,
+    files: Files,
     face: Face,
     wish: Option<Box<dyn Fn(Wish) + Send>>,
 }
@@ -47,7 +50,13 @@ impl Face {
 
 impl Reporter {
     /// Makes a reporter that writes to stdout and stderr as its options say. `source` has the flake's own files.
-    pub fn new(options: ReportOptions, source: Box<dyn SourceTree>) -> Self {
+    pub fn new(options: ReportOptions, source: Box<dyn SourceTree>, files: ReportFiles) -> Self {
+        // Lines for people would stand between those of the file.
+        let stdout: Box<dyn Write + Send> = if files.use_stdout() {
+            Box::new(io::stderr())
+        } else {
+            Box::new(io::stdout())
+        };
         let face = match options.look.format {
             Format::Matrix => {
                 let modes = if options.keys {
@@ -58,22 +67,28 @@ impl Reporter {
                 Face::Matrix(Box::new(Matrix::on_stderr(options.verbosity, modes)))
             }
             Format::Plain | Format::Github | Format::Gitlab => {
-                Face::Plain(Plain::new(Box::new(io::stdout()), &options))
+                Face::Plain(Plain::new(stdout, &options))
             }
             Format::Json => Face::Json {
                 stdout: Box::new(io::stdout()),
                 people: Plain::new(Box::new(io::stderr()), &options),
             },
         };
-        Self::with_face(options, source, face)
+        Self::with_face(options, source, files, face)
     }
 
-    fn with_face(options: ReportOptions, source: Box<dyn SourceTree>, face: Face) -> Self {
+    fn with_face(
+        options: ReportOptions,
+        source: Box<dyn SourceTree>,
+        files: ReportFiles,
+        face: Face,
+    ) -> Self {
         Self {
             styles: Styles::new(options.look.color, options.look.unicode),
             summary: Summary::new(options.log_lines),
             options,
             source,
+            files: Files::new(files),
             face,
             wish: None,
         }
@@ -91,6 +106,7 @@ impl Reporter {
     /// Those of the stream written to. After [`io::ErrorKind::BrokenPipe`] nobody reads any more: the run should end.
     pub fn report(&mut self, event: &Event) -> io::Result<()> {
         let is_news = self.summary.observe(event);
+        self.files.observe(event, self.options.log);
         match &mut self.face {
             Face::Json { stdout, .. } => json::write_event(stdout, event, self.options.log)?,
             Face::Plain(plain) => {
@@ -117,6 +133,7 @@ impl Reporter {
             ..
         } = &event.kind
         {
+            // Before anything is shown: whoever should see it may be gone.
             self.end(Ending {
                 outcome: *outcome,
                 counts,
@@ -130,6 +147,7 @@ impl Reporter {
 
     fn end(&mut self, ending: Ending<'_>) -> io::Result<()> {
         self.summary.look_into(&*self.source);
+        self.files.end(&self.summary, ending, &self.options);
         let extent = match (&self.face, self.options.verbosity) {
             (Face::Json { .. }, _) => Extent::Headings,
             (_, ..0) => Extent::Failures,
@@ -146,6 +164,11 @@ impl Reporter {
             }
             Face::Matrix(matrix) => matrix.end(ending.duration, lines, &self.styles),
         }
+    }
+
+    /// What could not be written to a file, since this was asked last.
+    pub fn take_file_errors(&mut self) -> Vec<FileError> {
+        self.files.take_errors()
     }
 
     /// Whether keys are of use: the options say so.
@@ -218,12 +241,23 @@ impl Reporter {
         }));
     }
 
-    /// Leaves the terminal in order. Needed where a run ends without [`EventKind::RunFinished`].
+    /// Leaves the terminal in order, and writes what is known to the files. Needed where a run ends without
+    /// [`EventKind::RunFinished`].
     ///
     /// # Errors
     ///
     /// As [`Self::report`].
     pub fn finish(&mut self) -> io::Result<()> {
+        let record = self.files.record();
+        let (counts, duration, allowed) = (record.counts(), record.elapsed, record.allowed());
+        let ending = Ending {
+            outcome: RunOutcome::Cancelled,
+            counts: &counts,
+            allowed,
+            duration,
+            error: None,
+        };
+        self.files.end(&self.summary, ending, &self.options);
         match &mut self.face {
             Face::Matrix(matrix) => matrix.close(),
             Face::Plain(plain) => plain.write(&[]),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ReportOptions, sanitize::harmless};
-use crate::nix::StorePath;
+use crate::{event::Outcome, nix::StorePath};
 
 /// A word of a POSIX shell, quoted where it has to be. What cannot be shown is written in `$'…'`, which bash, zsh and
 /// most others know.
@@ -38,6 +38,24 @@ pub(super) fn build_derivation(drv_path: &StorePath, nix_version: (u32, u32)) ->
 /// Shows the whole log of a derivation.
 pub(super) fn show_log(drv_path: &StorePath) -> String {
     format!("nix log {}", quote(drv_path.as_str()))
+}
+
+/// What to do to see a failure again: building the derivation, running the first check that fails by it or evaluating
+/// it.
+pub(super) fn reproduce(
+    options: &ReportOptions,
+    outcome: Outcome,
+    drv_path: Option<&StorePath>,
+    check: Option<&str>,
+) -> Vec<String> {
+    let build = drv_path.map(|drv_path| build_derivation(drv_path, options.nix_version));
+    let again = if outcome == Outcome::EvaluationFailed {
+        evaluate_check
+    } else {
+        run_check
+    };
+    let run = check.map(|check| again(options, check));
+    build.into_iter().chain(run).collect()
 }
 
 /// Shows the whole log of a check, from what this run keeps. `check` as in [`run_check`].

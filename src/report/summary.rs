@@ -4,6 +4,7 @@
 //! [`text`]. Bounded: a few checks by name for each cause, the last lines of a log, and a limit on all of it together.
 
 mod annotations;
+mod entry;
 mod hash_fix;
 mod last_line;
 mod noise;
@@ -12,6 +13,8 @@ mod text;
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
+pub(super) use entry::{Entry, of_failure};
+pub(super) use last_line::last_line;
 pub(super) use text::{Ending, Extent};
 
 use self::{hash_fix::HashFix, passed::Passed};
@@ -56,7 +59,7 @@ impl Checks {
 
 /// A derivation that could not be obtained.
 #[derive(Debug)]
-struct Failure {
+pub(super) struct Failure {
     drv_path: StorePath,
     name: String,
     outcome: Outcome,
@@ -266,6 +269,11 @@ impl Summary {
         true
     }
 
+    /// The failure of a derivation.
+    pub(super) fn failure(&self, drv_path: &StorePath) -> Option<&Failure> {
+        self.failures.get(*self.failure_of.get(drv_path)?)
+    }
+
     /// Looks into the flake's files for what they tell about the failures.
     pub(super) fn look_into(&mut self, tree: &dyn SourceTree) {
         hash_fix::locate(&mut self.failures, tree);
@@ -425,4 +433,4 @@ fn is_caret(line: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -23,6 +23,7 @@ mod history;
 mod nix_host;
 mod outcomes;
 mod questions;
+mod reports;
 mod scope;
 mod selection;
 mod stopping;

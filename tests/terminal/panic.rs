@@ -9,7 +9,7 @@ use std::{
 
 use nixci::{
     event::{Event, EventKind},
-    report::{Format, Look, NoSource, ReportOptions, Reporter},
+    report::{Format, Look, NoSource, ReportFiles, ReportOptions, Reporter},
 };
 
 use crate::terminal::Terminal;
@@ -59,7 +59,7 @@ fn show_and_panic() {
         flake_check: false,
         nix_version: (2, 34),
     };
-    let mut reporter = Reporter::new(options, Box::new(NoSource));
+    let mut reporter = Reporter::new(options, Box::new(NoSource), ReportFiles::default());
     let message = "a warning".to_owned();
     let event = Event {
         at: jiff::Timestamp::now(),

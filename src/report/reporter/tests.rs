@@ -10,7 +10,7 @@ use super::{Face, Reporter};
 use crate::{
     event::{EventKind, Outcome, RunOutcome},
     report::{
-        Format, Look, NoSource, ReportOptions,
+        Format, Look, NoSource, ReportFiles, ReportOptions,
         matrix::{
             Matrix,
             screen::tests::{Terminal, screen},
@@ -46,7 +46,12 @@ fn plain(options: &ReportOptions) -> (Reporter, Written) {
     let written = Written::default();
     let face = Face::Plain(Plain::new(Box::new(written.clone()), options));
     (
-        Reporter::with_face(options.clone(), Box::new(NoSource), face),
+        Reporter::with_face(
+            options.clone(),
+            Box::new(NoSource),
+            ReportFiles::default(),
+            face,
+        ),
         written,
     )
 }
@@ -58,7 +63,12 @@ fn json(options: &ReportOptions) -> (Reporter, Written, Written) {
         people: Plain::new(Box::new(stderr.clone()), options),
     };
     (
-        Reporter::with_face(options.clone(), Box::new(NoSource), face),
+        Reporter::with_face(
+            options.clone(),
+            Box::new(NoSource),
+            ReportFiles::default(),
+            face,
+        ),
         stdout,
         stderr,
     )
@@ -68,7 +78,12 @@ fn matrix(options: &ReportOptions, lines: u16, columns: u16) -> (Reporter, Termi
     let (screen, terminal) = screen(lines, columns);
     let face = Face::Matrix(Box::new(Matrix::on_screen(screen, options.verbosity)));
     (
-        Reporter::with_face(options.clone(), Box::new(NoSource), face),
+        Reporter::with_face(
+            options.clone(),
+            Box::new(NoSource),
+            ReportFiles::default(),
+            face,
+        ),
         terminal,
     )
 }
@@ -260,7 +275,8 @@ fn a_reader_that_left_is_told_to_the_caller() {
         }
     }
     let face = Face::Plain(Plain::new(Box::new(Broken), &options()));
-    let mut reporter = Reporter::with_face(options(), Box::new(NoSource), face);
+    let mut reporter =
+        Reporter::with_face(options(), Box::new(NoSource), ReportFiles::default(), face);
     let error = reporter.report(&run().events[0]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }

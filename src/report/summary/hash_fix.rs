@@ -50,6 +50,14 @@ impl HashFix {
         })
     }
 
+    /// What is wrong and what is right, written as in the file where it was found.
+    pub(in crate::report) fn one_line(&self, arrow: &str) -> String {
+        match self.places.first() {
+            Some(found) => format!("{} {arrow} {}", found.wrong, found.right),
+            None => format!("{} {arrow} {}", self.specified, self.got),
+        }
+    }
+
     /// The ways the wrong hash may be written, each with what belongs there.
     fn spellings(&self) -> Vec<(String, String)> {
         let forms = self.specified.forms().into_iter().zip(self.got.forms());

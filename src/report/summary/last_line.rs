@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Writes the line.
-pub(super) fn last_line(
+pub(in crate::report) fn last_line(
     summary: &Summary,
     ending: Ending<'_>,
     options: &ReportOptions,

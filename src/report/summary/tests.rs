@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub(super) const X86: &str = "x86_64-linux";
+pub(in crate::report) const X86: &str = "x86_64-linux";
 
 fn collect(events: &[Event], log_lines: usize) -> Summary {
     let mut summary = Summary::new(log_lines);
@@ -97,7 +97,7 @@ fn warned(script: Script, check: Option<&str>, message: &str) -> Script {
 }
 
 /// A run in which everything went wrong that can.
-fn disaster() -> Script {
+pub(in crate::report) fn disaster() -> Script {
     let many: Vec<_> = (0..12).map(|i| format!("{X86}.needs-lib-{i}")).collect();
     let names: Vec<_> = many.iter().map(String::as_str).collect();
     let mut script = Script::start(&[X86]);

@@ -5,19 +5,21 @@
 use std::time::Duration;
 
 use super::{
-    Causes, Checks, EvaluationError, Failure, Summary, hash_fix::HashFix, last_line::last_line,
-    noise::relevant, passed::Passed,
+    Causes, Checks, Entry, Summary,
+    entry::{Compared, list},
+    last_line::last_line,
+    passed::Passed,
 };
 use crate::{
     event::{Counts, Outcome, RunOutcome},
     report::{
         ReportOptions,
-        format::{count, counted, duration},
+        format::{count, counted},
         sanitize::{harmless, log_line},
         shell,
         source_tree::Place,
         styles::{Styles, paint},
-        words::{LOG_COLUMNS_MAX, check_name, in_phase, on_machine, place, spoken, text},
+        words::{LOG_COLUMNS_MAX, check_name, place},
     },
 };
 
@@ -55,8 +57,6 @@ pub(in crate::report) enum Extent {
 /// Lines that are being written.
 struct Text<'a> {
     lines: Vec<String>,
-    /// Whether it is known how checks did before.
-    knows_past: bool,
     options: &'a ReportOptions,
     styles: &'a Styles,
     extent: Extent,
@@ -73,7 +73,6 @@ impl Summary {
     ) -> Vec<String> {
         let mut text = Text {
             lines: Vec::new(),
-            knows_past: self.past.is_known,
             options,
             styles,
             extent,
@@ -83,37 +82,14 @@ impl Summary {
             text.unsupported(&self.unsupported);
             text.passed(&self.passed);
         }
-        for (n, (error, checks)) in self.evaluation_errors.in_order().into_iter().enumerate() {
-            let excerpt = self.excerpts.get(&n).map(Vec::as_slice);
-            text.evaluation_error(error, checks, excerpt.unwrap_or_default());
-        }
-        for failure in &self.failures {
-            text.failure(failure);
-        }
-        for ((outcome, why), checks) in self.mishaps.in_order() {
-            text.mishap(*outcome, why, checks);
-        }
-        for ((destination, error), outputs) in self.failed_uploads.in_order() {
-            text.failed_upload(destination, error, outputs);
-        }
-        if let Some(error) = self.untold_error(ending) {
-            text.error(error);
+        for entry in self.entries(ending) {
+            text.entry(&entry);
         }
         if extent != Extent::Headings && !text.lines.is_empty() {
             text.lines.push(String::new());
         }
         text.lines.push(last_line(self, ending, options, styles));
         text.lines
-    }
-
-    /// Why nothing more could be done, unless one of the causes says it.
-    pub(super) fn untold_error<'e>(&self, ending: Ending<'e>) -> Option<&'e str> {
-        let mut causes = self.evaluation_errors.checks.iter();
-        let is_told =
-            causes.any(|checks| checks.named.is_empty()) || !self.failed_uploads.is_empty();
-        ending
-            .error
-            .filter(|_| ending.outcome == RunOutcome::Errored && !is_told)
     }
 }
 
@@ -216,216 +192,68 @@ impl Text<'_> {
         }
     }
 
-    fn evaluation_error(&mut self, error: &EvaluationError, checks: &Checks, excerpt: &[String]) {
-        let rest = format!(" failed to evaluate{}", self.compared(checks));
-        self.heading(Outcome::EvaluationFailed, &subject(checks), &rest);
-        if checks.total > 1 && !checks.named.is_empty() {
-            self.labelled("breaks", &self.list(checks));
+    fn entry(&mut self, entry: &Entry<'_>) {
+        let compared = match &entry.compared {
+            Some(Compared {
+                is_new: true,
+                words,
+            }) => paint(&self.styles.notice, words),
+            Some(Compared {
+                is_new: false,
+                words,
+            }) => paint(&self.styles.dim, words),
+            None => String::new(),
+        };
+        let how = format!("{}{compared}", entry.how);
+        self.heading(entry.outcome, &entry.subject, &how);
+        if let Some(checks) = entry.breaks() {
+            let is_cut = entry.checks_total > entry.checks.len();
+            self.labelled("breaks", &self.dimmed(is_cut, checks));
         }
-        if let Some(place) = place(error.file.as_deref(), error.line, error.column) {
+        if let Some(outputs) = &entry.outputs {
+            self.labelled("outputs", outputs);
+        }
+        if let Some(place) = entry.place().filter(|_| entry.fix.is_none()) {
             self.labelled("at", &place);
         }
-        self.quoted(message_lines(error));
-        self.quoted(excerpt.iter().map(String::as_str));
-        if let Some(check) = checks.named.first() {
-            self.labelled("rerun", &shell::evaluate_check(self.options, check));
+        self.quoted(entry.reason.iter().copied());
+        self.quoted(entry.excerpt.iter().map(String::as_str));
+        if let Some(fix) = entry.fix {
+            self.labelled("fix", &fix.one_line(self.styles.glyphs.arrow));
+            for Place { file, line, column } in fix.places.iter().map(|found| &found.place) {
+                let place = place(Some(file), Some(*line), Some(*column)).unwrap_or_default();
+                self.labelled("", &format!("at {place}"));
+            }
         }
-    }
-
-    fn failure(&mut self, failure: &Failure) {
-        let rest = format!(
-            " {} {}{}{}{}",
-            failed_after(failure.outcome),
-            duration(failure.duration),
-            in_phase(failure.phase.as_deref()),
-            on_machine(&failure.machine),
-            self.compared(&failure.breaks)
-        );
-        self.heading(failure.outcome, &failure.name, &rest);
-        if failure.breaks.total > 0 {
-            self.labelled("breaks", &self.list(&failure.breaks));
+        if !entry.log.is_empty() {
+            self.labelled("log", &entry.which_lines);
+            self.quoted(entry.log.iter().copied());
         }
-        self.quoted(reason(failure));
-        if let Some(fix) = &failure.fix {
-            self.fix(fix);
+        let check = entry.checks.first().map(String::as_str);
+        let commands = shell::reproduce(self.options, entry.outcome, entry.drv_path, check);
+        for (label, command) in ["rerun", ""].into_iter().zip(commands) {
+            self.labelled(label, &command);
         }
-        if !failure.log_tail.is_empty() {
-            let (shown, left_out) = relevant(&failure.log_tail);
-            self.labelled("log", &which_lines(failure, shown.len(), left_out));
-            self.quoted(shown);
-        }
-        let derivation = &failure.drv_path;
-        self.labelled(
-            "rerun",
-            &shell::build_derivation(derivation, self.options.nix_version),
-        );
-        if let Some(check) = failure.breaks.named.first() {
-            self.labelled("", &shell::run_check(self.options, check));
-        }
-        if failure.log_lines_before > 0 {
-            let command = match (failure.breaks.named.first(), &self.options.logs) {
+        if let Some(drv_path) = entry.drv_path.filter(|_| entry.has_more_log) {
+            let command = match (check, &self.options.logs) {
                 (Some(check), Some(_)) => shell::show_check_log(self.options, check),
-                (None, _) | (_, None) => shell::show_log(derivation),
+                (None, _) | (_, None) => shell::show_log(drv_path),
             };
             self.labelled("full log", &command);
         }
     }
 
-    fn fix(&mut self, fix: &HashFix) {
-        let arrow = self.styles.glyphs.arrow;
-        let [first, rest @ ..] = fix.places.as_slice() else {
-            self.labelled("fix", &format!("{} {arrow} {}", fix.specified, fix.got));
-            return;
-        };
-        self.labelled("fix", &format!("{} {arrow} {}", first.wrong, first.right));
-        for found in [first].into_iter().chain(rest) {
-            let Place { file, line, column } = &found.place;
-            let place = place(Some(file), Some(*line), Some(*column)).unwrap_or_default();
-            self.labelled("", &format!("at {place}"));
-        }
-    }
-
-    fn mishap(&mut self, outcome: Outcome, why: &str, checks: &Checks) {
-        let rest = format!(": {}{}", spoken(outcome), self.compared(checks));
-        self.heading(outcome, &subject(checks), &rest);
-        if checks.total > 1 {
-            self.labelled("breaks", &self.list(checks));
-        }
-        self.quoted(why.lines());
-        if let Some(check) = checks.named.first() {
-            self.labelled("rerun", &shell::run_check(self.options, check));
-        }
-    }
-
-    fn failed_upload(&mut self, destination: &str, error: &str, outputs: &Checks) {
-        let rest = format!(": {} not uploaded", counted(outputs.total, "output"));
-        let subject = text(destination);
-        self.heading(Outcome::InfrastructureFailed, &subject, &rest);
-        self.labelled("outputs", &self.list(outputs));
-        self.quoted(error.lines());
-    }
-
-    fn error(&mut self, error: &str) {
-        let mut lines = error.trim().lines();
-        let first = lines.next().unwrap_or("the run could not be carried out");
-        self.heading(
-            Outcome::InfrastructureFailed,
-            "error",
-            &format!(": {}", harmless(first)),
-        );
-        self.quoted(lines);
-    }
-
-    /// Tells what failed before, too, from what is new.
-    fn compared(&self, checks: &Checks) -> String {
-        let new = checks.total.saturating_sub(checks.before);
-        if !self.knows_past || checks.named.is_empty() {
-            String::new()
-        } else if new == 0 {
-            paint(&self.styles.dim, " (failed before, too)")
-        } else if checks.before == 0 {
-            paint(&self.styles.notice, " (new)")
-        } else {
-            let text = format!(
-                " (new for {} of {})",
-                count(new),
-                counted(checks.total, "check")
-            );
-            paint(&self.styles.notice, text)
-        }
-    }
-
     /// The checks of a cause by name, and how many more there are.
     fn list(&self, checks: &Checks) -> String {
-        match checks.total.saturating_sub(checks.named.len()) {
-            0 => list(checks),
-            _ => paint(&self.styles.dim, list(checks)),
+        let is_cut = checks.total > checks.named.len();
+        self.dimmed(is_cut, list(&checks.named, checks.total))
+    }
+
+    fn dimmed(&self, is_dim: bool, text: String) -> String {
+        if is_dim {
+            paint(&self.styles.dim, text)
+        } else {
+            text
         }
     }
-}
-
-/// What a cause is about: the only check, or how many there are.
-pub(super) fn subject(checks: &Checks) -> String {
-    match checks.named.as_slice() {
-        [] => "the flake".to_owned(),
-        [only] if checks.total == 1 => check_name(only),
-        _ => counted(checks.total, "check"),
-    }
-}
-
-/// The checks of a cause by name, and how many more there are.
-pub(super) fn list(checks: &Checks) -> String {
-    let named: Vec<_> = checks.named.iter().map(|check| check_name(check)).collect();
-    let list = named.join(", ");
-    match checks.total.saturating_sub(named.len()) {
-        0 => list,
-        more => format!("{list} and {} more", count(more)),
-    }
-}
-
-/// Which lines of a log are shown; empty: all of them.
-pub(super) fn which_lines(failure: &Failure, shown: usize, left_out: usize) -> String {
-    let all = failure
-        .log_lines_before
-        .saturating_add(failure.log_tail.len() as u64);
-    let without = match left_out {
-        0 => String::new(),
-        n => format!("without {} of stdenv's own", counted(n, "line")),
-    };
-    match (failure.log_lines_before, left_out) {
-        (0, _) => without,
-        (_, 0) => format!("the last {} of {} lines", count(shown), count(all)),
-        (..) => format!(
-            "the last {} of {} lines, {without}",
-            count(failure.log_tail.len()),
-            count(all)
-        ),
-    }
-}
-
-/// The lines of an evaluation error without that which only names its place, which is told beside it.
-pub(super) fn message_lines(error: &EvaluationError) -> impl Iterator<Item = &str> {
-    let place = place(error.file.as_deref(), error.line, error.column);
-    let told = place.map(|place| format!("at {place}:"));
-    let lines = error.error.trim().lines();
-    lines.filter(move |line| told.as_deref() != Some(line.trim()))
-}
-
-/// What the daemon says of a failure, without what is told in other lines.
-pub(super) fn reason(failure: &Failure) -> Vec<&str> {
-    let mut lines = without_log(&failure.error, !failure.log_tail.is_empty());
-    if failure.fix.is_some() {
-        lines.retain(|line| !line.starts_with("specified:") && !line.starts_with("got:"));
-    }
-    lines
-}
-
-/// What a failed step did, up to how long it took.
-pub(super) fn failed_after(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::TimedOut => "timed out after",
-        Outcome::InfrastructureFailed => "was lost, through no fault of its own, after",
-        Outcome::Failed
-        | Outcome::Built
-        | Outcome::Substituted
-        | Outcome::Cached
-        | Outcome::Evaluated
-        | Outcome::DependencyFailed
-        | Outcome::EvaluationFailed
-        | Outcome::Unsupported
-        | Outcome::Skipped
-        | Outcome::Cancelled => "failed after",
-    }
-}
-
-/// The lines of a daemon's error without the log that newer ones put behind it, if the log is shown anyway.
-fn without_log(error: &str, has_log: bool) -> Vec<&str> {
-    let begins_log = |line: &str| {
-        let line = line.to_ascii_lowercase();
-        line.starts_with("last ") && line.contains(" log line")
-    };
-    let lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines
-        .take_while(|line| !(has_log && begins_log(line)))
-        .collect()
 }
