@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     answer::{self, Answer, Position},
-    flake_check::Rule,
     schedule::{Look, Task},
 };
 use crate::{
@@ -83,18 +82,6 @@ impl<'e, 'd> Findings<'e, 'd> {
             unwanted: BTreeMap::new(),
             omitted: BTreeSet::new(),
         }
-    }
-
-    /// What to look at first: what is asked for itself.
-    pub(super) fn begin(&mut self) -> Vec<Task> {
-        let tasks: Vec<Task> = if self.request.scope.flake_check {
-            self.first_outputs()
-        } else {
-            let roots = self.request.scope.roots();
-            roots.into_iter().map(Task::evaluate).collect()
-        };
-        self.attributes = tasks.len();
-        tasks
     }
 
     /// Takes what came of a task: an answer, or an error text. Returns what is to be looked at because of it.
@@ -245,14 +232,6 @@ impl<'e, 'd> Findings<'e, 'd> {
         }
     }
 
-    /// Whether nothing is left to look at if this cannot be.
-    fn is_all(&self, path: &AttrPath, look: Look) -> bool {
-        match look {
-            Look::Whole | Look::Glance => self.selection.is_root(path),
-            Look::Rule(_) => path.is_empty(),
-        }
-    }
-
     fn understand(
         &self,
         path: &AttrPath,
@@ -280,14 +259,7 @@ impl<'e, 'd> Findings<'e, 'd> {
                 let type_name = type_name.as_deref();
                 Err(self.failure(answer::not_a_derivation(&shown, &is, type_name), position))
             }
-            // It may be anything, which says nothing about it.
-            Answer::Fit { .. } if look == Look::Rule(Rule::Any) => Ok(Found::Nothing),
-            Answer::Fit { drv_path, remark } => {
-                let parse = |drv_path: String| answer::derivation_path(&drv_path, &shown);
-                let drv_path = drv_path.map(parse).transpose()?;
-                let path = path.clone();
-                Ok(Found::Output(EvaluatedOutput { path, drv_path }, remark))
-            }
+            Answer::Fit { drv_path, remark } => outputs::fit(path, look, drv_path, remark),
             Answer::Unfit { why, is, position } => {
                 Err(self.failure(answer::not_fit(&shown, &why, is.as_deref()), position))
             }

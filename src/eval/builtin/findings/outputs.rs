@@ -2,13 +2,14 @@
 //!
 //! Apart from other findings since the place among the outputs decides what a thing has to be, and not what it says it is.
 
-use super::Findings;
+use super::{Findings, Found};
 use crate::{
     eval::{
-        EvalError,
+        EvalError, EvalFailure, EvaluatedOutput,
         builtin::{
+            answer,
             flake_check::{self, Rule},
-            schedule::Task,
+            schedule::{Look, Task},
         },
     },
     nix::{AttrPath, System},
@@ -20,8 +21,28 @@ const OMITTED_MAX: usize = 100;
 const NAMES_SHOWN: usize = 20;
 
 impl Findings<'_, '_> {
+    /// What to look at first: what is asked for itself.
+    pub(in crate::eval::builtin) fn begin(&mut self) -> Vec<Task> {
+        let tasks: Vec<Task> = if self.request.scope.flake_check {
+            self.first_outputs()
+        } else {
+            let roots = self.request.scope.roots();
+            roots.into_iter().map(Task::evaluate).collect()
+        };
+        self.attributes = tasks.len();
+        tasks
+    }
+
+    /// Whether nothing is left to look at if this cannot be.
+    pub(super) fn is_all(&self, path: &AttrPath, look: Look) -> bool {
+        match look {
+            Look::Whole | Look::Glance => self.selection.is_root(path),
+            Look::Rule(_) => path.is_empty(),
+        }
+    }
+
     /// The outputs, and what is to be built though no rule leads to it.
-    pub(super) fn first_outputs(&self) -> Vec<Task> {
+    fn first_outputs(&self) -> Vec<Task> {
         let outputs = Task::by_rule(AttrPath::default(), Rule::Set);
         let opaque = self.request.scope.roots.iter().filter(|root| {
             let output = root.names().first();
@@ -128,6 +149,23 @@ impl Findings<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// What it means that something is as it should be.
+pub(super) fn fit(
+    path: &AttrPath,
+    look: Look,
+    drv_path: Option<String>,
+    remark: Option<String>,
+) -> Result<Found, EvalFailure> {
+    // It may be anything, which says nothing about it.
+    if look == Look::Rule(Rule::Any) {
+        return Ok(Found::Nothing);
+    }
+    let parse = |drv_path: String| answer::derivation_path(&drv_path, path);
+    let drv_path = drv_path.map(parse).transpose()?;
+    let path = path.clone();
+    Ok(Found::Output(EvaluatedOutput { path, drv_path }, remark))
 }
 
 #[cfg(test)]

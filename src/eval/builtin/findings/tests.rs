@@ -33,6 +33,18 @@ pub(super) fn request(installable: &str) -> EvalRequest {
     }
 }
 
+/// All that arrives when all is found.
+pub(super) fn delivered(
+    delivery: &mut Delivery<'_>,
+    found_rx: &mut mpsc::Receiver<Evaluated>,
+) -> Vec<Evaluated> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(delivery.finish()).unwrap();
+    std::iter::from_fn(|| found_rx.try_recv().ok()).collect()
+}
+
 /// What is to be looked at next, what was sent, and the systems.
 type Outcome = (Vec<String>, Vec<String>, Vec<String>);
 
@@ -84,12 +96,8 @@ impl Answers<'_> {
         }
         let survey = findings.survey();
         let systems = findings.systems();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        runtime.block_on(delivery.finish()).unwrap();
         let mut sent = Vec::new();
-        while let Ok(evaluated) = found_rx.try_recv() {
+        for evaluated in delivered(&mut delivery, &mut found_rx) {
             match evaluated {
                 Evaluated::Check(check) => sent.push(check.path.to_string()),
                 Evaluated::Output(output) => sent.push(format!("{} fits", output.path)),
@@ -252,12 +260,8 @@ fn what_nix_eval_jobs_evaluates_is_not_evaluated_again() {
         &Err("error: 4".to_owned()),
     )
     .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    runtime.block_on(delivery.finish()).unwrap();
     let (mut failed, mut warned, mut last) = (Vec::new(), 0, (0, 1));
-    while let Ok(evaluated) = found_rx.try_recv() {
+    for evaluated in delivered(&mut delivery, &mut found_rx) {
         match evaluated {
             Evaluated::Failed { error, .. } => failed.push(error.message),
             Evaluated::Warning { .. } => warned += 1,

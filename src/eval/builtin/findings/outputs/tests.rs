@@ -9,7 +9,7 @@ use crate::{
         builtin::{
             findings::{
                 Findings,
-                tests::{Roots, request},
+                tests::{Roots, delivered, request},
             },
             schedule::{Look, Task},
         },
@@ -63,12 +63,8 @@ fn sent(request: &EvalRequest, sets: &[(&str, Value)]) -> Result<Vec<String>, Ev
     }
     findings.tell_omitted();
     let systems = findings.systems();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    runtime.block_on(delivery.finish()).unwrap();
     let mut sent = Vec::new();
-    while let Ok(evaluated) = found.try_recv() {
+    for evaluated in delivered(&mut delivery, &mut found) {
         match evaluated {
             Evaluated::Check(check) => sent.push(format!("build {}", check.path)),
             Evaluated::Output(output) => sent.push(format!("fits {}", output.path)),
