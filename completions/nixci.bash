@@ -531,7 +531,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__eval)
-            opts="-A -f -I -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --format --color --help"
+            opts="-A -f -I -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --format --uncached --by --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -610,7 +610,11 @@ _nixci() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json github-matrix gitlab-child-pipeline" -- "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -W "check system" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -121,7 +121,11 @@ complete -c nixci -n "__fish_nixci_using_subcommand eval" -l option -d 'Set a se
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l override-input -d 'Take another flake for an input' -r
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l reference-lock-file -d 'Take another file for flake.lock' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l format -d 'How the checks are printed' -r -f -a "table\t'A table'
-json\t'A JSON object per check'"
+json\t'A JSON object per check'
+github-matrix\t'A matrix for GitHub, Gitea and Forgejo Actions'
+gitlab-child-pipeline\t'A child pipeline for GitLab'"
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l by -d 'For a CI: what a job is made of' -r -f -a "check\t'A job for each check'
+system\t'A job for each system'"
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"
@@ -131,6 +135,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand eval" -l no-eval-cache -d 'E
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l impure -d 'Let the evaluation see what is not in the flake: variables, files, the time'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l accept-flake-config -d 'Take over the settings of Nix that the flake wishes for'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -l show-trace -d 'Show the whole trace of an evaluation error'
+complete -c nixci -n "__fish_nixci_using_subcommand eval" -l uncached -d 'Leave out checks that need no build'
 complete -c nixci -n "__fish_nixci_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l exclude -d 'Leave out the checks that this pattern chooses' -r
@@ -231,8 +236,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand diff" -l eval-memory -d 'The
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l option -d 'Set a setting of Nix, for the evaluation and the builds' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l override-input -d 'Take another flake for an input' -r
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l reference-lock-file -d 'Take another file for flake.lock' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand diff" -l format -d 'How the differences are printed' -r -f -a "table\t'A table'
-json\t'A JSON object per check'"
+complete -c nixci -n "__fish_nixci_using_subcommand diff" -l format -d 'How the differences are printed' -r -f -a "table\t'A line per difference, and their numbers'
+json\t'A JSON object per difference'"
 complete -c nixci -n "__fish_nixci_using_subcommand diff" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is'
 always\t'Always'
 never\t'Never'"

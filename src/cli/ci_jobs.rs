@@ -57,16 +57,16 @@ pub(super) fn github_matrix(jobs: &[Job]) -> Result<Value, TooManyJobs> {
         entry["os"] = json!(github_runner(&job.system));
         entry
     };
-    matrix(jobs.iter().map(entry).collect())
+    matrix(&jobs.iter().map(entry).collect::<Vec<_>>())
 }
 
 /// The same with an entry for each system.
 pub(super) fn github_matrix_by_system(jobs: &[Job]) -> Result<Value, TooManyJobs> {
     let entry = |(system, checks): (&str, usize)| json!({ "system": system, "os": github_runner(system), "checks": checks });
-    matrix(by_system(jobs).into_iter().map(entry).collect())
+    matrix(&by_system(jobs).into_iter().map(entry).collect::<Vec<_>>())
 }
 
-fn matrix(entries: Vec<Value>) -> Result<Value, TooManyJobs> {
+fn matrix(entries: &[Value]) -> Result<Value, TooManyJobs> {
     if entries.len() > GITHUB_JOBS_MAX {
         return Err(TooManyJobs(entries.len()));
     }
@@ -79,10 +79,10 @@ pub(super) fn gitlab_pipeline(jobs: &[Job]) -> Value {
         let script = format!("nixci check {}", shell_word(&job.installable));
         (
             format!("check {}", job.check),
-            gitlab_job(&job.system, script),
+            gitlab_job(&job.system, &script),
         )
     };
-    pipeline(jobs.iter().map(entry).collect())
+    pipeline(jobs.iter().map(entry))
 }
 
 /// The same with a job for each system; `targets` are the arguments that name what is checked.
@@ -94,13 +94,13 @@ pub(super) fn gitlab_pipeline_by_system(jobs: &[Job], targets: &[String]) -> Val
             words.join(" "),
             shell_word(system)
         );
-        (format!("check {system}"), gitlab_job(system, script))
+        (format!("check {system}"), gitlab_job(system, &script))
     };
-    pipeline(by_system(jobs).into_iter().map(entry).collect())
+    pipeline(by_system(jobs).into_iter().map(entry))
 }
 
 /// The runner is chosen by the system as a tag.
-fn gitlab_job(system: &str, script: String) -> Value {
+fn gitlab_job(system: &str, script: &str) -> Value {
     let tags: Vec<&str> = Some(system)
         .into_iter()
         .filter(|tag| !tag.is_empty())
@@ -109,11 +109,12 @@ fn gitlab_job(system: &str, script: String) -> Value {
 }
 
 /// GitLab refuses a pipeline without a job.
-fn pipeline(jobs: BTreeMap<String, Value>) -> Value {
+fn pipeline(jobs: impl Iterator<Item = (String, Value)>) -> Value {
+    let jobs: serde_json::Map<String, Value> = jobs.collect();
     if jobs.is_empty() {
         return json!({ "nothing to check": { "script": ["true"] } });
     }
-    json!(jobs)
+    Value::Object(jobs)
 }
 
 fn by_system(jobs: &[Job]) -> BTreeMap<&str, usize> {

@@ -1,4 +1,4 @@
-//! `nixci diff` and `nixci why`: questions that are answered without building.
+//! `nixci diff`, `nixci why` and the jobs of `nixci eval`: questions that are answered without building.
 
 use std::fs;
 
@@ -78,4 +78,43 @@ fn why_tells_what_would_be_built() {
             "{run}"
         );
     }
+}
+
+#[test]
+fn jobs_for_a_ci_leave_out_what_is_there_already() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store)
+        .check("there", "echo > $out")
+        .check("new", "echo 1 > $out")
+        .expression("broken", "throw \"no\"")
+        .committed();
+    let there = project.nixci(&["check", &format!(".#checks.{SYSTEM}.there")]);
+    assert_eq!(there.code, Some(0), "{there}");
+    let eval = |arguments: &[&str]| {
+        let mut all = vec!["eval"];
+        all.extend(arguments);
+        let run = project.nixci(&all);
+        assert_eq!(run.code, Some(0), "{run}");
+        serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()
+    };
+    let matrix = eval(&["--format", "github-matrix", "--uncached"]);
+    let checks: Vec<&str> = matrix["include"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["installable"].as_str().unwrap())
+        .collect();
+    // What cannot be evaluated is a job too: there it tells why.
+    assert_eq!(
+        checks,
+        [
+            format!(".#checks.{SYSTEM}.broken"),
+            format!(".#checks.{SYSTEM}.new")
+        ]
+    );
+    let by_system = eval(&["--format", "github-matrix", "--by", "system"]);
+    assert_eq!(by_system["include"][0]["checks"], 3);
+    let pipeline = eval(&["--format", "gitlab-child-pipeline", "--uncached"]);
+    let script = &pipeline[format!("check {SYSTEM}.new")]["script"][0];
+    assert_eq!(*script, format!("nixci check '.#checks.{SYSTEM}.new'"));
 }
