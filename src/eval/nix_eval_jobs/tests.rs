@@ -1,4 +1,4 @@
-use std::{path::Path, process::Stdio};
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -208,13 +208,9 @@ async fn stopping_ends_its_workers_too() {
     let worker = std::fs::read_to_string(&file).unwrap();
     jobs.stop().await;
     let is_running = || {
-        let state = std::process::Command::new("ps")
-            .args(["-o", "stat=", "-p", worker.trim()])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
-        !state.is_empty() && !state.starts_with('Z')
+        // The state stands behind the name, which is in parentheses: `proc_pid_stat(5)`.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.trim()));
+        stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
     };
     for _ in 0..200 {
         if !is_running() {
