@@ -52,7 +52,11 @@ done
 apply=$(cat {folder}/lines.nix)
 before=${{apply%@SELECT@*}}
 behind=${{apply#*@SELECT@}}
-{nix} eval --raw --no-write-lock-file $override "$flake" --apply "$before$select$behind" > {folder}/lines 2> {folder}/said
+evaluate() {{
+  {nix} eval --raw --no-write-lock-file $override "$flake" --apply "$before$select$behind" > {folder}/lines 2> {folder}/said
+}}
+# Two that come to a new store at the same time may be in each other's way.
+evaluate || evaluate
 {after}
 "#,
         folder = store.folder().display(),

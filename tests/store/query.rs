@@ -286,7 +286,11 @@ async fn offered(fixture: &Fixture) -> (StorePath, StorePath) {
 async fn what_a_substituter_offers_is_told_and_taken() {
     for nix in nix::all() {
         for way in crate::fixture::Way::ALL {
-            let fixture = Fixture::new(&nix, way, &[("require-sigs", "false")]);
+            let fixture = Fixture::new(
+                &nix,
+                way,
+                &[("require-sigs", "false"), ("trusted-users", "*")],
+            );
             let cache = format!("file://{}/cache", fixture.store.folder().display());
             let (drv_path, out) = offered(&fixture).await;
             let settings = nixci::store::ClientSettings {
