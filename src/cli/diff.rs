@@ -15,7 +15,7 @@ use super::{
     Failure,
     args::{ColorArg, SourceArgs},
     gather::{Found, gather, print},
-    setup::{Setup, runtime},
+    setup::{Setup, close, runtime},
 };
 use crate::{
     git::Commit,
@@ -141,7 +141,7 @@ pub(super) fn diff(args: &DiffArgs) -> Result<ExitCode, Failure> {
 
 async fn checks(setup: Setup) -> Result<Result<Checks, u8>, Failure> {
     let pool = setup.pool(ClientSettings::default(), CONNECTIONS).await;
-    let store = Arc::new(PooledStore::new(pool, true));
+    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
     let mut checks = Checks::new();
     let mut each = |found: Found| {
         let path = found.path().to_string();
@@ -152,8 +152,9 @@ async fn checks(setup: Setup) -> Result<Result<Checks, u8>, Failure> {
         checks.insert(path, derivation);
         Ok(true)
     };
-    let end = gather(setup.into_evaluation(store).into_evaluate(), &mut each).await?;
-    Ok(end.map(|_| checks))
+    let end = gather(setup.into_evaluation(store).into_evaluate(), &mut each).await;
+    close(&pool).await;
+    Ok(end?.map(|_| checks))
 }
 
 /// What differs, in the order of names.

@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print_error};
+use super::{Failure, print_labelled};
 use crate::{
     event::Event,
     forge::{CiJob, Forge, ForgeError, ForgeKind, Gitea, Github, Gitlab, Publisher, RunStatuses},
@@ -80,7 +80,10 @@ impl ForgeReport {
     /// Waits, for a bounded time, until all is told. What could not be told is a warning.
     pub(super) async fn finish(self) {
         if let Some(problem) = self.publisher.finish().await {
-            print_error(&format_args!("{problem} (the run itself is not affected)"));
+            print_labelled(
+                "warning",
+                &format_args!("{problem} (the run itself is not affected)"),
+            );
         }
     }
 }

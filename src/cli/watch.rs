@@ -89,6 +89,7 @@ impl Watch {
 
     async fn run(mut self) -> anyhow::Result<u8> {
         let mut stops = stops()?;
+        let mut is_first = true;
         loop {
             let seen = self.fingerprint();
             let mut child = self.start()?;
@@ -109,10 +110,11 @@ impl Watch {
                     return Ok(stop.exit_code());
                 }
             };
-            // Stopped by a key or a signal of its own, or it cannot be started like this at all.
-            if let Some(code @ (2 | 129 | 130 | 143)) = code {
-                return Ok(u8::try_from(code).unwrap_or(1));
+            // Wrong usage stays wrong; but what is wrong in `nixci.toml` is put right while this waits.
+            if let (true, Some(2)) = (is_first, code) {
+                return Ok(2);
             }
+            is_first = false;
             tell("waiting for a change; Ctrl-C ends");
             tokio::select! {
                 () = self.change(seen.as_ref()) => tell("the tree has changed"),

@@ -14,7 +14,7 @@ use super::{
     Failure,
     args::SourceArgs,
     gather::{Found, gather, print},
-    setup::{Setup, runtime},
+    setup::{Setup, close, runtime},
 };
 use crate::{
     eval::EvaluatedCheck,
@@ -52,7 +52,13 @@ async fn run(args: &WhyArgs, setup: Setup) -> Result<u8, Failure> {
     let pool = setup
         .pool(setup.client_settings(None, None), CONNECTIONS)
         .await;
-    let store = Arc::new(PooledStore::new(pool, true));
+    let store = Arc::new(PooledStore::new(Arc::clone(&pool), true));
+    let code = tell(args, setup, store).await;
+    close(&pool).await;
+    code
+}
+
+async fn tell(args: &WhyArgs, setup: Setup, store: Arc<PooledStore>) -> Result<u8, Failure> {
     let builders = setup.builders.clone();
     let substitutes = setup.host.settings.value("substitute") != "false"
         && !setup.host.settings.value("substituters").is_empty();

@@ -57,12 +57,12 @@ pub enum NixHostError {
         version: NixVersion,
     },
     /// It cannot be run.
-    #[error("cannot run `{command}`: {source}")]
+    #[error("cannot run `{command}`: {cause}")]
     Run {
         /// The command.
         command: String,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It does not say what it should.
     #[error("`{command}` failed: {detail}")]
@@ -230,9 +230,9 @@ fn run(program: &Path, args: &[String]) -> Result<Output, NixHostError> {
         .args(args)
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| NixHostError::Run {
+        .map_err(|cause| NixHostError::Run {
             command: program.display().to_string(),
-            source,
+            cause,
         })
 }
 

@@ -31,9 +31,9 @@ pub fn remote_settings(
         .args(ssh(&format!("nix='{quoted}'; {SCRIPT}")))
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| NixHostError::Run {
+        .map_err(|cause| NixHostError::Run {
             command: command.clone(),
-            source,
+            cause,
         })?;
     if !output.status.success() {
         return Err(NixHostError::Answer {

@@ -34,37 +34,37 @@ pub struct Checkout {
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// libgit2 refuses.
-    #[error("cannot read the git repository of {}: {}", path.display(), source.message())]
+    #[error("cannot read the git repository of {}: {}", path.display(), cause.message())]
     Git {
         /// The folder asked about.
         path: PathBuf,
         /// Why.
-        source: git2::Error,
+        cause: git2::Error,
     },
     /// There is no such commit.
-    #[error("`{}` names no commit of this repository: {}", revision.escape_debug(), source.message())]
+    #[error("`{}` names no commit of this repository: {}", revision.escape_debug(), cause.message())]
     Revision {
         /// What was asked for.
         revision: String,
         /// Why.
-        source: git2::Error,
+        cause: git2::Error,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
 impl Checkout {
     /// Looks at the checkout that a folder lies in. `None` if it lies in none.
     pub fn find(path: &Path) -> Result<Option<Self>, GitError> {
-        let failed = |source| GitError::Git {
+        let failed = |cause| GitError::Git {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let no_ceilings: [&str; 0] = [];
         let repository = match Repository::open_ext(path, RepositoryOpenFlags::empty(), no_ceilings)
@@ -152,9 +152,9 @@ fn hash_file(
     hash.update((name.len() as u64).to_le_bytes());
     hash.update(name);
     let path = root.join(file);
-    let failed = |source| GitError::File {
+    let failed = |cause| GitError::File {
         path: path.clone(),
-        source,
+        cause,
     };
     let meta = fs::symlink_metadata(&path).ok().filter(|_| is_tracked);
     let Some(meta) = meta else {

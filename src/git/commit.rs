@@ -24,9 +24,9 @@ impl Commit {
     /// Finds the commit that `revision` names (a branch, a tag, `HEAD~3`, the first digits of its name) in the checkout that
     /// `path` lies in.
     pub fn find(path: &Path, revision: &str) -> Result<Self, GitError> {
-        let failed = |source| GitError::Git {
+        let failed = |cause| GitError::Git {
             path: path.to_owned(),
-            source,
+            cause,
         };
         let no_ceilings: [&str; 0] = [];
         let repository = Repository::open_ext(path, RepositoryOpenFlags::empty(), no_ceilings)
@@ -34,9 +34,9 @@ impl Commit {
         let commit = repository
             .revparse_single(revision)
             .and_then(|object| object.peel_to_commit())
-            .map_err(|source| GitError::Revision {
+            .map_err(|cause| GitError::Revision {
                 revision: revision.to_owned(),
-                source,
+                cause,
             })?;
         let root = repository.workdir().unwrap_or_else(|| repository.path());
         Ok(Self {

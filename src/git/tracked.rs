@@ -14,9 +14,9 @@ const FILE_KIND: u32 = 0o170_000;
 /// The files of a checkout that git tracks or is going to, relative to its top; those with names that are no UTF-8 are
 /// left out.
 pub fn tracked_files(root: &Path) -> Result<Vec<String>, GitError> {
-    let failed = |source| GitError::Git {
+    let failed = |cause| GitError::Git {
         path: root.to_owned(),
-        source,
+        cause,
     };
     let index = Repository::open(root)
         .and_then(|repository| repository.index())
