@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use super::{Access, ForgeSoftware, Listen, PullRequests, ServerConfig, file::parse};
 
@@ -76,7 +76,7 @@ poll = "5m"
     let secrets: Vec<_> = work
         .webhook_secrets
         .iter()
-        .map(|s| s.expose_secret())
+        .map(ExposeSecret::expose_secret)
         .collect();
     assert_eq!(secrets, ["s1", "abc"]);
     let hub = &config.forges["hub"];

@@ -1,6 +1,6 @@
 //! The checks and steps of runs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rusqlite::{Connection, Row, params};
 
@@ -8,7 +8,11 @@ use super::{
     database::{DbError, ServerDb},
     runs::RunId,
 };
-use crate::event::{Event, EventKind};
+use crate::{
+    db::duration,
+    event::{Event, EventKind, Outcome},
+    nix::System,
+};
 
 /// A check of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,30 +158,26 @@ impl ServerDb {
         .await
     }
 
-    /// How long steps of these stems and systems took, in milliseconds: the median of the last ten.
+    /// How long steps of these names and systems took before: the median of the last ten.
     pub async fn expected_durations(
         &self,
-        of: Vec<(String, String)>,
-    ) -> Result<Vec<Option<i64>>, DbError> {
+        of: Vec<(String, System)>,
+    ) -> Result<Vec<Option<Duration>>, DbError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT duration FROM durations WHERE stem = ?1 AND system = ?2 ORDER BY at DESC LIMIT 10",
-            )?;
             of.iter()
-                .map(|(stem, system)| {
-                    let mut found: Vec<i64> = statement
-                        .query_map([stem, system], |row| row.get(0))?
-                        .collect::<Result<_, _>>()?;
-                    found.sort_unstable();
-                    Ok(found.get(found.len() / 2).copied())
-                })
+                .map(|(name, system)| duration::expected(connection, name, system.as_str()))
                 .collect()
         })
         .await
     }
+
+    /// Forgets durations that no longer count.
+    pub async fn prune_durations(&self) -> Result<(), DbError> {
+        self.write(duration::prune).await
+    }
 }
 
-fn millis(duration: std::time::Duration) -> i64 {
+fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -254,50 +254,9 @@ fn record_one(
         EventKind::EvaluationFinished { checks, .. } => connection
             .prepare_cached("UPDATE runs SET evaluated_at = ?2, checks = ?3 WHERE id = ?1")?
             .execute(params![run.0, at, checks])?,
-        EventKind::StepStarted {
-            drv_path,
-            name,
-            system,
-            machine,
-            ..
-        } => connection
-            .prepare_cached(
-                "INSERT INTO steps (run, drv_path, name, system, machine, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (run, drv_path) DO UPDATE SET machine = ?5",
-            )?
-            .execute(params![
-                run.0,
-                drv_path.to_string(),
-                name,
-                system.as_str(),
-                machine,
-                at
-            ])?,
-        EventKind::StepPhase { drv_path, phase } => connection
-            .prepare_cached("UPDATE steps SET phase = ?3 WHERE run = ?1 AND drv_path = ?2")?
-            .execute(params![run.0, drv_path.to_string(), phase])?,
-        EventKind::StepFinished {
-            drv_path,
-            outcome,
-            duration,
-            machine,
-            error,
-            log_tail,
-            ..
-        } => connection
-            .prepare_cached(
-                "UPDATE steps SET outcome = ?3, duration = ?4, machine = ?5, error = ?6, log_tail = ?7
-                 WHERE run = ?1 AND drv_path = ?2",
-            )?
-            .execute(params![
-                run.0,
-                drv_path.to_string(),
-                outcome.as_str(),
-                millis(*duration),
-                machine,
-                error,
-                (!log_tail.is_empty()).then(|| log_tail.join("\n"))
-            ])?,
+        EventKind::StepStarted { .. }
+        | EventKind::StepPhase { .. }
+        | EventKind::StepFinished { .. } => record_step(connection, run, event)?,
         EventKind::RunStarted { .. }
         | EventKind::EvaluationFailed { .. }
         | EventKind::EvaluationWarning { .. }
@@ -314,4 +273,71 @@ fn record_one(
         | EventKind::Ticked { .. } => 0,
     };
     Ok(())
+}
+
+fn record_step(connection: &Connection, run: RunId, event: &Event) -> rusqlite::Result<usize> {
+    if let EventKind::StepStarted {
+        drv_path,
+        name,
+        system,
+        machine,
+        ..
+    } = &event.kind
+    {
+        return connection
+            .prepare_cached(
+                "INSERT INTO steps (run, drv_path, name, system, machine, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (run, drv_path) DO UPDATE SET machine = ?5",
+            )?
+            .execute(params![
+                run.0,
+                drv_path.to_string(),
+                name,
+                system.as_str(),
+                machine,
+                event.at.as_millisecond()
+            ]);
+    }
+    if let EventKind::StepPhase { drv_path, phase } = &event.kind {
+        return connection
+            .prepare_cached("UPDATE steps SET phase = ?3 WHERE run = ?1 AND drv_path = ?2")?
+            .execute(params![run.0, drv_path.to_string(), phase]);
+    }
+    let EventKind::StepFinished {
+        drv_path,
+        name,
+        system,
+        outcome,
+        duration: took,
+        machine,
+        error,
+        log_tail,
+        ..
+    } = &event.kind
+    else {
+        return Ok(0);
+    };
+    // One that never began, such as one that is not tried again, has no row yet.
+    connection
+        .prepare_cached(
+            "INSERT INTO steps (run, drv_path, name, system, machine, outcome, duration, error, log_tail)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (run, drv_path) DO UPDATE SET machine = ?5, outcome = ?6, duration = ?7, error = ?8, log_tail = ?9",
+        )?
+        .execute(params![
+            run.0,
+            drv_path.to_string(),
+            name,
+            system.as_str(),
+            machine,
+            outcome.as_str(),
+            millis(*took),
+            error,
+            (!log_tail.is_empty()).then(|| log_tail.join("\n"))
+        ])?;
+    if *outcome == Outcome::Built {
+        let at = event.at.as_millisecond();
+        duration::add(connection, name, system.as_str(), at, millis(*took))?;
+    }
+    Ok(1)
 }
