@@ -1,6 +1,6 @@
 //! What `check` and `eval` have in common: finding Nix, the store, the evaluator and the cache.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
@@ -18,7 +18,7 @@ use crate::{
         CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
     },
     nix::{Builders, Installable, StoreUrl, System},
-    run::{Evaluation, Kept, PooledStore},
+    run::{BuildTimes, Evaluation, Kept, PooledStore, client_settings, store_address},
     store::{ClientSettings, Pool, StoreAddress},
     upload::NixCopy,
 };
@@ -228,12 +228,7 @@ impl Setup {
 
     /// How to reach the store that Nix uses by itself.
     pub(super) async fn address(&self) -> StoreAddress {
-        // Nix's setting `store` is what `NIX_REMOTE` says, or else its configuration files.
-        let env = |name: &str| match (name, self.host.settings.value("store")) {
-            ("NIX_REMOTE", store) if !store.is_empty() => Some(store.into()),
-            _ => std::env::var_os(name),
-        };
-        StoreAddress::detect(&self.host.daemon_program(), &env).await
+        store_address(&self.host).await
     }
 
     /// Connections to that store for at most so many users at once.
@@ -267,44 +262,12 @@ impl Setup {
         timeout: Option<Duration>,
         max_silent_time: Option<Duration>,
     ) -> ClientSettings {
-        let settings = &self.building;
-        let seconds = |limit: Option<Duration>, name| {
-            limit.map_or_else(|| settings.number(name), |limit| limit.as_secs())
+        let times = BuildTimes {
+            timeout,
+            max_silent_time,
         };
-        let timeout = seconds(timeout, "timeout");
-        let max_silent_time = seconds(max_silent_time, "max-silent-time");
-        // A step that somebody else builds is looked at every second, not every five.
-        let mut overrides = BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]);
-        if timeout > 0 {
-            overrides.insert("timeout".into(), timeout.to_string());
-        }
-        if max_silent_time > 0 {
-            overrides.insert("max-silent-time".into(), max_silent_time.to_string());
-        }
-        // As Nix's own programs do: the whole value, with what `extra-NAME` added to it.
-        overrides.extend(
-            self.request
-                .options
-                .nix_options
-                .iter()
-                .map(|(name, value)| {
-                    let name = name.strip_prefix("extra-").unwrap_or(name);
-                    let value = self.host.settings.all.get(name).unwrap_or(value);
-                    (name.to_owned(), value.clone())
-                }),
-        );
-        ClientSettings {
-            keep_failed: settings.value("keep-failed") == "true",
-            try_fallback: settings.value("fallback") == "true",
-            max_silent_time: Duration::from_secs(max_silent_time),
-            build_cores: settings.number("cores"),
-            // With 0 the daemon builds on other machines alone.
-            max_build_jobs: self.builders.builds_here().into(),
-            use_substitutes: settings.value("substitute") != "false",
-            use_build_hook: self.builders.remote_slots() > 0,
-            overrides,
-            ..ClientSettings::default()
-        }
+        let options = &self.request.options.nix_options;
+        client_settings(&self.host, &self.building, &self.builders, options, times)
     }
 
     /// The evaluation, with its cache in front of it.

@@ -4,7 +4,6 @@
 //! command line says wins, which is decided elsewhere.
 
 mod buildbot;
-mod excerpt;
 mod file;
 mod rules;
 mod tree;
@@ -14,13 +13,11 @@ use std::{
     time::Duration,
 };
 
-use self::excerpt::Place;
 pub use self::{
-    excerpt::ConfigError,
     rules::{CheckOptions, CheckRule, CheckRules},
     tree::Tree,
 };
-use super::Sourced;
+use super::{ConfigError, Sourced, excerpt::Place};
 use crate::nix::{AttrPath, CheckPattern, System};
 
 /// The name of nixci's own file.

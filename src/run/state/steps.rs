@@ -56,6 +56,7 @@ impl State {
                     }
                     .clone(),
                     substitute,
+                    remote: means == Means::Remote,
                     delay: if step.attempt > 1 {
                         RETRY_DELAY
                     } else {
