@@ -1,6 +1,6 @@
 //! What `check` and `eval` have in common: finding Nix, the store, the evaluator and the cache.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
@@ -15,9 +15,10 @@ use super::{
 use crate::{
     config::{NixHost, NixSettings, cache_dir, flake_config, free_memory_bytes, program_on_path},
     eval::{
-        CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
+        CacheKey, EvalCache, EvalOptions, EvalRequest, EvalScope, Evaluator, EvaluatorKind,
+        choose_evaluator,
     },
-    nix::{Builders, Installable, StoreUrl, System},
+    nix::{AttrPath, Builders, Installable, StoreUrl, System},
     run::{BuildTimes, Evaluation, Kept, PooledStore, client_settings, store_address},
     store::{ClientSettings, Pool, StoreAddress},
     upload::NixCopy,
@@ -47,6 +48,8 @@ pub(super) struct Setup {
     /// The settings of the Nix that builds.
     building: NixSettings,
     pub(super) build_store: Option<BuildStore>,
+    /// What of the request suffices.
+    part: Option<EvalScope>,
 }
 
 /// What else decides how a setup is made.
@@ -159,28 +162,14 @@ impl Setup {
         let local = is_flake
             .then(|| LocalFlake::find(&installable.flake))
             .flatten();
-        let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
-        let kept = local
-            .as_ref()
-            .filter(|_| is_pure && !args.no_eval_cache)
-            .zip(cache_dir)
-            .and_then(|(local, dir)| {
-                let (request, flake) = (request.clone(), installable.flake.clone());
-                let nix = format!(
-                    "{} {} {:?}",
-                    evaluator.name(),
-                    host.version,
-                    host.settings.all
-                );
-                let key_of = move |local: &LocalFlake| {
-                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
-                };
-                Some(Kept {
-                    cache: EvalCache::new(dir.join("eval")),
-                    key: key_of(local)?,
-                    key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
-                })
-            });
+        let kept = kept(
+            args,
+            &host,
+            &request,
+            evaluator.name(),
+            local.as_ref(),
+            cache_dir,
+        );
         Ok(Self {
             host,
             configuration,
@@ -193,7 +182,17 @@ impl Setup {
             kept,
             building,
             build_store,
+            part: None,
         })
+    }
+
+    /// Of these checks, those that are looked at. If no more than they is wanted, no more is evaluated than they need.
+    pub(super) fn narrow(&mut self, checks: HashSet<String>) -> HashSet<String> {
+        let path = |check: &String| AttrPath::parse(check).unwrap_or_default();
+        let mut wanted = checks;
+        wanted.retain(|check| self.request.wants(&path(check)));
+        self.part = self.request.part(wanted.iter().map(path));
+        wanted
     }
 
     /// A name of the flake for people.
@@ -277,6 +276,7 @@ impl Setup {
             evaluator: self.evaluator,
             kept: self.kept,
             store,
+            part: self.part,
             warm_up: None,
         }
     }
@@ -299,6 +299,32 @@ fn systems(configuration: &Configuration, builders: &Builders) -> Option<Vec<Sys
         Some(SystemsWanted::These(systems)) => Some(systems.clone()),
         None => Some(builders.systems()),
     }
+}
+
+/// Where the evaluation is kept, if its source and options allow.
+fn kept(
+    args: &SourceArgs,
+    host: &NixHost,
+    request: &EvalRequest,
+    evaluator: &str,
+    local: Option<&LocalFlake>,
+    cache_dir: Option<PathBuf>,
+) -> Option<Kept> {
+    let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
+    if !is_pure || args.no_eval_cache {
+        return None;
+    }
+    let request = request.clone();
+    let flake = request.installable.flake.clone();
+    let nix = format!("{evaluator} {} {:?}", host.version, host.settings.all);
+    let key_of = move |local: &LocalFlake| {
+        CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
+    };
+    Some(Kept {
+        cache: EvalCache::new(cache_dir?.join("eval")),
+        key: key_of(local?)?,
+        key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
+    })
 }
 
 fn evaluator(wanted: EvaluatorArg, request: &EvalRequest) -> Result<Box<dyn Evaluator>, Failure> {

@@ -48,6 +48,9 @@ const CAPABILITIES: &[&str] = &[
     "thin-pack",
 ];
 
+/// What is wrong with a shallow repository: Nix counts commits, and a merge needs where two histories part.
+pub(super) const CUT_OFF: &str = "its history is cut off (a shallow clone)";
+
 /// A ref that stands for nothing, by which a server without refs tells what it can do.
 const NO_REFS: &[u8] = b"capabilities^{}";
 
@@ -119,7 +122,7 @@ impl Advertisement {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let wrong = || "it has a line that names no ref".to_owned();
         if line.starts_with(b"shallow ") {
-            return Ok(());
+            return Err(CUT_OFF.to_owned());
         }
         let (id, name) = line.split_at_checked(40).ok_or_else(wrong)?;
         let id: CommitId = str::from_utf8(id)

@@ -24,8 +24,8 @@ pub struct FetchLimits {
 impl Default for FetchLimits {
     fn default() -> Self {
         Self {
-            time: Duration::from_mins(15),
-            silence: Duration::from_mins(1),
+            time: Duration::from_secs(900),
+            silence: Duration::from_secs(60),
             bytes: 8 << 30,
             objects: 50_000_000,
             refs: 1_000_000,

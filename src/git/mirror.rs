@@ -8,7 +8,11 @@ mod fetch;
 mod inspect;
 mod merge;
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    path::{Component, Path},
+    sync::Arc,
+};
 
 use git2::{
     ErrorCode, ObjectType, Oid, Repository, RepositoryInitMode, RepositoryInitOptions,
@@ -62,6 +66,11 @@ impl Mirror {
             .mode(RepositoryInitMode::from_bits_retain(0o700))
             .initial_head("refs/heads/none");
         Repository::init_opts(&repository, &options).map_err(|error| error.message().to_owned())?;
+        // It comes with an example of a hook.
+        match fs::remove_dir_all(repository.join("hooks")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+            Ok(()) | Err(_) => {}
+        }
         fs::write(repository.join("complete"), "").map_err(|error| error.to_string())
     }
 
@@ -92,12 +101,12 @@ impl Mirror {
 
     /// Says that a commit is not there, or why it cannot be read.
     fn absent(&self, commit: CommitId, error: &git2::Error) -> MirrorError {
-        match error.code() {
-            ErrorCode::NotFound => MirrorError::Missing {
-                url: format!("the mirror in {}", self.folder.display()),
-                what: commit.to_string(),
-            },
-            _ => self.failed(error),
+        if error.code() != ErrorCode::NotFound {
+            return self.failed(error);
+        }
+        MirrorError::Missing {
+            url: format!("the mirror in {}", self.folder.display()),
+            what: commit.to_string(),
         }
     }
 
@@ -155,6 +164,10 @@ impl Mirror {
         path: &str,
         bytes_max: usize,
     ) -> Result<Option<Vec<u8>>, MirrorError> {
+        let mut names = Path::new(path).components();
+        if !names.all(|name| matches!(name, Component::Normal(_))) {
+            return Ok(None);
+        }
         let repository = self.repository()?;
         let tree = self
             .commit(&repository, commit)?

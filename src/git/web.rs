@@ -186,6 +186,17 @@ impl Session {
         ))
     }
 
+    /// What it means that git says this instead of sending objects.
+    fn refused(&self, said: &str) -> MirrorError {
+        match said.split_once("not our ref ") {
+            Some((_, what)) => MirrorError::Missing {
+                url: self.url().map(Url::to_string).unwrap_or_default(),
+                what: what.to_owned(),
+            },
+            None => MirrorError::Refused(format!("{} says: {said}", self.host)),
+        }
+    }
+
     /// Sends a request and returns an answer that is a success.
     async fn send(&self, request: RequestBuilder) -> Result<Response, MirrorError> {
         let request = match &self.credentials {
@@ -311,6 +322,14 @@ fn location(headers: &HeaderMap) -> String {
     one_line(location.unwrap_or("nowhere"))
 }
 
+/// What git says in an answer that is no more than an error. libgit2 passes over it.
+///
+/// Source: `error-line` in `gitprotocol-pack(5)`.
+fn refusal(answer: &[u8]) -> Option<String> {
+    let said = answer.get(4..)?.strip_prefix(b"ERR ")?;
+    Some(one_line(&String::from_utf8_lossy(said)))
+}
+
 fn check_type(response: &Response, expected: &str) -> Result<(), String> {
     let found = response
         .headers()
@@ -351,26 +370,30 @@ impl Exchange {
         request: Vec<u8>,
         response: &mut Option<Response>,
     ) -> Result<Vec<u8>, MirrorError> {
-        let response = match response {
-            Some(response) => response,
-            None => {
-                let url = session.url().map(Url::as_str).unwrap_or_default();
-                let sent = session
-                    .client
-                    .post(format!("{url}/git-upload-pack"))
-                    .header(CONTENT_TYPE, "application/x-git-upload-pack-request")
-                    .header(ACCEPT, "application/x-git-upload-pack-result")
-                    .body(request);
-                let answer = session.send(sent).await?;
-                check_type(&answer, "application/x-git-upload-pack-result")
-                    .map_err(|what| session.broken(&what))?;
-                response.insert(answer)
-            }
+        let is_first = response.is_none();
+        let response = if let Some(response) = response {
+            response
+        } else {
+            let url = session.url().map(Url::as_str).unwrap_or_default();
+            let sent = session
+                .client
+                .post(format!("{url}/git-upload-pack"))
+                .header(CONTENT_TYPE, "application/x-git-upload-pack-request")
+                .header(ACCEPT, "application/x-git-upload-pack-result")
+                .body(request);
+            let answer = session.send(sent).await?;
+            check_type(&answer, "application/x-git-upload-pack-result")
+                .map_err(|what| session.broken(&what))?;
+            response.insert(answer)
         };
         let chunk = session.chunk(response).await?;
-        Ok(chunk
+        let chunk = chunk
             .map(|chunk| chunk.as_ref().to_vec())
-            .unwrap_or_default())
+            .unwrap_or_default();
+        match refusal(&chunk).filter(|_| is_first) {
+            Some(said) => Err(session.refused(&said)),
+            None => Ok(chunk),
+        }
     }
 }
 

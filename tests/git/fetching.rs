@@ -79,7 +79,7 @@ async fn branches_pull_requests_and_tags_are_fetched_and_read() {
         mirror.tree_id(id(&pull)).unwrap().to_string(),
         repository.git(&["rev-parse", &format!("{pull}^{{tree}}")])
     );
-    assert_eq!(mirror.message(id(&pull), 10).unwrap(), "change [(\"");
+    assert_eq!(mirror.message(id(&pull), 10).unwrap(), "change [\"b");
     assert!(mirror.is_ancestor(id(&first), id(&pull)).unwrap());
     assert!(mirror.is_ancestor(id(&pull), id(&pull)).unwrap());
     assert!(!mirror.is_ancestor(id(&pull), id(&first)).unwrap());
@@ -169,38 +169,34 @@ async fn a_private_repository_wants_the_token() {
 async fn a_commit_is_fetched_by_its_name_where_the_server_allows_it() {
     let world = World::new();
     let first = world.repository.commit(&[("a", "1")]);
-    let second = world.repository.commit(&[("a", "2")]);
-    let wanted = |id| [Wanted::Commit(id)];
-    // A tip always is.
-    assert_eq!(
-        world
-            .fetch_from(&world.remote(""), &wanted(id(&second)))
-            .await
-            .unwrap(),
-        [id(&second)]
-    );
-
-    let world = World::new();
-    assert_eq!(world.repository.commit(&[("a", "1")]), first);
-    assert_eq!(world.repository.commit(&[("a", "2")]), second);
-    let refused = world
-        .fetch_from(&world.remote(""), &wanted(id(&first)))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        format!("{}/work/.git has no {first}", world.server.address())
-    );
+    let lost = world.repository.commit(&[("a", "2")]);
     world
         .repository
-        .git(&["config", "uploadpack.allowReachableSHA1InWant", "true"]);
-    assert_eq!(
-        world
-            .fetch_from(&world.remote(""), &wanted(id(&first)))
+        .git(&["reset", "--quiet", "--hard", &first]);
+    let second = world.repository.commit(&[("a", "3")]);
+    let wanted = |id| [Wanted::Commit(id)];
+    // Over HTTP, git gives away what can be reached, and by setting all there is.
+    for reachable in [first, second] {
+        let fetched = world
+            .fetch_from(&world.remote(""), &wanted(id(&reachable)))
             .await
-            .unwrap(),
-        [id(&first)]
-    );
+            .unwrap();
+        assert_eq!(fetched, [id(&reachable)]);
+    }
+    let refused = world
+        .fetch_from(&world.remote(""), &wanted(id(&lost)))
+        .await
+        .unwrap_err();
+    let expected = format!("{}/work/.git has no {lost}", world.server.address());
+    assert_eq!(refused.to_string(), expected);
+    world
+        .repository
+        .git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    let fetched = world
+        .fetch_from(&world.remote(""), &wanted(id(&lost)))
+        .await
+        .unwrap();
+    assert_eq!(fetched, [id(&lost)]);
 
     let nowhere = "1234567890123456789012345678901234567890";
     let missing = world
@@ -247,7 +243,7 @@ async fn forced_pushes_and_deleted_refs_are_followed() {
 }
 
 #[tokio::test]
-async fn a_history_that_was_cut_off_is_fetched_as_far_as_it_goes() {
+async fn a_history_that_was_cut_off_is_refused() {
     let world = World::new();
     world.repository.commit(&[("a", "1")]);
     world.repository.commit(&[("a", "2")]);
@@ -264,8 +260,15 @@ async fn a_history_that_was_cut_off_is_fetched_as_far_as_it_goes() {
     let url = format!("{}/shallow/.git", world.server.address());
     let remote = Remote::of_forge(&home, &url, None).unwrap();
     let wanted = [Wanted::Ref("refs/heads/main".to_owned())];
-    let fetched = world.fetch_from(&remote, &wanted).await;
-    println!("{fetched:?}");
+    for remote in [remote, Remote::in_folder(&shallow)] {
+        let refused = world.fetch_from(&remote, &wanted).await.unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .ends_with(": its history is cut off (a shallow clone)"),
+            "{refused}"
+        );
+    }
 }
 
 #[tokio::test]

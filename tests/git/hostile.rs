@@ -99,7 +99,7 @@ async fn a_tree_that_is_a_bomb_is_refused_at_once() {
 
     let mut world = World::new();
     let blob = write_object(&world, "blob", &vec![b'x'; 3 << 20]);
-    let links: Vec<u8> = (b'a'..b'z')
+    let links: Vec<u8> = (b'a'..=b'z')
         .flat_map(|name| entry("100644", &[name], &blob))
         .collect();
     let tree = write_object(&world, "tree", &links);

@@ -2,6 +2,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
+    clippy::format_push_string,
+    clippy::format_collect,
     reason = "whatever a test does not name fails it"
 )]
 

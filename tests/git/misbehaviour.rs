@@ -1,9 +1,6 @@
 //! Servers that do not do what they should.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nixci::git::{FetchLimits, MirrorError, Remote, Wanted};
 use tokio_util::sync::CancellationToken;

@@ -57,10 +57,10 @@ impl GitServer {
             address: format!("http://{}", listener.local_addr().unwrap()),
             seen: Arc::default(),
         };
-        let served = server.clone();
+        let listening = server.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let server = served.clone();
+                let server = listening.clone();
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     if let Some(asked) = read(&stream) {
@@ -131,7 +131,7 @@ impl GitServer {
             }
             "stall-pack" if is_post => {
                 head("200 OK")?;
-                write!(stream, "{pack}0008NAK\n")?;
+                stream.write_all(format!("{pack}0008NAK\n").as_bytes())?;
                 stream.flush()?;
                 thread::sleep(STALL);
                 Ok(())
@@ -142,9 +142,9 @@ impl GitServer {
             }
             "flood" if is_post => {
                 head("200 OK")?;
-                write!(stream, "{pack}0008NAK\n")?;
+                stream.write_all(format!("{pack}0008NAK\n").as_bytes())?;
                 // People's text, which libgit2 takes for ever.
-                let line = [b"fff0\x02".as_slice(), &[b'x'; 0xffeb]].concat();
+                let line = [b"fff0\x02".as_slice(), &vec![b'x'; 0xffeb]].concat();
                 loop {
                     stream.write_all(&line)?;
                 }
@@ -291,13 +291,14 @@ impl GitRepository {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
+        let names: Vec<_> = files.iter().map(|(path, _)| path).take(9).collect();
         self.git(&["add", "--all"]);
         self.git(&[
             "commit",
             "--quiet",
             "--allow-empty",
             "--message",
-            &format!("change {files:?}"),
+            &format!("change {names:?}"),
         ]);
         self.head()
     }

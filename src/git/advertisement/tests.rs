@@ -88,7 +88,7 @@ fn garbage_is_told_from_an_answer() {
             "it has a line that names no ref",
         ),
         (
-            b"001e# service=git-upload-pack\n0000000dERR \x1b[2Jno",
+            b"001e# service=git-upload-pack\n0000000eERR \x1b[2Jno",
             "it says:  [2Jno",
         ),
     ] {

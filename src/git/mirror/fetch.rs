@@ -2,14 +2,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use git2::{AutotagOption, FetchOptions, ProxyOptions, RemoteCallbacks, Repository};
+use git2::{AutotagOption, ErrorClass, FetchOptions, ProxyOptions, RemoteCallbacks, Repository};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::{CommitId, Mirror, MirrorError, inspect::inspect};
 use crate::git::{
-    Advertisement, FetchLimits, GitHttp, Remote, RemoteRef, library, mirror_error::one_line,
-    remote::Place, web::Session,
+    Advertisement, FetchLimits, GitHttp, Remote, RemoteRef, advertisement::CUT_OFF, library,
+    mirror_error::one_line, remote::Place, web::Session,
 };
 
 /// What is to be fetched.
@@ -86,6 +86,9 @@ fn look_into(folder: &Path) -> Result<Advertisement, MirrorError> {
         ))
     };
     let repository = Repository::open(folder).map_err(failed)?;
+    if repository.is_shallow() {
+        return Err(failed(git2::Error::from_str(CUT_OFF)));
+    }
     let mut refs = Vec::new();
     for reference in repository.references().map_err(failed)? {
         let reference = reference.map_err(failed)?;
@@ -211,8 +214,7 @@ impl Mirror {
         let asked = ask(http, remote, limits, &cancel).await?;
         let objects = asked.resolve(wanted)?;
         let (mirror, limits, runtime) = (self.clone(), limits.clone(), Handle::current());
-        self.aside(move || mirror.take(&asked, &objects, &limits, runtime))
-            .await
+        aside(move || mirror.take(&asked, &objects, &limits, runtime)).await
     }
 
     fn take(
@@ -232,7 +234,7 @@ impl Mirror {
         if !missing.is_empty() {
             asked
                 .download(&repository, &missing, limits, runtime)
-                .map_err(|error| self.judge(asked, &missing, &error))?;
+                .map_err(|error| self.judge(asked, &error))?;
         }
         let mut commits = Vec::new();
         for id in objects {
@@ -253,43 +255,24 @@ impl Mirror {
     }
 
     /// What a failed download means.
-    fn judge(&self, asked: &Asked, objects: &[CommitId], error: &git2::Error) -> MirrorError {
+    fn judge(&self, asked: &Asked, error: &git2::Error) -> MirrorError {
         if let Some(failure) = asked.session.failure() {
             return failure;
         }
         let said = one_line(error.message());
-        // How git says that an object is not there, or is not given away.
-        let is_absent = said.contains("not our ref")
-            || said.contains("not found") && error.class() == git2::ErrorClass::Odb;
-        match error.class() {
-            git2::ErrorClass::Os | git2::ErrorClass::Filesystem | git2::ErrorClass::NoMemory => {
-                self.unusable(said)
-            }
-            _ if is_absent => MirrorError::Missing {
-                url: asked.remote.address(),
-                what: objects
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(" or "),
-            },
-            _ => MirrorError::Broken(format!(
-                "{} sends what is broken: {said}",
-                asked.remote.address()
-            )),
+        if matches!(
+            error.class(),
+            ErrorClass::Os | ErrorClass::Filesystem | ErrorClass::NoMemory
+        ) {
+            return self.unusable(said);
         }
-    }
-
-    /// Runs what blocks where that is allowed.
-    pub(super) async fn aside<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, MirrorError> + Send + 'static,
-    ) -> Result<T, MirrorError> {
-        aside(work).await
+        let address = asked.remote.address();
+        MirrorError::Broken(format!("{address} sends what is broken: {said}"))
     }
 }
 
-async fn aside<T: Send + 'static>(
+/// Runs what blocks where that is allowed.
+pub(super) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, MirrorError> + Send + 'static,
 ) -> Result<T, MirrorError> {
     match tokio::task::spawn_blocking(work).await {

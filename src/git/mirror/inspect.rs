@@ -106,10 +106,10 @@ impl Inspection<'_> {
 }
 
 fn missing(id: Oid, error: &git2::Error) -> String {
-    match error.code() {
-        ErrorCode::NotFound => format!("its part {id} is missing"),
-        _ => format!("its part {id} cannot be read: {}", error.message()),
+    if error.code() == ErrorCode::NotFound {
+        return format!("its part {id} is missing");
     }
+    format!("its part {id} cannot be read: {}", error.message())
 }
 
 /// Refuses names that no working tree may have.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use git2::{ErrorCode, IndexEntry, MergeOptions, Repository, Signature, Time};
 
-use super::{CommitId, Mirror, MirrorError, TreeId};
+use super::{CommitId, Mirror, MirrorError, TreeId, fetch::aside};
 
 /// How many files in conflict are named.
 const CONFLICTS_MAX: usize = 100;
@@ -34,7 +34,7 @@ impl Mirror {
     /// written. Runs no program: neither hooks nor merge drivers.
     pub async fn merge(&self, base: CommitId, head: CommitId) -> Result<Merge, MirrorError> {
         let mirror = self.clone();
-        self.aside(move || mirror.merge_now(base, head)).await
+        aside(move || mirror.merge_now(base, head)).await
     }
 
     fn merge_now(&self, base: CommitId, head: CommitId) -> Result<Merge, MirrorError> {
@@ -63,7 +63,7 @@ impl Mirror {
             let mut files = BTreeSet::new();
             for conflict in index.conflicts().map_err(failed)? {
                 let conflict = conflict.map_err(failed)?;
-                let sides = [conflict.ancestor, conflict.our, conflict.their];
+                let sides = [&conflict.ancestor, &conflict.our, &conflict.their];
                 files.extend(sides.into_iter().flatten().map(path_of));
             }
             let files = files.into_iter().take(CONFLICTS_MAX).collect();
@@ -79,7 +79,7 @@ impl Mirror {
     }
 }
 
-fn path_of(entry: IndexEntry) -> String {
+fn path_of(entry: &IndexEntry) -> String {
     String::from_utf8_lossy(&entry.path).into_owned()
 }
 
