@@ -86,13 +86,11 @@ impl RunStatuses {
             EventKind::RunStarted { attribute, .. } => {
                 self.attribute.clone_from(attribute);
                 self.is_evaluating = true;
+                let StatusContexts { eval, build, .. } = &self.contexts;
+                let waiting = "waiting for the evaluation";
                 vec![
-                    status(&self.contexts.eval, StatusState::Pending, "evaluating"),
-                    status(
-                        &self.contexts.build,
-                        StatusState::Pending,
-                        "waiting for the evaluation",
-                    ),
+                    status(eval, StatusState::Pending, "evaluating"),
+                    status(build, StatusState::Pending, waiting),
                 ]
             }
             EventKind::EvaluationFailed {

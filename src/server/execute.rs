@@ -277,6 +277,7 @@ async fn carry_out(
             kept: None,
             store: Arc::clone(&store),
             warm_up: None,
+            part: None,
         }
         .into_evaluate(),
         Err(error) => Box::new(move |_, _| {
@@ -296,7 +297,7 @@ async fn carry_out(
     let state = State::new(settings, run.id.0.to_string(), Instant::now());
     let mut report = |event: &Event| -> io::Result<()> {
         if !matches!(event.kind, EventKind::Ticked { .. }) {
-            let _ = entries_tx.send(Entry::Event(event.clone()));
+            let _ = entries_tx.send(Entry::Event(Box::new(event.clone())));
         }
         Ok(())
     };

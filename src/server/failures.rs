@@ -108,7 +108,7 @@ impl Gate for RunGate {
             let on_wait = || {
                 on_note(StepNote::Waiting(
                     "waiting for a slot, which other runs have".to_owned(),
-                ))
+                ));
             };
             let permit = self
                 .slots

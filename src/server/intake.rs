@@ -8,7 +8,9 @@ use tracing::{info, warn};
 use super::{app::App, texts, webhook::hook_kind};
 use crate::{
     config::ForgeConfig,
-    db::server::{Delivery, NewRun, Repository, RunEnd, RunKind, RunState, SeenRepository, TakeUp},
+    db::server::{
+        Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, SeenRepository, TakeUp,
+    },
     forge::{
         self, Build, BuildKind, Decision, HookEvent, MERGE_QUEUES, StatusState, TriggerSettings,
         decide, parse_hook,
@@ -66,28 +68,36 @@ async fn take_up(app: &App, delivery: Delivery) {
         delivery: Some(id),
         ..TakeUp::default()
     };
-    match decision {
-        Decision::Build(build) => up.runs.push(asked(app, &repository, &event, &build)),
+    let result = match decision {
+        Decision::Build(build) => {
+            up.runs.push(asked(app, &repository, &event, &build));
+            String::new()
+        }
         Decision::Cancel { key } => {
             cancel(app, &repository, key.as_str()).await;
-            up.result = format!("{} is gone", key.as_str());
+            format!("{} is gone", key.as_str())
         }
         Decision::Rerun { commit, .. } => {
             up.anew = true;
-            let found = app
+            match app
                 .db
                 .run_of_commit(repository.id, commit.to_string())
-                .await;
-            if let Ok(Some(run)) = found {
-                up.runs.push(again(app, &repository, run.new));
-            } else {
-                up.result = "no run of this commit is known".to_owned();
+                .await
+            {
+                Ok(Some(run)) => {
+                    forget_failures(app, &run).await;
+                    up.runs.push(again(app, &repository, run.new));
+                    String::new()
+                }
+                Ok(None) => "no run of this commit is known".to_owned(),
+                Err(error) => error.to_string(),
             }
         }
-        Decision::Refresh => up.result = "the repositories changed".to_owned(),
-        Decision::Ask { .. } => up.result = "a command".to_owned(),
-        Decision::Nothing { why } => up.result = why,
-    }
+        Decision::Refresh => "the repositories changed".to_owned(),
+        Decision::Ask { .. } => "a command".to_owned(),
+        Decision::Nothing { why } => why,
+    };
+    up.result = result;
     match app.db.take_up(up).await {
         Ok(runs) => {
             if !runs.is_empty() {
@@ -287,6 +297,20 @@ pub(super) fn again(app: &App, repository: &Repository, new: NewRun) -> AskedRun
     (new, statuses)
 }
 
+/// What failed in a run is to be built once more.
+pub(super) async fn forget_failures(app: &App, run: &Run) {
+    let forgotten = async {
+        let failed = app.db.failed_of_run(run.id).await?;
+        if failed.is_empty() {
+            return Ok(0);
+        }
+        app.engine.failures.forget(failed).await
+    };
+    if let Err(error) = forgotten.await {
+        warn!(run = run.id.0, %error, "what failed is not forgotten");
+    }
+}
+
 /// Ends whatever goes on for a ref that is gone.
 async fn cancel(app: &App, repository: &Repository, git_ref: &str) {
     let why = format!("{git_ref} is gone");
@@ -306,7 +330,7 @@ async fn cancel(app: &App, repository: &Repository, git_ref: &str) {
 }
 
 /// Ends a run that nobody needs any more.
-pub(super) async fn end(app: &App, run: &crate::db::server::Run, why: &str) {
+pub(super) async fn end(app: &App, run: &Run, why: &str) {
     if app.stop_run(run.id, why) {
         return;
     }

@@ -21,7 +21,7 @@ const REASON_CHARS: usize = 300;
 /// What there is to be written down.
 pub(super) enum Entry {
     /// Something happened.
-    Event(Event),
+    Event(Box<Event>),
     /// The whole log of a build that said little.
     ShortLog(StorePath, Vec<u8>),
 }
@@ -52,7 +52,7 @@ pub(super) async fn keep(
                     logs.push((drv_path.to_string(), text));
                     continue;
                 }
-                Entry::Event(event) => event,
+                Entry::Event(event) => *event,
             };
             let told = statuses.observe(&event).into_iter();
             let told = told.map(|news| texts::of_news(news, &url));
