@@ -62,13 +62,19 @@ fn check_remembered(
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
-    let destinations = args.uploads.destinations()?;
-    let build_store = args.building.build_store(&args.uploads, &args.results)?;
-    let setup = Setup::of_run(args, build_store)?;
+    let build_store = args.building.build_store(&args.results)?;
+    let mut setup = Setup::of_run(args, build_store)?;
+    let uploads = args.uploads.plan(&setup.configuration.file.upload)?;
+    let with_dependencies = uploads.push_closure.value;
+    let destinations = uploads.ready()?;
+    if let Some(store) = &setup.build_store {
+        store.can_send(&destinations)?;
+    }
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.memory.failed {
-        only = failed_ones(previous.as_ref(), &setup.installable)?;
+        let failed = failed_ones(previous.as_ref(), &setup.installable)?;
+        only = Some(setup.narrow(failed)).filter(|wanted| !wanted.is_empty());
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -79,6 +85,7 @@ fn check_remembered(
     }
     let selected = Selected {
         destinations,
+        with_dependencies,
         run_id,
         only,
         previous: previous.unwrap_or_default(),
@@ -111,6 +118,7 @@ pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
 /// What was found out before the run begins.
 struct Selected {
     destinations: Vec<Destination>,
+    with_dependencies: bool,
     run_id: String,
     only: Option<HashSet<String>>,
     previous: HashMap<String, Outcome>,
@@ -134,7 +142,11 @@ async fn run(
         timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
         only: selected.only,
         previous: selected.previous,
-        ..run_settings(args, &setup, &destinations)
+        uploads: UploadSettings {
+            destinations: destinations.iter().map(ToString::to_string).collect(),
+            with_dependencies: selected.with_dependencies,
+        },
+        ..run_settings(args, &setup)
     };
     let planner = Planner::new(
         setup.builders.clone(),
@@ -260,7 +272,7 @@ async fn pass_on_stops(
 }
 
 /// What the run is asked to do.
-fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -> RunSettings {
+fn run_settings(args: &CheckArgs, setup: &Setup) -> RunSettings {
     RunSettings {
         flake: setup.installable.flake.clone(),
         title: setup.title(),
@@ -281,10 +293,7 @@ fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -
         only: None,
         previous: HashMap::new(),
         log_lines: args.log_lines,
-        uploads: UploadSettings {
-            destinations: destinations.iter().map(ToString::to_string).collect(),
-            with_dependencies: args.uploads.push_closure,
-        },
+        uploads: UploadSettings::default(),
     }
 }
 
