@@ -282,6 +282,3 @@ pub struct FailedDelivery {
     /// What it tells of.
     pub event: String,
 }
-
-#[cfg(test)]
-mod tests;

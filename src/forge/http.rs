@@ -121,25 +121,26 @@ pub(super) trait Sender: Send + Sync {
 impl dyn Sender + '_ {
     /// Gets JSON.
     pub(super) async fn get(&self, path: &str) -> Result<Value, ForgeError> {
-        self.of(Method::GET, path, None).await
+        self.request(Method::GET, path, None).await
     }
 
     /// Posts JSON.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
-        self.of(Method::POST, path, Some(body)).await
+        self.request(Method::POST, path, Some(body)).await
     }
 
     /// Patches JSON.
     pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
-        self.of(Method::PATCH, path, Some(body)).await
+        self.request(Method::PATCH, path, Some(body)).await
     }
 
     /// Puts JSON.
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
-        self.of(Method::PUT, path, Some(body)).await
+        self.request(Method::PUT, path, Some(body)).await
     }
 
-    async fn of(
+    /// Sends JSON, or nothing.
+    pub(super) async fn request(
         &self,
         method: Method,
         path: &str,
@@ -162,8 +163,8 @@ impl dyn Sender + '_ {
     ) -> Result<Vec<T>, ForgeError> {
         let mut all = Vec::new();
         let take = |answer| {
-            all.append(&mut entries(answer));
-            true
+            all.append(&mut entries(what, answer)?);
+            Ok(true)
         };
         self.pages(path, take).await?;
         read(what, Value::Array(all))
@@ -173,7 +174,7 @@ impl dyn Sender + '_ {
     pub(super) async fn pages(
         &self,
         path: &str,
-        mut take: impl FnMut(Value) -> bool + Send,
+        mut take: impl FnMut(Value) -> Result<bool, ForgeError> + Send,
     ) -> Result<(), ForgeError> {
         let mut page = path.to_owned();
         for _ in 0..PAGES_MAX {
@@ -184,7 +185,7 @@ impl dyn Sender + '_ {
                 etag: None,
             };
             let answer = self.send(call).await?;
-            let goes_on = take(answer.body);
+            let goes_on = take(answer.body)?;
             let Some(next) = answer.next.filter(|_| goes_on) else {
                 return Ok(());
             };
@@ -195,14 +196,11 @@ impl dyn Sender + '_ {
 }
 
 /// The entries of a page: a list, or the list in a field.
-pub(super) fn entries(mut answer: Value) -> Vec<Value> {
+pub(super) fn entries(what: &str, mut answer: Value) -> Result<Vec<Value>, ForgeError> {
     let field = ["repositories", "data", "statuses", "check_runs"]
         .into_iter()
         .find_map(|name| Some(answer.get_mut(name)?.take()));
-    match field.unwrap_or(answer) {
-        Value::Array(entries) => entries,
-        _ => Vec::new(),
-    }
+    read(what, field.unwrap_or(answer))
 }
 
 /// The path of the next page: only the query is the forge's.
@@ -312,15 +310,28 @@ impl Http {
 async fn answer_of(mut response: Response) -> Result<Answer, ForgeError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut answer = Vec::new();
-    // What is too long, or breaks off, is no JSON then.
-    while answer.len() < ANSWER_BYTES
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        answer.extend_from_slice(&chunk);
-    }
+    let problem = loop {
+        match response.chunk().await {
+            Ok(Some(_)) if answer.len() >= ANSWER_BYTES => {
+                break Some(ForgeError::Refused(format!(
+                    "the forge's answer is longer than {} MiB",
+                    ANSWER_BYTES >> 20
+                )));
+            }
+            Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(error) => {
+                let (what, wait) = (sentence(&error), None);
+                break Some(ForgeError::Later { what, wait });
+            }
+        }
+    };
     let is_unchanged = status == StatusCode::NOT_MODIFIED;
     if !status.is_success() && !is_unchanged {
         return Err(judge(status, &headers, &answer, jiff::Timestamp::now()));
+    }
+    if let Some(problem) = problem {
+        return Err(problem);
     }
     let text = |name: &str| headers.get(name)?.to_str().ok();
     Ok(Answer {

@@ -54,7 +54,7 @@ impl Listing {
                 None => Page {
                     etag: answer.etag,
                     next: answer.next,
-                    repositories: repositories(answer.body, installation, read),
+                    repositories: repositories(answer.body, installation, read)?,
                 },
             };
             all.extend_from_slice(&page.repositories);
@@ -78,12 +78,14 @@ fn repositories(
     answer: Value,
     installation: Option<u64>,
     read: fn(Value, Option<u64>) -> Result<KnownRepository, ForgeError>,
-) -> Vec<KnownRepository> {
-    let known = entries(answer).into_iter().filter_map(|entry| {
-        let name = entry.get("full_name").cloned();
-        read(entry, installation)
-            .inspect_err(|error| tracing::warn!(?name, %error, "a repository is left out"))
-            .ok()
-    });
-    known.collect()
+) -> Result<Vec<KnownRepository>, ForgeError> {
+    let known = entries("repositories", answer)?
+        .into_iter()
+        .filter_map(|entry| {
+            let name = entry.get("full_name").cloned();
+            read(entry, installation)
+                .inspect_err(|error| tracing::warn!(?name, %error, "a repository is left out"))
+                .ok()
+        });
+    Ok(known.collect())
 }

@@ -10,6 +10,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -189,16 +190,9 @@ impl App {
         }
         let mut failed: Vec<FailedDelivery> = Vec::new();
         let mut seen = HashSet::new();
-        let mut problem = None;
         self.own()
             .pages("/app/hook/deliveries?per_page=100", |answer| {
-                let page: Vec<Listed> = match read("deliveries", answer) {
-                    Ok(page) => page,
-                    Err(error) => {
-                        problem = Some(error);
-                        return false;
-                    }
-                };
+                let page: Vec<Listed> = read("deliveries", answer)?;
                 let mut is_recent = !page.is_empty();
                 // Newest first, so that the first of a name is how it ended.
                 for listed in page {
@@ -215,17 +209,20 @@ impl App {
                         }
                     }
                 }
-                is_recent
+                Ok(is_recent)
             })
             .await?;
         failed.reverse();
-        problem.map_or(Ok(failed), Err)
+        Ok(failed)
     }
 
     /// Has a delivery made once more.
     pub(super) async fn redeliver(&self, id: u64) -> Result<(), ForgeError> {
         let path = format!("/app/hook/deliveries/{id}/attempts");
-        self.own().post(&path, &json!({})).await.map(drop)
+        self.own()
+            .request(Method::POST, &path, None)
+            .await
+            .map(drop)
     }
 
     /// Sends as the App itself.
