@@ -129,6 +129,8 @@ pub(super) struct Model {
     pub allowed: usize,
     /// The steps that run.
     pub running: RunningSteps,
+    /// How many builds may run at once on the machine that builds.
+    pub slots: usize,
     /// How many lines running steps may take before the block has to grow.
     pub reserved: usize,
     /// The latest figures.
@@ -160,8 +162,10 @@ impl Model {
                 revision,
                 attribute,
                 systems,
+                slots,
                 ..
             } => {
+                self.slots = *slots;
                 self.title.clone_from(title);
                 self.attribute.clone_from(attribute);
                 self.revision = revision.clone().unwrap_or_default();
@@ -260,6 +264,11 @@ impl Model {
         drv_paths
             .filter_map(|(drv_path, _)| self.running.of(drv_path))
             .min_by_key(|step| step.started)
+    }
+
+    /// Whether what could begin has to wait until a build has ended.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots > 0 && self.progress.building >= self.slots
     }
 
     /// How many rows there are.
