@@ -17,6 +17,7 @@ use super::{
     output::OutputArgs,
     result_args::ResultArgs,
     scope_args::ScopeArgs,
+    serve::ServeArgs,
     size::parse_size,
     store_args::StoreArgs,
     upload_args::UploadArgs,
@@ -81,6 +82,8 @@ pub(super) enum Command {
     /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
     /// the reason. Builds nothing.
     Why(Box<WhyArgs>),
+    /// Serve the webhooks of forges: build what is pushed, and post commit statuses
+    Serve(ServeArgs),
     /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
     ///
     /// Keeps what is there, unless --force is given. Needs no Nix.

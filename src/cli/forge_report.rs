@@ -7,7 +7,10 @@ use clap::{Args, ValueEnum};
 use super::{Failure, print_labelled};
 use crate::{
     event::Event,
-    forge::{CiJob, Forge, ForgeError, ForgeKind, Gitea, Github, Gitlab, Publisher, RunStatuses},
+    forge::{
+        CiJob, Forge, ForgeError, ForgeKind, Gitea, Github, Gitlab, Publisher, RunStatuses,
+        StatusContexts,
+    },
 };
 
 /// How much of the file is read in which a CI describes what happened.
@@ -61,7 +64,7 @@ impl ForgeReport {
         };
         let job = CiJob::from_env(kind, &|name| std::env::var(name).ok(), &read)
             .map_err(Failure::usage)?;
-        let statuses = RunStatuses::new(&args.report_as);
+        let statuses = RunStatuses::new(StatusContexts::new(&args.report_as));
         let forge = forge_of(kind, &job).map_err(Failure::usage)?;
         let publisher = Publisher::start(forge, statuses.check_prefix());
         Ok(Some(Self {

@@ -155,6 +155,7 @@ impl Setup {
                     .map(|file| file.value.clone()),
                 accept_flake_config: args.accept_flake_config,
                 show_trace: args.show_trace,
+                isolation: None,
             },
             nix: host.program.clone(),
             nix_version: host.version.numbers,

@@ -30,7 +30,7 @@ pub use hook::{
 };
 pub use http::{ForgeError, Http};
 pub use publisher::Publisher;
-pub use run_status::RunStatuses;
+pub use run_status::{RunStatuses, StatusContexts};
 pub use signature::{DeliveryId, Headers, HookKind, SignatureError, verify};
 pub use status::{CommitStatus, News, StatusState};
 pub use trigger::{

@@ -14,7 +14,7 @@ impl Engine<'_, '_> {
         if running.has_answered && !budget::IS_CHEAP {
             return;
         }
-        let Some(bytes) = running.worker.pid.and_then(budget::resident_bytes) else {
+        let Some(bytes) = running.worker.resident_bytes() else {
             return;
         };
         if !running.has_answered {
@@ -38,9 +38,8 @@ impl Engine<'_, '_> {
     }
 
     pub(super) fn watch_memory(&mut self) -> Result<(), EvalError> {
-        let size = |(id, running): (&WorkerId, &Running)| {
-            Some((*id, budget::resident_bytes(running.worker.pid?)?))
-        };
+        let size =
+            |(id, running): (&WorkerId, &Running)| Some((*id, running.worker.resident_bytes()?));
         let sizes: Vec<_> = self.workers.iter().filter_map(size).collect();
         let Some(victim) = self.budget.victim(&sizes) else {
             return Ok(());
