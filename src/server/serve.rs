@@ -58,7 +58,7 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
     let requeued = db.requeue_running().await?;
-    let app = Server::new(config, db, engine, Connections);
+    let app = Server::new(config, db, engine, Connections::default());
     if requeued > 0 {
         info!(
             runs = requeued,
