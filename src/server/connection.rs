@@ -84,7 +84,13 @@ impl Connections {
 fn connect(forge: &ForgeConfig) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError> {
     let url = forge.api_url.as_str().trim_end_matches('/');
     Ok(match (forge.kind, &forge.access) {
-        (ForgeSoftware::Plain, _) | (_, Access::None) => None,
+        // Only GitHub knows apps; the configuration has no other.
+        (ForgeSoftware::Plain, _)
+        | (_, Access::None)
+        | (
+            ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Gitlab,
+            Access::App { .. },
+        ) => None,
         (ForgeSoftware::Github, Access::Token(token)) => {
             Some(Arc::new(Github::with_token(url, token.clone())?))
         }
@@ -101,11 +107,6 @@ fn connect(forge: &ForgeConfig) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError>
         (ForgeSoftware::Gitlab, Access::Token(token)) => {
             Some(Arc::new(Gitlab::new(url, token.clone())?))
         }
-        // The configuration has no such thing.
-        (
-            ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Gitlab,
-            Access::App { .. },
-        ) => None,
     })
 }
 
@@ -136,7 +137,6 @@ pub(super) fn as_row(
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err has")]
 fn refused(error: IdentError) -> ForgeError {
     ForgeError::Refused(error.to_string())
 }

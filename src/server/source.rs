@@ -38,7 +38,10 @@ pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote,
     };
     let refused = |error: ForgeError| match error {
         ForgeError::Later { what, .. } => MirrorError::Unreachable(what),
-        error => MirrorError::Refused(error.to_string()),
+        error @ (ForgeError::Refused(_)
+        | ForgeError::Unauthorized(_)
+        | ForgeError::Forbidden(_)
+        | ForgeError::Missing(_)) => MirrorError::Refused(error.to_string()),
     };
     let known = as_forge(seen).map_err(refused)?;
     let credentials = api.clone_credentials(&known).await.map_err(refused)?;

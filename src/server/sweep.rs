@@ -135,7 +135,7 @@ async fn discover(
             Ok(known) => chosen.push(known),
             Err(error @ ForgeError::Later { .. }) => return Err(error),
             Err(error) => {
-                warn!(forge = name, repository = listed, %error, "a listed repository is not to be had")
+                warn!(forge = name, repository = listed, %error, "a listed repository is not to be had");
             }
         }
     }
