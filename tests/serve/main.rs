@@ -1,6 +1,7 @@
 //! `nixci serve` as a host runs it: the built program, a real Nix, real git over HTTP, and a forge that remembers.
 #![allow(
     clippy::unwrap_used,
+    clippy::format_collect,
     reason = "what goes wrong here fails the test that asked for it"
 )]
 

@@ -61,7 +61,7 @@ async fn a_conflict_is_said_and_nothing_is_built() {
     assert_eq!(world.stop().await, Some(0));
 }
 
-/// Security: "approval bypass by AGit", "approval bypass by identity", "approval TOCTOU", "benign actor, evil code".
+/// Security: "approval bypass by `AGit`", "approval bypass by identity", "approval TOCTOU", "benign actor, evil code".
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
     let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
