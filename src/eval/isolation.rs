@@ -127,19 +127,15 @@ impl Isolation {
             None => (Vec::new(), &*isolation.home),
         };
         words.push(program.into());
-        let mut command = match &isolation.cgroup {
-            Some(group) => {
-                let mut command = Command::new("/bin/sh");
-                command.args(["-c", ENTER]).arg(group.join("cgroup.procs"));
-                command.args(words);
-                command
-            }
-            None => {
-                let mut command = Command::new(&words[0]);
-                command.args(&words[1..]);
-                command
-            }
-        };
+        if let Some(group) = &isolation.cgroup {
+            let enter = [OsString::from("/bin/sh"), "-c".into(), ENTER.into()];
+            words.splice(
+                0..0,
+                enter.into_iter().chain([group.join("cgroup.procs").into()]),
+            );
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command.env_clear().envs(isolation.environment(home));
         command
     }

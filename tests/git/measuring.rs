@@ -54,11 +54,11 @@ async fn measure_a_large_repository() {
     fill(&world.repository, 450, 100);
     let objects = world.repository.git(&["count-objects", "-v"]);
     println!("{}", objects.replace('\n', " "));
-    let bare = GitRepository::init(&world.folder().join("bare"));
+    let beside = GitRepository::init(&world.folder().join("beside"));
     let url = format!("{}/work/.git", world.server.address());
     let fetch_by_git = || {
         let begin = Instant::now();
-        bare.git(&[
+        beside.git(&[
             "fetch",
             "--quiet",
             "--no-tags",
