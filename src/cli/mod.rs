@@ -25,6 +25,7 @@ mod named_check;
 mod output;
 mod result_args;
 mod scope_args;
+mod serve;
 mod setup;
 mod size;
 mod source_tree;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Serve(args) => serve::serve(&args),
         Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
