@@ -9,6 +9,7 @@
 mod support;
 
 mod crash;
+mod ctl;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
