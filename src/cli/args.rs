@@ -7,8 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValuePa
 use super::{
     diff::DiffArgs, flake_check_args::FlakeCheckArgs, forge_report::ForgeArgs,
     history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
-    output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs, size::parse_size,
-    store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
+    output::OutputArgs, remote_args::RemoteArgs, result_args::ResultArgs, scope_args::ScopeArgs,
+    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -153,6 +153,10 @@ pub(super) struct CheckArgs {
     /// Where builds happen.
     #[command(flatten)]
     pub(super) building: StoreArgs,
+
+    /// Where the whole runs.
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 
     /// Where outputs go.
     #[command(flatten)]

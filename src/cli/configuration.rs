@@ -56,6 +56,7 @@ impl Configuration {
     pub(super) fn new(args: &SourceArgs, host: &NixHost) -> Result<Self, Failure> {
         let targets = Targets::new(&args.scope).map_err(Failure::usage)?;
         let reference = targets.flake.clone().unwrap_or_else(|| ".".to_owned());
+        let reference = local_flake::without_age(reference, host.version.numbers);
         let flake_origin = if targets.flake.is_some() || args.scope.file.is_some() {
             ARGUMENT
         } else {

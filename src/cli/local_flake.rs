@@ -97,6 +97,23 @@ pub(super) fn split_dir(reference: &str) -> (String, String) {
     (reference, dir.to_owned())
 }
 
+/// A reference that this Nix can fetch: before 2.26, it takes no `lastModified` for a folder of the store, since it finds
+/// another one there. `--remote` writes such references on a machine that may have another Nix.
+pub(super) fn without_age(reference: String, nix_version: (u32, u32)) -> String {
+    let Some((path, query)) = reference
+        .split_once('?')
+        .filter(|(path, _)| path.starts_with("path:") && nix_version < (2, 26))
+    else {
+        return reference;
+    };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|part| !part.starts_with("lastModified="))
+        .collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    format!("{path}{mark}{}", kept.join("&"))
+}
+
 /// Writes a path as part of a URL.
 pub(super) fn percent_encode(path: &str) -> String {
     let mut encoded = String::new();

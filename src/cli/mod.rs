@@ -22,7 +22,11 @@ mod local_flake;
 mod log;
 mod memory;
 mod named_check;
+mod orders;
 mod output;
+mod remote;
+mod remote_args;
+mod remote_run;
 mod result_args;
 mod scope_args;
 mod setup;
@@ -35,6 +39,7 @@ mod upload_args;
 mod uploads;
 mod watch;
 mod why;
+mod work;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 

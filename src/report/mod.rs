@@ -49,6 +49,7 @@ pub use ci::{Ci, step_summary};
 pub use file::{FileError, ReportFile, StreamFile};
 pub use files::ReportFiles;
 pub use history_table::{HistoryRow, HistorySign, history_heading, history_table};
+pub use json::Detail;
 pub use matrix::keyboard::{Keyboard, SharedReporter};
 pub use options::{Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;

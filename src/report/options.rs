@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Ci;
+use super::{Ci, Detail};
 use crate::event::LogFolder;
 
 /// How a run is shown.
@@ -42,8 +42,8 @@ pub struct ReportOptions {
     /// 0 as usual; negative: failures and the last line only; 1: what passed too, and in plain lines what builds
     /// write; 2: that above the matrix too.
     pub verbosity: i8,
-    /// Whether the JSON stream has the lines of logs.
-    pub log: bool,
+    /// How much the JSON stream has.
+    pub detail: Detail,
     /// Whether the matrix takes keys.
     pub keys: bool,
     /// Whether the log of a CI has the logs of builds folded; otherwise they stand there open.

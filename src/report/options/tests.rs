@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Format, Look, ReportOptions, resolve};
+use super::{Detail, Format, Look, ReportOptions, resolve};
 
 /// Options as most tests want them.
 pub(in crate::report) fn options() -> ReportOptions {
@@ -12,7 +12,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         },
         log_lines: 25,
         verbosity: 0,
-        log: false,
+        detail: Detail::Events,
         keys: false,
         fold: true,
         stall_timeout: Some(Duration::from_secs(300)),
