@@ -97,7 +97,7 @@ Examples:
 
 Exit codes:
   0  every check passed, or there was none
-  1  a check failed, its evaluation included
+  1  a check failed, its evaluation included, or was cancelled by hand
   2  wrong usage
   3  the flake cannot be evaluated at all
   4  Nix, its daemon or this machine failed, or an upload

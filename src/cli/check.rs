@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
+    again::again,
     args::{CheckArgs, FormatArg},
     forge_report::ForgeReport,
     keys::take_keys,
@@ -56,13 +57,12 @@ fn check_remembered(
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
-    let (setup, destinations) = match args.remote.remote {
-        Some(_) => (remote::setup(args)?, Vec::new()),
-        None => {
-            let destinations = args.uploads.destinations()?;
-            let build_store = args.building.build_store(&args.uploads, &args.results)?;
-            (Setup::of_run(args, build_store)?, destinations)
-        }
+    let (setup, destinations) = if args.remote.remote.is_some() {
+        (remote::setup(args)?, Vec::new())
+    } else {
+        let destinations = args.uploads.destinations()?;
+        let build_store = args.building.build_store(&args.uploads, &args.results)?;
+        (Setup::of_run(args, build_store)?, destinations)
     };
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
@@ -299,6 +299,7 @@ fn report_options(args: &CheckArgs, setup: &Setup, look: Look, memory: &Memory) 
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         scope: setup.configuration.arguments(),
+        again: again(args),
         logs: memory.log_folder().cloned(),
         flake_check: setup.request.scope.flake_check,
         nix_version: setup.host.version.numbers,

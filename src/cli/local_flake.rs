@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::git::Checkout;
+use crate::{config::RepositoryConfig, git::Checkout};
 
 /// A flake in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,16 @@ pub(super) fn nearest(start: &Path, holds: impl Fn(&Path) -> bool) -> Option<Pat
         }
     }
     None
+}
+
+/// Whether `nixci check` has a flake to look at where it runs, without being told which.
+pub(super) fn is_flake_here() -> bool {
+    folder(".").is_some_and(|here| nearest(&here, is_place_of_flake).is_some())
+}
+
+/// Whether this is where a flake's configuration is: beside the flake itself, or above it.
+pub(super) fn is_place_of_flake(dir: &Path) -> bool {
+    dir.join("flake.nix").exists() || RepositoryConfig::is_in(dir)
 }
 
 /// Takes a reference apart into all but its `dir`, and that.

@@ -3,6 +3,7 @@
 //! The only place that knows all parts. Prints nothing but errors that end the program before a run begins, and what
 //! `eval` and `generate` are for; runs are shown by `report`.
 
+mod again;
 mod args;
 mod check;
 mod ci_jobs;

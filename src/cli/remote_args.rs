@@ -5,6 +5,8 @@
 
 use clap::{Arg, ArgMatches, Args, Command, parser::ValueSource};
 
+use super::again::DEFAULT_NIXCI;
+
 /// Where the whole runs.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Building")]
@@ -21,7 +23,7 @@ pub(super) struct RemoteArgs {
     #[arg(
         long,
         value_name = "PATH",
-        default_value = "nixci",
+        default_value = DEFAULT_NIXCI,
         requires = "remote"
     )]
     pub(super) remote_nixci: String,
@@ -78,12 +80,16 @@ pub(super) fn forwarded(command: &Command, matches: &ArgMatches) -> Vec<String> 
         }
         for values in matches.get_raw_occurrences(id).into_iter().flatten() {
             let values: Vec<_> = values.map(|value| value.to_string_lossy()).collect();
-            match values.as_slice() {
+            match (arg.get_value_delimiter(), values.as_slice()) {
                 // A value may begin with a `-`.
-                [value] => words.push(format!("--{long}={value}")),
-                values => {
+                (None, [value]) => words.push(format!("--{long}={value}")),
+                (None, values) => {
                     words.push(format!("--{long}"));
                     words.extend(values.iter().map(ToString::to_string));
+                }
+                (Some(delimiter), values) => {
+                    let values = values.join(&delimiter.to_string());
+                    words.push(format!("--{long}={values}"));
                 }
             }
         }
@@ -125,7 +131,7 @@ mod tests {
             "--impure",
             "--option",
             "a",
-            "-b",
+            "b",
             "--option",
             "c",
             "d e",
@@ -138,6 +144,17 @@ mod tests {
         ];
         let words = words(&line);
         insta::assert_snapshot!(words.join("\n"), @r"
+        --exclude=-x
+        --systems=x86_64-linux,aarch64-linux
+        --impure
+        --option
+        a
+        b
+        --option
+        c
+        d e
+        --jobs=3
+        --fail-fast
         ");
     }
 
@@ -161,6 +178,6 @@ mod tests {
             .filter(|arg| goes_along(arg))
             .map(|arg| arg.get_id().as_str())
             .collect();
-        insta::assert_snapshot!(along.join(" "), @"");
+        insta::assert_snapshot!(along.join(" "), @"exclude select apply file arg argstr include no_config systems all_systems evaluator eval_workers eval_memory no_eval_cache impure option reference_lock_file accept_flake_config show_trace flake_check no_history jobs fail_fast no_build download timeout max_silent_time store copy_to cachix attic niks3 push_closure out_link gc_root log_lines help");
     }
 }

@@ -128,23 +128,29 @@ impl RemoteRun {
         if self.exit_code.is_some() {
             return Err(Nonsense::Order("it goes on after its end"));
         }
-        let is_shown = match &mut kind {
-            EventKind::RunStarted {
-                format,
-                run,
-                flake,
-                title,
-                revision,
-                ..
-            } => {
+        if let EventKind::RunFinished {
+            outcome,
+            exit_code,
+            error,
+            duration,
+            ..
+        } = kind
+        {
+            return Ok(self.take_end((outcome, exit_code), error, duration));
+        }
+        let is_shown = self.note(&mut kind)?;
+        Ok(if is_shown { vec![kind] } else { Vec::new() })
+    }
+
+    /// Takes note of an event, and puts in what is known better here. Whether it is to be shown.
+    fn note(&mut self, kind: &mut EventKind) -> Result<bool, Nonsense> {
+        let is_shown = match kind {
+            EventKind::RunStarted { format, .. } => {
                 if *format != FORMAT {
                     return Err(Nonsense::Format(*format));
                 }
                 self.has_begun = true;
-                run.clone_from(&self.here.run);
-                flake.clone_from(&self.here.flake);
-                title.clone_from(&self.here.title);
-                *revision = self.here.revision.clone().or(revision.take());
+                self.rename(kind);
                 true
             }
             EventKind::CheckFound {
@@ -202,25 +208,6 @@ impl RemoteRun {
                 self.steps.remove(drv_path);
                 true
             }
-            EventKind::RunFinished {
-                outcome,
-                exit_code,
-                error,
-                duration,
-                ..
-            } => {
-                let (mut verdict, mut error) = ((*outcome, *exit_code), error.take());
-                let duration = *duration;
-                let mut happened = Vec::new();
-                if !self.open.is_empty() {
-                    let why = "the other machine does not tell how it ended";
-                    happened = self.end_checks(Outcome::InfrastructureFailed, Some(why));
-                    verdict = (RunOutcome::Errored, 4);
-                    error = error.or_else(|| Some(why.to_owned()));
-                }
-                happened.push(self.finish(verdict, error, duration));
-                return Ok(happened);
-            }
             EventKind::EvaluationFailed { .. }
             | EventKind::EvaluationWarning { .. }
             | EventKind::EvaluationFinished { .. }
@@ -234,9 +221,45 @@ impl RemoteRun {
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. }
-            | EventKind::CheckExplained { .. } => true,
+            | EventKind::CheckExplained { .. }
+            | EventKind::RunFinished { .. } => true,
         };
-        Ok(if is_shown { vec![kind] } else { Vec::new() })
+        Ok(is_shown)
+    }
+
+    /// Gives a run that begins the names it has here.
+    fn rename(&self, kind: &mut EventKind) {
+        if let EventKind::RunStarted {
+            run,
+            flake,
+            title,
+            revision,
+            ..
+        } = kind
+        {
+            run.clone_from(&self.here.run);
+            flake.clone_from(&self.here.flake);
+            title.clone_from(&self.here.title);
+            *revision = self.here.revision.clone().or(revision.take());
+        }
+    }
+
+    /// Takes the end that the other machine tells.
+    fn take_end(
+        &mut self,
+        mut verdict: (RunOutcome, u8),
+        mut error: Option<String>,
+        duration: Duration,
+    ) -> Vec<EventKind> {
+        let mut happened = Vec::new();
+        if !self.open.is_empty() {
+            let why = "the other machine does not tell how it ended";
+            happened = self.end_checks(Outcome::InfrastructureFailed, Some(why));
+            verdict = (RunOutcome::Errored, 4);
+            error = error.or_else(|| Some(why.to_owned()));
+        }
+        happened.push(self.finish(verdict, error, duration));
+        happened
     }
 
     /// Ends the run from here, after this time. Returns what happens by it.

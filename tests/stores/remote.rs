@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::symlink,
     path::Path,
     time::{Duration, Instant},
@@ -14,7 +15,8 @@ use crate::{
     support::{
         Project,
         nix::{self, Nix},
-        running::Finished,
+        project::SYSTEM,
+        running::{Finished, Running},
         servers::{Machine, write_script},
         store::TestStore,
     },
@@ -145,7 +147,7 @@ fn inputs_patterns_and_what_failed_are_what_they_are_here() {
               }};
             }}"#,
             input.dir().display(),
-            system = crate::support::project::SYSTEM,
+            system = SYSTEM,
         ));
         let project = project.committed();
         let run = check(&project, &["--format=json", "--log"]);
@@ -358,4 +360,55 @@ fn without_a_path_it_is_the_nixci_on_path() {
     let project = Project::new(&store).check("a", "echo > $out").committed();
     let run = project.nixci(&["check", "--remote", "m1"]);
     assert_eq!(run.code, Some(0), "{run}\n{}", machine.log());
+}
+
+/// What the other machine's nixci does, seen from its standard input.
+#[test]
+fn orders_are_carried_out_there() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store)
+        .check("a", "echo begun; nap 120; echo > $out")
+        .check("b", "echo begun; nap 120; echo > $out")
+        .check("c", "echo > $out");
+    let start = |first: &str| {
+        let mut command =
+            project.nixci_command(&["check", "--take-orders", "--format=json", "-j2"]);
+        let (stdin, mut orders) = std::io::pipe().unwrap();
+        let run = Running::start(command.stdin(stdin));
+        writeln!(orders, "{first}").unwrap();
+        (run, orders)
+    };
+    let (path_a, path_b) = (format!("{SYSTEM}.a"), format!("{SYSTEM}.b"));
+    let begin = serde_json::json!({"order": "begin", "only": [path_a, path_b]});
+    let (mut run, mut orders) = start(&begin.to_string());
+    run.wait_for("begun");
+    run.wait_for("ticked");
+    writeln!(
+        orders,
+        "{}",
+        serde_json::json!({"order": "explain", "check": path_b})
+    )
+    .unwrap();
+    run.wait_for("check_explained");
+    writeln!(
+        orders,
+        "{}",
+        serde_json::json!({"order": "cancel", "check": path_a})
+    )
+    .unwrap();
+    run.wait_for(r#""outcome":"cancelled""#);
+    // The end of the orders is the end of the run.
+    drop(orders);
+    let run = run.finish();
+    assert_eq!(run.code, Some(129), "{run}");
+    assert_eq!(
+        events(&run, "check_finished").len(),
+        2,
+        "only what was asked for: {run}"
+    );
+
+    let (run, _orders) = start("yes");
+    let run = run.finish();
+    assert_eq!(run.code, Some(2), "{run}");
+    assert!(run.stderr.contains("write --remote HOST"), "{run}");
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{Detail, write_event};
 use crate::{
-    event::{Event, EventKind, Outcome, RunOutcome},
+    event::{Event, Outcome, RunOutcome},
     report::script::{Script, any_events, progress},
 };
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Detail, Format, Look, ReportOptions, resolve};
+use super::{Again, Detail, Format, Look, ReportOptions, resolve};
 
 /// Options as most tests want them.
 pub(in crate::report) fn options() -> ReportOptions {
@@ -19,6 +19,7 @@ pub(in crate::report) fn options() -> ReportOptions {
         flake: ".".into(),
         attribute: "checks".into(),
         scope: None,
+        again: Again::default(),
         logs: None,
         flake_check: false,
         nix_version: (2, 34),
