@@ -194,6 +194,9 @@ fn a_log_that_is_followed_begins_with_what_the_check_waits_for() {
         );
     let mut run = project.start(&["check", "--format", "plain"]);
     run.wait_for("Building");
+    while !project.nixci(&["history"]).stdout.contains("running") {
+        thread::sleep(Duration::from_millis(50));
+    }
     let mut follow = project.start(&["log", "app", "--follow"]);
     follow.wait_for("lib begins");
     assert!(!run.stdout().contains("Built lib"), "{}", run.stdout());

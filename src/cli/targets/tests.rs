@@ -49,11 +49,15 @@ fn flakes_and_patterns_are_told_apart() {
 #[test]
 fn a_word_beside_a_flake_is_a_check() {
     for (targets, elsewhere, here) in [
-        (&["fmt"][..], "fmt #  / []", " #  / [fmt]"),
-        (&["fmt", "lint"], "fmt #  / [lint]", " #  / [fmt, lint]"),
+        (&["fmt"][..], "fmt #  / []", r#" #  / ["fmt"]"#),
+        (
+            &["fmt", "lint"],
+            r#"fmt #  / ["lint"]"#,
+            r#" #  / ["fmt", "lint"]"#,
+        ),
         (&["flake:fmt"], "flake:fmt #  / []", "flake:fmt #  / []"),
         (&["fmt#a"], "fmt # a / []", "fmt # a / []"),
-        (&[".", "fmt"], ". #  / [fmt]", ". #  / [fmt]"),
+        (&[".", "fmt"], r#". #  / ["fmt"]"#, r#". #  / ["fmt"]"#),
     ] {
         assert_eq!(sorted(targets, false), elsewhere);
         assert_eq!(sorted(targets, true), here);
