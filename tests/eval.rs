@@ -9,6 +9,8 @@
 mod attributes;
 #[path = "eval/harness.rs"]
 mod harness;
+#[path = "eval/isolation.rs"]
+mod isolation;
 #[path = "eval/nix_eval_jobs.rs"]
 mod nix_eval_jobs;
 #[path = "eval/parity.rs"]

@@ -57,19 +57,31 @@ fn check_remembered(
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
-    let (setup, destinations) = if args.remote.remote.is_some() {
-        (remote::setup(args)?, Vec::new())
+    let (mut setup, destinations, with_dependencies) = if args.remote.remote.is_some() {
+        (remote::setup(args)?, Vec::new(), false)
     } else {
-        let destinations = args.uploads.destinations()?;
-        let build_store = args.building.build_store(&args.uploads, &args.results)?;
-        (Setup::of_run(args, build_store)?, destinations)
+        let build_store = args.building.build_store(&args.results)?;
+        let setup = Setup::of_run(args, build_store)?;
+        let uploads = args.uploads.plan(&setup.configuration.file.upload)?;
+        let with_dependencies = uploads.push_closure.value;
+        let destinations = uploads.ready()?;
+        if let Some(store) = &setup.build_store {
+            store.can_send(&destinations)?;
+        }
+        (setup, destinations, with_dependencies)
     };
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
     if args.remote.take_orders {
-        only = orders::begin()?;
+        only = orders::begin()?.map(|checks| setup.narrow(checks));
     } else if args.memory.failed {
-        only = failed_ones(previous.as_ref(), &setup.installable)?;
+        let failed = failed_ones(previous.as_ref(), &setup.installable)?;
+        // Which systems are looked at on another machine is known there.
+        let wanted = match args.remote.remote {
+            Some(_) => failed,
+            None => setup.narrow(failed),
+        };
+        only = Some(wanted).filter(|wanted| !wanted.is_empty());
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -80,6 +92,7 @@ fn check_remembered(
     }
     let selected = Selected {
         destinations,
+        with_dependencies,
         run_id,
         only,
         previous: previous.unwrap_or_default(),

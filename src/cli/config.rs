@@ -14,10 +14,12 @@ use super::{
     args::{CheckArgs, FormatArg},
     configuration::SystemsWanted,
     setup::Setup,
+    upload_args::UploadPlan,
 };
 use crate::{
     config::{CheckRule, Origin, Sourced},
     report::harmless,
+    upload::Destination,
 };
 
 /// How wide the columns of names and of values are at most.
@@ -34,7 +36,9 @@ pub(super) fn config(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let setup = Setup::of_run(args, None)?;
     let mut entries = selection(&setup);
     entries.extend(limits(args, &setup));
-    entries.extend(by_files(&setup));
+    entries.extend(rules(&setup));
+    let uploads = args.uploads.plan(&setup.configuration.file.upload)?;
+    entries.extend(sent(uploads));
     let text = if args.format == FormatArg::Json {
         format!("{:#}\n", object(&entries))
     } else {
@@ -162,20 +166,33 @@ fn limits(args: &CheckArgs, setup: &Setup) -> Vec<Entry> {
     ]
 }
 
-/// What only the files can say.
-fn by_files(setup: &Setup) -> Vec<Entry> {
-    let file = &setup.configuration.file;
-    let rules = file.checks.iter().map(|rule| Entry {
+/// The options of single checks.
+fn rules(setup: &Setup) -> impl Iterator<Item = Entry> {
+    let rules = setup.configuration.file.checks.iter();
+    rules.map(|rule| Entry {
         name: "check",
         value: rule.clone().map(|rule| options(&rule)),
-    });
-    let upload = file.upload.iter().map(|upload| Entry {
+    })
+}
+
+/// Where outputs go, and where they would with `--upload`.
+fn sent(uploads: UploadPlan) -> Vec<Entry> {
+    let entry = |destination: Sourced<Destination>, with: Option<&str>| Entry {
         name: "upload",
-        value: upload
-            .clone()
-            .map(|upload| serde_json::to_value(&upload).unwrap_or_default()),
-    });
-    rules.chain(upload).collect()
+        value: destination.map(|to| json!({ "to": to.to_string(), "with": with })),
+    };
+    let used = uploads.destinations.into_iter().map(|to| entry(to, None));
+    let unused = uploads.unused.into_iter();
+    let mut entries: Vec<Entry> = used
+        .chain(unused.map(|to| entry(to, Some("--upload"))))
+        .collect();
+    if !entries.is_empty() {
+        entries.push(Entry {
+            name: "push_closure",
+            value: uploads.push_closure.map(Value::from),
+        });
+    }
+    entries
 }
 
 fn options(rule: &CheckRule) -> Value {
@@ -206,16 +223,18 @@ fn seconds(duration: Duration) -> Value {
 
 fn object(entries: &[Entry]) -> Value {
     let mut object = Map::new();
-    let mut checks = Vec::new();
+    // Of these there may be any number.
+    let mut lists = ["check", "upload"].map(|name| (name, Vec::new()));
     for Entry { name, value } in entries {
         let shown = json!({ "value": value.value, "origin": value.origin.to_string() });
-        if *name == "check" {
-            checks.push(shown);
-        } else {
-            object.insert((*name).to_owned(), shown);
+        match lists.iter_mut().find(|(list, _)| list == name) {
+            Some((_, list)) => list.push(shown),
+            None => {
+                object.insert((*name).to_owned(), shown);
+            }
         }
     }
-    object.insert("check".to_owned(), checks.into());
+    object.extend(lists.map(|(name, list)| (name.to_owned(), list.into())));
     object.into()
 }
 

@@ -178,6 +178,6 @@ mod tests {
             .filter(|arg| goes_along(arg))
             .map(|arg| arg.get_id().as_str())
             .collect();
-        insta::assert_snapshot!(along.join(" "), @"exclude select apply file arg argstr include no_config systems all_systems evaluator eval_workers eval_memory no_eval_cache impure option reference_lock_file accept_flake_config show_trace flake_check no_history jobs fail_fast no_build download timeout max_silent_time store copy_to cachix attic niks3 push_closure out_link gc_root log_lines help");
+        insta::assert_snapshot!(along.join(" "), @"exclude select apply file arg argstr include no_config systems all_systems evaluator eval_workers eval_memory no_eval_cache impure option reference_lock_file accept_flake_config show_trace flake_check no_history jobs fail_fast no_build download timeout max_silent_time store upload copy_to cachix attic niks3 push_closure out_link gc_root log_lines help");
     }
 }

@@ -353,6 +353,7 @@ impl OpenStep {
             log_lines_before: 0,
             phase: None,
             checks: Vec::new(),
+            allowed: false,
         }
     }
 }

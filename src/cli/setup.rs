@@ -1,6 +1,6 @@
 //! What `check` and `eval` have in common: finding Nix, the store, the evaluator and the cache.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use tokio::runtime::Runtime;
@@ -15,10 +15,11 @@ use super::{
 use crate::{
     config::{NixHost, NixSettings, cache_dir, flake_config, free_memory_bytes, program_on_path},
     eval::{
-        CacheKey, EvalCache, EvalOptions, EvalRequest, Evaluator, EvaluatorKind, choose_evaluator,
+        CacheKey, EvalCache, EvalOptions, EvalRequest, EvalScope, Evaluator, EvaluatorKind,
+        choose_evaluator,
     },
-    nix::{Builders, Installable, StoreUrl, System},
-    run::{Evaluation, Kept, PooledStore},
+    nix::{AttrPath, Builders, Installable, StoreUrl, System},
+    run::{BuildTimes, Evaluation, Kept, PooledStore, client_settings, store_address},
     store::{ClientSettings, Pool, StoreAddress},
     upload::NixCopy,
 };
@@ -47,6 +48,8 @@ pub(super) struct Setup {
     /// The settings of the Nix that builds.
     building: NixSettings,
     pub(super) build_store: Option<BuildStore>,
+    /// What of the request suffices.
+    part: Option<EvalScope>,
 }
 
 /// What else decides how a setup is made.
@@ -160,6 +163,7 @@ impl Setup {
                     .map(|file| file.value.clone()),
                 accept_flake_config: args.accept_flake_config,
                 show_trace: args.show_trace,
+                isolation: None,
             },
             nix: host.program.clone(),
             nix_version: host.version.numbers,
@@ -168,28 +172,14 @@ impl Setup {
         let local = is_flake
             .then(|| LocalFlake::find(&installable.flake))
             .flatten();
-        let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
-        let kept = local
-            .as_ref()
-            .filter(|_| is_pure && !args.no_eval_cache)
-            .zip(cache_dir)
-            .and_then(|(local, dir)| {
-                let (request, flake) = (request.clone(), installable.flake.clone());
-                let nix = format!(
-                    "{} {} {:?}",
-                    evaluator.name(),
-                    host.version,
-                    host.settings.all
-                );
-                let key_of = move |local: &LocalFlake| {
-                    CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
-                };
-                Some(Kept {
-                    cache: EvalCache::new(dir.join("eval")),
-                    key: key_of(local)?,
-                    key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
-                })
-            });
+        let kept = kept(
+            args,
+            &host,
+            &request,
+            evaluator.name(),
+            local.as_ref(),
+            cache_dir,
+        );
         Ok(Self {
             host,
             configuration,
@@ -202,7 +192,17 @@ impl Setup {
             kept,
             building,
             build_store,
+            part: None,
         })
+    }
+
+    /// Of these checks, those that are looked at. If no more than they is wanted, no more is evaluated than they need.
+    pub(super) fn narrow(&mut self, checks: HashSet<String>) -> HashSet<String> {
+        let path = |check: &String| AttrPath::parse(check).unwrap_or_default();
+        let mut wanted = checks;
+        wanted.retain(|check| self.request.wants(&path(check)));
+        self.part = self.request.part(wanted.iter().map(path));
+        wanted
     }
 
     /// A name of the flake for people.
@@ -237,12 +237,7 @@ impl Setup {
 
     /// How to reach the store that Nix uses by itself.
     pub(super) async fn address(&self) -> StoreAddress {
-        // Nix's setting `store` is what `NIX_REMOTE` says, or else its configuration files.
-        let env = |name: &str| match (name, self.host.settings.value("store")) {
-            ("NIX_REMOTE", store) if !store.is_empty() => Some(store.into()),
-            _ => std::env::var_os(name),
-        };
-        StoreAddress::detect(&self.host.daemon_program(), &env).await
+        store_address(&self.host).await
     }
 
     /// Connections to that store for at most so many users at once.
@@ -276,44 +271,12 @@ impl Setup {
         timeout: Option<Duration>,
         max_silent_time: Option<Duration>,
     ) -> ClientSettings {
-        let settings = &self.building;
-        let seconds = |limit: Option<Duration>, name| {
-            limit.map_or_else(|| settings.number(name), |limit| limit.as_secs())
+        let times = BuildTimes {
+            timeout,
+            max_silent_time,
         };
-        let timeout = seconds(timeout, "timeout");
-        let max_silent_time = seconds(max_silent_time, "max-silent-time");
-        // A step that somebody else builds is looked at every second, not every five.
-        let mut overrides = BTreeMap::from([("build-poll-interval".to_owned(), "1".to_owned())]);
-        if timeout > 0 {
-            overrides.insert("timeout".into(), timeout.to_string());
-        }
-        if max_silent_time > 0 {
-            overrides.insert("max-silent-time".into(), max_silent_time.to_string());
-        }
-        // As Nix's own programs do: the whole value, with what `extra-NAME` added to it.
-        overrides.extend(
-            self.request
-                .options
-                .nix_options
-                .iter()
-                .map(|(name, value)| {
-                    let name = name.strip_prefix("extra-").unwrap_or(name);
-                    let value = self.host.settings.all.get(name).unwrap_or(value);
-                    (name.to_owned(), value.clone())
-                }),
-        );
-        ClientSettings {
-            keep_failed: settings.value("keep-failed") == "true",
-            try_fallback: settings.value("fallback") == "true",
-            max_silent_time: Duration::from_secs(max_silent_time),
-            build_cores: settings.number("cores"),
-            // With 0 the daemon builds on other machines alone.
-            max_build_jobs: self.builders.builds_here().into(),
-            use_substitutes: settings.value("substitute") != "false",
-            use_build_hook: self.builders.remote_slots() > 0,
-            overrides,
-            ..ClientSettings::default()
-        }
+        let options = &self.request.options.nix_options;
+        client_settings(&self.host, &self.building, &self.builders, options, times)
     }
 
     /// The evaluation, with its cache in front of it.
@@ -323,6 +286,7 @@ impl Setup {
             evaluator: self.evaluator,
             kept: self.kept,
             store,
+            part: self.part,
             warm_up: None,
         }
     }
@@ -352,6 +316,32 @@ fn systems(configuration: &Configuration, builders: &Builders) -> Option<Vec<Sys
         Some(SystemsWanted::These(systems)) => Some(systems.clone()),
         None => Some(builders.systems()),
     }
+}
+
+/// Where the evaluation is kept, if its source and options allow.
+fn kept(
+    args: &SourceArgs,
+    host: &NixHost,
+    request: &EvalRequest,
+    evaluator: &str,
+    local: Option<&LocalFlake>,
+    cache_dir: Option<PathBuf>,
+) -> Option<Kept> {
+    let is_pure = !args.impure && host.settings.value("pure-eval") != "false";
+    if !is_pure || args.no_eval_cache {
+        return None;
+    }
+    let request = request.clone();
+    let flake = request.installable.flake.clone();
+    let nix = format!("{evaluator} {} {:?}", host.version, host.settings.all);
+    let key_of = move |local: &LocalFlake| {
+        CacheKey::new(&request, &local.source()?, &local.dir_in_checkout(), &nix)
+    };
+    Some(Kept {
+        cache: EvalCache::new(cache_dir?.join("eval")),
+        key: key_of(local?)?,
+        key_now: Box::new(move || key_of(&LocalFlake::find(&flake)?)),
+    })
 }
 
 fn evaluator(wanted: EvaluatorArg, request: &EvalRequest) -> Result<Box<dyn Evaluator>, Failure> {

@@ -3,11 +3,12 @@
 use anyhow::anyhow;
 use clap::Args;
 
-use super::{Failure, result_args::ResultArgs, upload_args::UploadArgs};
+use super::{Failure, result_args::ResultArgs};
 use crate::{
     config::{NixHost, NixSettings, nix_beside, remote_settings},
     nix::StoreUrl,
     store::SshHost,
+    upload::Destination,
 };
 
 /// Where builds happen.
@@ -31,11 +32,7 @@ pub(super) struct BuildStore {
 impl StoreArgs {
     /// The store that builds, if one is named. Fails where nothing can be built in it, or it cannot do what the other
     /// options want.
-    pub(super) fn build_store(
-        &self,
-        uploads: &UploadArgs,
-        results: &ResultArgs,
-    ) -> Result<Option<BuildStore>, Failure> {
+    pub(super) fn build_store(&self, results: &ResultArgs) -> Result<Option<BuildStore>, Failure> {
         let Some(text) = &self.store else {
             return Ok(None);
         };
@@ -60,23 +57,33 @@ impl StoreArgs {
                 "`{url}` names no host that ssh can be given"
             )));
         }
-        let tools =
-            !(uploads.cachix.is_empty() && uploads.attic.is_empty() && uploads.niks3.is_empty());
-        for (is_asked, option) in [
-            (results.links(), "--out-link and --gc-root"),
-            (tools, "--cachix, --attic and --niks3"),
-        ] {
-            if is_asked && ssh.is_some() {
-                return Err(Failure::usage(anyhow!(
-                    "{option} need the outputs on this machine, and with --store {url} they are on another one"
-                )));
-            }
+        let store = BuildStore { url, ssh };
+        if results.links() {
+            store.needs_outputs_here("--out-link and --gc-root")?;
         }
-        Ok(Some(BuildStore { url, ssh }))
+        Ok(Some(store))
     }
 }
 
 impl BuildStore {
+    /// Fails where what is built in it cannot be sent there.
+    pub(super) fn can_send(&self, destinations: &[Destination]) -> Result<(), Failure> {
+        if destinations.iter().any(|one| one.tool().is_some()) {
+            self.needs_outputs_here("cachix, attic and niks3")?;
+        }
+        Ok(())
+    }
+
+    fn needs_outputs_here(&self, what: &str) -> Result<(), Failure> {
+        if self.ssh.is_none() {
+            return Ok(());
+        }
+        Err(Failure::usage(anyhow!(
+            "{what} need the outputs on this machine, and with --store {} they are on another one",
+            self.url
+        )))
+    }
+
     /// Asks the machine, if it is another one, how its Nix is set up; takes over the options of the command line.
     pub(super) fn settings(&self, host: &NixHost) -> Result<NixSettings, Failure> {
         let Some(ssh) = &self.ssh else {

@@ -34,6 +34,7 @@ const OTHER_CONNECTIONS: usize = 4;
 /// What was found out before the run begins.
 pub(super) struct Selected {
     pub(super) destinations: Vec<Destination>,
+    pub(super) with_dependencies: bool,
     pub(super) run_id: String,
     pub(super) only: Option<HashSet<String>>,
     pub(super) previous: HashMap<String, Outcome>,
@@ -88,7 +89,11 @@ impl Work {
             timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
             only: selected.only,
             previous: selected.previous,
-            ..run_settings(args, &setup, &destinations)
+            uploads: UploadSettings {
+                destinations: destinations.iter().map(ToString::to_string).collect(),
+                with_dependencies: selected.with_dependencies,
+            },
+            ..run_settings(args, &setup)
         };
         let planner = Planner::new(
             setup.builders.clone(),
@@ -136,7 +141,7 @@ impl Work {
 }
 
 /// What the run is asked to do.
-fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -> RunSettings {
+fn run_settings(args: &CheckArgs, setup: &Setup) -> RunSettings {
     RunSettings {
         flake: setup.installable.flake.clone(),
         title: setup.title(),
@@ -157,9 +162,6 @@ fn run_settings(args: &CheckArgs, setup: &Setup, destinations: &[Destination]) -
         only: None,
         previous: HashMap::new(),
         log_lines: args.log_lines,
-        uploads: UploadSettings {
-            destinations: destinations.iter().map(ToString::to_string).collect(),
-            with_dependencies: args.uploads.push_closure,
-        },
+        uploads: UploadSettings::default(),
     }
 }

@@ -3,6 +3,7 @@
 //! Reads files and asks `nix`; decides nothing about a run.
 
 mod duration;
+mod excerpt;
 mod fetched_tree;
 mod files;
 mod flake_config;
@@ -13,8 +14,10 @@ mod nix_host;
 mod origin;
 mod remote_host;
 mod repository;
+mod server;
 
 pub use duration::parse_duration;
+pub use excerpt::ConfigError;
 pub use fetched_tree::fetched_tree;
 pub use files::{cache_dir, state_dir, write_file};
 pub use flake_config::flake_config;
@@ -24,6 +27,9 @@ pub use nix_host::{NixHost, NixHostError, NixSettings, program_on_path};
 pub use origin::{Origin, Sourced};
 pub use remote_host::{nix_beside, remote_settings};
 pub use repository::{
-    BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, ConfigError, FILE, RepositoryConfig, Tree,
-    Upload,
+    BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, FILE, RepositoryConfig, Tree, Upload,
+};
+pub use server::{
+    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
+    ServerConfig, StatusNames,
 };

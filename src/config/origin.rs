@@ -19,7 +19,7 @@ pub enum Origin {
     /// A file in the flake's tree.
     File {
         /// Its name: `nixci.toml`.
-        file: &'static str,
+        file: String,
         /// The line, from 1.
         line: usize,
     },

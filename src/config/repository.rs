@@ -4,7 +4,6 @@
 //! command line says wins, which is decided elsewhere.
 
 mod buildbot;
-mod excerpt;
 mod file;
 mod rules;
 mod tree;
@@ -14,13 +13,11 @@ use std::{
     time::Duration,
 };
 
-use self::excerpt::Place;
 pub use self::{
-    excerpt::ConfigError,
     rules::{CheckOptions, CheckRule, CheckRules},
     tree::Tree,
 };
-use super::Sourced;
+use super::{ConfigError, Sourced, excerpt::Place};
 use crate::nix::{AttrPath, CheckPattern, System};
 
 /// The name of nixci's own file.
@@ -43,28 +40,59 @@ pub struct RepositoryConfig {
     pub timeout: Option<Sourced<Duration>>,
     /// Options of single checks, in the order of the file.
     pub checks: Vec<Sourced<CheckRule>>,
-    /// Where results go.
-    pub upload: Option<Sourced<Upload>>,
+    /// Where outputs go if that is asked for.
+    pub upload: Upload<Sourced<String>>,
     /// The folder of the flake below the tree.
     pub flake_dir: Option<Sourced<PathBuf>>,
     /// The file that stands for `flake.lock`, below the tree.
     pub lock_file: Option<Sourced<PathBuf>>,
 }
 
-/// Where results go; the names are those of the options.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Upload {
+/// Where outputs go, as it is written; the names are those of the options.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upload<T = String> {
     /// URLs of stores, as `--copy-to`.
-    pub copy_to: Vec<String>,
+    #[serde(default = "Vec::new")]
+    pub copy_to: Vec<T>,
     /// Caches of Cachix, as `--cachix`.
-    pub cachix: Vec<String>,
+    #[serde(default = "Vec::new")]
+    pub cachix: Vec<T>,
     /// Caches of Attic, as `--attic`.
-    pub attic: Vec<String>,
+    #[serde(default = "Vec::new")]
+    pub attic: Vec<T>,
     /// Servers of niks3, as `--niks3`.
-    pub niks3: Vec<String>,
+    #[serde(default = "Vec::new")]
+    pub niks3: Vec<T>,
     /// Whether what was built on the way goes there too, as `--push-closure`.
+    #[serde(default)]
     pub push_closure: bool,
+}
+
+impl<T> Default for Upload<T> {
+    fn default() -> Self {
+        Self {
+            copy_to: Vec::new(),
+            cachix: Vec::new(),
+            attic: Vec::new(),
+            niks3: Vec::new(),
+            push_closure: false,
+        }
+    }
+}
+
+impl<T> Upload<T> {
+    /// Changes each destination.
+    pub fn map<U>(self, change: impl Fn(T) -> U) -> Upload<U> {
+        let all = |list: Vec<T>| list.into_iter().map(&change).collect();
+        Upload {
+            copy_to: all(self.copy_to),
+            cachix: all(self.cachix),
+            attic: all(self.attic),
+            niks3: all(self.niks3),
+            push_closure: self.push_closure,
+        }
+    }
 }
 
 impl RepositoryConfig {

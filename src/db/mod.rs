@@ -25,6 +25,7 @@ mod open;
 mod prune;
 mod recorder;
 mod row;
+pub mod server;
 mod write;
 
 pub use history::{CheckRecord, History, RunRecord, StepRecord};

@@ -3,6 +3,7 @@
 //! Nix never gives memory back, so a worker's size only grows; what can be done is to end workers. Deciding is pure and
 //! apart from measuring.
 
+use std::collections::{BTreeMap, BTreeSet};
 #[cfg(target_os = "linux")]
 use std::fs;
 
@@ -87,41 +88,78 @@ pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
     Some(kib << 10)
 }
 
-/// Returns the resident memory of all processes of a group in bytes.
+/// Finds the program that a bubblewrap runs, which is the child of its child.
+pub(super) fn behind_walls(bubblewrap: u32) -> Option<u32> {
+    child_of(child_of(bubblewrap)?)
+}
+
+/// The first child of a process with one thread.
 ///
-/// Source: the fields `pgrp` and `rss` of `proc_pid_stat(5)`.
+/// Source: `/proc/PID/task/TID/children` in `proc_tid_children(5)`.
+pub(super) fn child_of(pid: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// Returns the resident memory of a process and all its descendants in bytes.
+///
+/// Source: the field `ppid` of `proc_pid_stat(5)`.
 #[cfg(target_os = "linux")]
-pub(super) fn group_resident_bytes(group: u32) -> u64 {
+pub(super) fn tree_resident_bytes(root: u32) -> u64 {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| group_of(*pid) == Some(group))
+    let parents = pids
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter_map(|pid| Some((pid, parent_of(pid)?)))
+        .collect();
+    tree(root, &parents)
+        .into_iter()
         .filter_map(resident_bytes)
         .sum()
 }
 
 #[cfg(target_os = "linux")]
-fn group_of(pid: u32) -> Option<u32> {
+fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Behind the name, which may hold anything: state, parent, group.
+    // Behind the name, which may hold anything: state, parent.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(2)?.parse().ok()
+    fields.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns the resident memory of all processes of a group in bytes.
+/// Returns the resident memory of a process and all its descendants in bytes.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn group_resident_bytes(group: u32) -> u64 {
-    let group = group.to_string();
+pub(super) fn tree_resident_bytes(root: u32) -> u64 {
     let output = std::process::Command::new("ps")
-        .args(["-A", "-o", "pgid=,rss="])
+        .args(["-A", "-o", "pid=,ppid="])
         .output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    text.unwrap_or_default()
+    let parents = text
+        .unwrap_or_default()
         .lines()
         .filter_map(|line| line.trim().split_once(' '))
-        .filter(|(pgid, _)| *pgid == group)
-        .filter_map(|(_, kib)| kib.trim().parse::<u64>().ok())
-        .sum::<u64>()
-        << 10
+        .filter_map(|(pid, parent)| Some((pid.parse().ok()?, parent.trim().parse().ok()?)))
+        .collect();
+    tree(root, &parents)
+        .into_iter()
+        .filter_map(resident_bytes)
+        .sum()
+}
+
+/// A process and all its descendants, given the parent of each process.
+fn tree(root: u32, parents: &BTreeMap<u32, u32>) -> BTreeSet<u32> {
+    let mut tree = BTreeSet::from([root]);
+    loop {
+        let before = tree.len();
+        let is_in = |pid: &u32, tree: &BTreeSet<u32>| tree.contains(pid);
+        let children: Vec<u32> = parents
+            .iter()
+            .filter(|(_, parent)| is_in(parent, &tree))
+            .map(|(pid, _)| *pid)
+            .collect();
+        tree.extend(children);
+        if tree.len() == before {
+            return tree;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) use self::{
     text::{list, one_line, string},
 };
 use super::{
-    BoxFuture, EvalError, EvalRequest, EvalSummary, Evaluated, Evaluator, RootKeeper,
+    BoxFuture, EvalError, EvalRequest, EvalSummary, Evaluated, Evaluator, Isolation, RootKeeper,
     delivery::Delivery,
 };
 
@@ -50,6 +50,7 @@ impl Evaluator for BuiltinEvaluator {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>> {
         Box::pin(async move {
+            Isolation::check(request)?;
             let mut delivery = Delivery::new(roots, found);
             Engine::new(request, &mut delivery, None)?.run(cancel).await
         })
@@ -60,11 +61,13 @@ impl Evaluator for BuiltinEvaluator {
 pub(super) fn common_arguments(request: &EvalRequest) -> Vec<OsString> {
     // What comes last counts, and without these two features nothing works.
     let features = [("extra-experimental-features", "nix-command flakes")];
-    let options = &request.options.nix_options;
+    let features = features.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let isolation = request.options.isolation.as_ref();
+    let isolation = isolation.map(Isolation::settings).unwrap_or_default();
+    let options = request.options.nix_options.iter().cloned();
     options
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
         .chain(features)
-        .flat_map(|(name, value)| ["--option", name, value].map(OsString::from))
+        .chain(isolation)
+        .flat_map(|(name, value)| [OsString::from("--option"), name.into(), value.into()])
         .collect()
 }

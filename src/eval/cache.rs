@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{EvalOptions, EvalRequest, EvaluatedCheck, EvaluatedOutput};
+use super::{EvalOptions, EvalRequest, EvaluatedCheck, EvaluatedOutput, Isolation};
 use crate::nix::{AttrPath, System};
 
 /// Changes whenever the same key would mean something else.
@@ -60,6 +60,7 @@ impl CacheKey {
             reference_lock_file,
             accept_flake_config,
             show_trace: _,
+            isolation,
         } = &request.options;
         if *impure
             || !override_inputs.is_empty()
@@ -81,6 +82,9 @@ impl CacheKey {
         add(&request.installable.attribute.to_string());
         add(&format!("{:?} {}", request.systems, request.current_system));
         add(&format!("{nix_options:?} {accept_flake_config}"));
+        // With walls or without, what comes through is the same; with other settings it is not.
+        let settings = isolation.as_ref().map(Isolation::settings);
+        add(&format!("{settings:?} {}", request.attributes_max()));
         add(&format!("{:?}", request.scope));
         Some(Self(crate::nix::hex(&hash.finalize())))
     }

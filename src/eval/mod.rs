@@ -11,6 +11,7 @@ mod choose;
 mod delivery;
 mod failure;
 mod fuzz;
+mod isolation;
 mod nix_eval_jobs;
 mod process;
 mod scope;
@@ -24,6 +25,7 @@ pub use cache::{CacheKey, CachedEvaluation, EvalCache};
 pub use choose::{EvaluatorKind, choose_evaluator};
 #[doc(hidden)]
 pub use fuzz::fuzz_evaluation;
+pub use isolation::{EvalLimits, Isolation};
 pub use nix_eval_jobs::NixEvalJobs;
 pub use scope::{EvalScope, FileSource};
 use tokio::sync::mpsc;
@@ -72,6 +74,18 @@ pub struct EvalOptions {
     pub accept_flake_config: bool,
     /// `--show-trace`.
     pub show_trace: bool,
+    /// How it is kept apart from this machine; `None`: it is the user's own.
+    pub isolation: Option<Isolation>,
+}
+
+impl EvalRequest {
+    /// How many attributes it may have.
+    fn attributes_max(&self) -> usize {
+        let isolation = self.options.isolation.as_ref();
+        isolation.map_or(ATTRIBUTES_MAX, |it| {
+            it.limits.attributes.min(ATTRIBUTES_MAX)
+        })
+    }
 }
 
 /// One thing an evaluation says.

@@ -18,7 +18,7 @@ pub(super) use self::{
     line::{Job, Outcome},
 };
 use super::{
-    BoxFuture, EvalError, EvalRequest, EvalSummary, Evaluated, Evaluator, RootKeeper,
+    BoxFuture, EvalError, EvalRequest, EvalSummary, Evaluated, Evaluator, Isolation, RootKeeper,
     builtin::{self, Engine},
     delivery::Delivery,
 };
@@ -156,6 +156,7 @@ impl Evaluator for NixEvalJobs {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>> {
         Box::pin(async move {
+            Isolation::check(request)?;
             let mut delivery = Delivery::new(roots, found);
             if !self.can(request) {
                 return Engine::new(request, &mut delivery, None)?.run(cancel).await;
@@ -168,7 +169,8 @@ impl Evaluator for NixEvalJobs {
                 &self.program,
                 &self.arguments(request, &gc_roots),
                 self.has_select(),
-                request.memory_budget_bytes,
+                request,
+                gc_roots.path(),
             )?;
             Engine::new(request, &mut delivery, Some(jobs))?
                 .run(cancel)

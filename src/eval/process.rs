@@ -5,7 +5,7 @@
 
 use std::{ffi::OsStr, fs, io, process::ExitStatus, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::EvalError;
+use super::{EvalError, Isolation, budget};
 
 /// The longest line that is kept whole, in bytes; of a longer one the rest is dropped.
 pub(super) const LINE_MAX: usize = 64 << 20;
@@ -66,19 +66,26 @@ impl Process {
         self.child().stdout.take().expect("stdout is a pipe")
     }
 
+    /// Takes its standard output as lines. Panics as [`Self::stdout`] does.
+    pub(super) fn stdout_lines(&mut self) -> Lines<ChildStdout> {
+        Lines::new(self.stdout(), self.id())
+    }
+
     /// Takes its standard error as lines. Panics if that is no pipe or was taken before.
     pub(super) fn stderr(&mut self) -> Lines<ChildStderr> {
-        Lines::new(self.child().stderr.take().expect("stderr is a pipe"))
+        let pipe = self.child().stderr.take().expect("stderr is a pipe");
+        Lines::new(pipe, self.id())
     }
 
     /// Kills the whole group. A builder that it has started itself, without a daemon, is not in it and lives on.
     pub(super) fn kill(&self) {
-        signal_group(self.id(), Signal::KILL);
+        kill(self.id());
     }
 
     /// Ends it, with all that it has started, and returns how it ended.
     pub(super) async fn end(&mut self) -> Result<ExitStatus, EvalError> {
-        if !self.id().is_some_and(has_children) {
+        // Behind walls all goes at once, and no builder of a store without a daemon is there.
+        if !self.id().is_some_and(has_children) || self.id().and_then(walled).is_some() {
             self.kill();
             return self.wait().await;
         }
@@ -142,6 +149,23 @@ fn has_children(pid: u32) -> bool {
         .any(|children| children.is_ok_and(|children| !children.is_empty()))
 }
 
+/// Kills a process group, or what bubblewrap runs: that ends with it, and does so first, so that whoever waits for
+/// bubblewrap has waited for all of it.
+fn kill(leader: Option<u32>) {
+    match leader.and_then(walled) {
+        // It fails only if it has ended.
+        Some(inner) => drop(kill_process(inner, Signal::KILL)),
+        None => signal_group(leader, Signal::KILL),
+    }
+}
+
+/// The first process behind the walls of a bubblewrap, whose end is the end of all of them.
+fn walled(bubblewrap: u32) -> Option<Pid> {
+    let name = fs::read(format!("/proc/{bubblewrap}/comm")).ok()?;
+    let inner = budget::child_of(bubblewrap).filter(|_| name == b"bwrap\n")?;
+    Pid::from_raw(inner.try_into().ok()?)
+}
+
 fn signal_group(leader: Option<u32>, signal: Signal) {
     // Not once it has been waited for: its number may belong to somebody else by then.
     if let Some(pid) = leader.and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
@@ -158,20 +182,42 @@ fn program_name(program: &OsStr) -> String {
 pub(super) struct Lines<R> {
     reader: BufReader<R>,
     line: Vec<u8>,
+    /// How much may come yet, in bytes.
+    left: u64,
+    /// The process that is killed if more comes.
+    process: Option<u32>,
 }
 
+/// What the last line of a process says that has written too much.
+pub(super) const TOO_MUCH: &str = "the evaluation printed more than is allowed";
+
 impl<R: AsyncRead + Unpin> Lines<R> {
-    /// Reads lines from this pipe.
-    pub(super) fn new(pipe: R) -> Self {
+    /// Reads lines from this pipe of a process.
+    pub(super) fn new(pipe: R, process: Option<u32>) -> Self {
         Self {
             reader: BufReader::with_capacity(64 << 10, pipe),
             line: Vec::new(),
+            left: u64::MAX,
+            process,
+        }
+    }
+
+    /// Reads no more than an isolation allows, and kills the process that writes more.
+    pub(super) fn limit(&mut self, isolation: Option<&Isolation>) {
+        if let Some(isolation) = isolation {
+            self.left = isolation.limits.output_bytes;
         }
     }
 
     /// Returns the next line without its end, or `None` behind the last one. Nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
+            if self.left == 0 {
+                // Once.
+                let process = self.process.take()?;
+                kill(Some(process));
+                return Some(format!("error: {TOO_MUCH}").into_bytes());
+            }
             let chunk = match self.reader.fill_buf().await {
                 Ok(chunk) => chunk,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -183,6 +229,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             let text = &chunk[..end.unwrap_or(chunk.len())];
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             let used = end.map_or(chunk.len(), |at| at + 1);
+            self.left = self.left.saturating_sub(used as u64);
             let is_at_end = chunk.is_empty();
             self.reader.consume(used);
             if end.is_some() || (is_at_end && !self.line.is_empty()) {

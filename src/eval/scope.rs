@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::nix::{AttrPath, CheckPattern};
+use super::{EvalRequest, selection::Selection};
+use crate::nix::{AttrPath, CheckPattern, Reach};
+
+/// For how many checks an evaluation looks by name: each attribute is held against each of them.
+const PART_MAX: usize = 100;
 
 /// What is looked at, beside the systems. The default is all below the attribute asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,5 +62,27 @@ impl EvalScope {
             || !self.exclude.is_empty()
             || self.flake_check
             || self.file.is_some()
+    }
+}
+
+impl EvalRequest {
+    /// Whether a check at this path below the attribute asked for is looked at, as far as its names tell.
+    pub fn wants(&self, path: &AttrPath) -> bool {
+        let selection = Selection::new(self);
+        selection.wants_path(path) && selection.chosen(path) == Reach::Inside
+    }
+
+    /// A scope that has these of its checks and as little else as can be told beforehand. `None`: nothing less than all
+    /// has them, or to look for so many would take as long.
+    pub fn part(&self, checks: impl ExactSizeIterator<Item = AttrPath>) -> Option<EvalScope> {
+        if self.scope.flake_check || checks.len() > PART_MAX {
+            return None;
+        }
+        let patterns = checks.map(|check| CheckPattern::parse(&check.to_string()).ok());
+        Some(EvalScope {
+            only: patterns.collect::<Option<_>>()?,
+            is_strict: false,
+            ..self.scope.clone()
+        })
     }
 }

@@ -103,7 +103,8 @@ impl Selection {
         pattern.is_some_and(|pattern| self.reach(pattern, path) != Reach::Outside)
     }
 
-    fn chosen(&self, path: &AttrPath) -> Reach {
+    /// How far patterns choose an attribute.
+    pub(super) fn chosen(&self, path: &AttrPath) -> Reach {
         if self.is_excluded(path) {
             return Reach::Outside;
         }

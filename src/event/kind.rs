@@ -75,6 +75,9 @@ pub enum EventKind {
         /// The column in that line, from 1.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         column: Option<u32>,
+        /// Whether it is that of a check that may fail.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        allowed: bool,
     },
     /// The evaluation warned or traced something.
     EvaluationWarning {
@@ -189,6 +192,9 @@ pub enum EventKind {
         /// The checks that need it.
         #[serde(default)]
         checks: Vec<String>,
+        /// Whether it failed, and every check may do so that is known to need it.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        allowed: bool,
     },
     /// A check ended. Comes exactly once for each check.
     CheckFinished {

@@ -1,4 +1,4 @@
-//! Speaks to GitHub, Gitea, Forgejo and GitLab: commit statuses, within the limits each sets.
+//! Speaks with GitHub, Gitea, Forgejo and GitLab: webhooks in, commit statuses out, within the limits each sets.
 //!
 //! Each forge's JSON is in its own file. Knows no run: [`RunStatuses`] turns events into statuses, [`Publisher`] sends
 //! them. A forge that does not answer costs the statuses, never the run.
@@ -7,10 +7,13 @@ mod ci_job;
 mod gitea;
 mod github;
 mod gitlab;
+mod hook;
 mod http;
 mod publisher;
 mod run_status;
+mod signature;
 mod status;
+mod trigger;
 
 use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
@@ -18,10 +21,22 @@ pub use ci_job::{CiJob, CiJobError, ForgeKind};
 pub use gitea::Gitea;
 pub use github::Github;
 pub use gitlab::Gitlab;
+#[doc(hidden)]
+pub use hook::fuzz_hook;
+pub use hook::{
+    Asked, CheckAction, CheckName, Comment, CommitId, GitRef, HOOK_BYTES, HookError, HookEvent,
+    IdentError, InstallationChange, Login, MergeGroup, PullRequest, PullRequestAction, Push,
+    Repository, RepositoryChange, RepositoryName, Rerun, User, parse_hook,
+};
 pub use http::{ForgeError, Http};
 pub use publisher::Publisher;
 pub use run_status::RunStatuses;
+pub use signature::{DeliveryId, Headers, HookKind, SignatureError, verify};
 pub use status::{CommitStatus, News, StatusState};
+pub use trigger::{
+    Build, BuildKind, Command, Decision, MERGE_QUEUES, SupersedeKey, TriggerSettings, decide,
+    is_skipped,
+};
 
 /// A future in a box, so that a [`Forge`] can be used as an object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, ForgeError>> + Send + 'a>>;

@@ -24,7 +24,7 @@ pub use builders::{Builders, Machine};
 pub use check_pattern::{CheckPattern, CheckPatternError, Reach};
 pub use derivation::{Derivation, DerivationOutput, NeededOutputs};
 pub use hash::{Hash, base32};
-pub use hex::hex;
+pub use hex::{hex, unhex};
 pub use installable::{Installable, InstallableError};
 pub use output_kind::OutputKind;
 pub use store_path::{StorePath, StorePathError};

@@ -30,6 +30,8 @@ pub(super) enum Dialect {
 /// Something to be shown at a place in a file, or for the whole step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Annotation {
+    /// Whether nothing fails by it.
+    pub is_warning: bool,
     /// What failed.
     pub title: String,
     /// The file, relative to the flake's tree.
@@ -81,24 +83,35 @@ impl Dialect {
     pub(super) fn annotations(self, annotations: &[Annotation]) -> Vec<String> {
         match self {
             Self::Gitlab => Vec::new(),
-            Self::Github if annotations.len() <= ANNOTATIONS_MAX => {
-                annotations.iter().map(Annotation::command).collect()
-            }
             Self::Github => {
-                let (shown, rest) = annotations.split_at(ANNOTATIONS_MAX - 1);
-                let more = Annotation {
-                    title: format!("{} more failures", rest.len()),
-                    message: "The log and the summary have all of them.".to_owned(),
-                    ..Annotation::default()
+                let of = |is_warning| {
+                    annotations
+                        .iter()
+                        .filter(move |one| one.is_warning == is_warning)
                 };
-                shown
-                    .iter()
-                    .chain([&more])
-                    .map(Annotation::command)
-                    .collect()
+                let errors = commands(&of(false).collect::<Vec<_>>());
+                let warnings = commands(&of(true).collect::<Vec<_>>());
+                [errors, warnings].concat()
             }
         }
     }
+}
+
+/// The commands for annotations of a kind.
+fn commands(annotations: &[&Annotation]) -> Vec<String> {
+    let most = match annotations.len() {
+        ..=ANNOTATIONS_MAX => ANNOTATIONS_MAX,
+        _ => ANNOTATIONS_MAX - 1,
+    };
+    let (shown, rest) = annotations.split_at(annotations.len().min(most));
+    let more = rest.first().map(|first| Annotation {
+        is_warning: first.is_warning,
+        title: format!("{} more failures", rest.len()),
+        message: "The log and the summary have all of them.".to_owned(),
+        ..Annotation::default()
+    });
+    let all = shown.iter().copied().chain(&more);
+    all.map(Annotation::command).collect()
 }
 
 impl Annotation {
@@ -125,8 +138,9 @@ impl Annotation {
                 break;
             }
         }
+        let level = if self.is_warning { "warning" } else { "error" };
         format!(
-            "::error {}::{}",
+            "::{level} {}::{}",
             properties.join(","),
             data(&lines.join("\n"))
         )

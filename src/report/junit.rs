@@ -14,7 +14,7 @@ use super::{
     sanitize::{harmless, log_line},
     shell,
     summary::{Ending, Entry, Summary, of_failure},
-    words::{LOG_COLUMNS_MAX, check_name, first_line, spoken, step_name},
+    words::{LOG_COLUMNS_MAX, as_it_may, check_name, first_line, spoken, step_name},
 };
 use crate::event::Outcome;
 
@@ -51,11 +51,7 @@ pub(super) fn junit(
             suites.len() - 1
         });
         let mut case = writer.case(check);
-        case.set_classname(format!(
-            "{}.{}",
-            harmless(&options.attribute),
-            harmless(system)
-        ));
+        case.set_classname(class_name(options, system));
         if let Some(suite) = suites.get_mut(at) {
             suite.add_test_case(case);
             suite.time = Some(suite.time.unwrap_or_default() + check.duration);
@@ -71,7 +67,7 @@ pub(super) fn junit(
                 .set_message(format!("{}{}", harmless(&entry.subject), entry.how))
                 .set_description(writer.text(&entry));
             let mut case = TestCase::new(harmless(&entry.subject), status);
-            case.set_classname(harmless(&options.attribute));
+            case.set_classname(class_name(options, ""));
             run.add_test_case(case);
         }
     }
@@ -89,6 +85,16 @@ pub(super) fn junit(
     let mut report = Report::new("nixci");
     report.set_time(ending.duration).add_test_suites(suites);
     report.to_string().map(without_skipped)
+}
+
+/// The class of a test: the attribute, if it is a single one, and what is below it; never empty.
+fn class_name(options: &ReportOptions, below: &str) -> String {
+    let parts = [options.attribute.as_str(), below].into_iter();
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        [] => "nixci".to_owned(),
+        parts => harmless(&parts.join(".")),
+    }
 }
 
 /// The schema of Jenkins knows `skipped` at a suite, but not at all suites together.
@@ -122,7 +128,7 @@ impl<'a> Writer<'a> {
             // The run passes, and so does its report.
             outcome if check.allowed => {
                 let mut status = TestCaseStatus::skipped();
-                status.set_message(format!("{}, as it may", spoken(outcome)));
+                status.set_message(format!("{}{}", spoken(outcome), as_it_may(true)));
                 status
             }
             Outcome::Built | Outcome::Substituted | Outcome::Cached | Outcome::Evaluated => {

@@ -12,8 +12,8 @@ use super::{
     sanitize::log_line,
     styles::{Styles, paint},
     words::{
-        LOG_COLUMNS_MAX, check_name, first_line, for_checks, headline, in_phase, list_of_systems,
-        on_machine, place, spoken, step_name, text,
+        LOG_COLUMNS_MAX, as_it_may, check_name, first_line, for_checks, headline, in_phase,
+        list_of_systems, on_machine, place, spoken, step_name, text,
     },
 };
 use crate::{
@@ -85,18 +85,21 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             file,
             line,
             column,
+            allowed,
         } => {
             let what = check.as_deref().map_or("the flake".to_owned(), check_name);
             let place = place(file.as_deref(), *line, *column)
                 .map_or(String::new(), |at| format!(" at {at}"));
-            let rest = format!("to evaluate {what}{place}: {}", first_line(error));
+            let may = as_it_may(*allowed);
+            let rest = format!("to evaluate {what}{place}{may}: {}", first_line(error));
+            let (failure, style, word) = failure("FAILED", *allowed, styles);
             // That of the whole flake ends the run, and the end tells it.
             let weight = if check.is_some() {
-                Weight::Failure
+                failure
             } else {
                 Weight::Detail
             };
-            (unless_told(weight), &styles.fail, "FAILED", rest)
+            (unless_told(weight), style, word, rest)
         }
         EventKind::EvaluationWarning { check, message } => {
             let what = check
@@ -193,6 +196,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             error,
             phase,
             checks,
+            allowed,
             ..
         } => {
             let (weight, word) = step_ending(*outcome);
@@ -202,12 +206,18 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
                 (_, Weight::Failure) => {
                     let phase = in_phase(phase.as_deref());
                     let error = text(headline(error));
-                    format!("{name} after {took}{phase}{}: {error}", for_checks(checks))
+                    let may = as_it_may(*allowed);
+                    let rest = format!(
+                        "{name} after {took}{phase}{}{may}: {error}",
+                        for_checks(checks)
+                    );
+                    let (weight, style, word) = failure(word, *allowed, styles);
+                    return (weight, vec![status(style, word, rest)]);
                 }
                 (true, _) => format!("{name} in {took}{}", for_checks(checks)),
                 (false, _) => format!("{name} ({}){}", spoken(*outcome), for_checks(checks)),
             };
-            (weight, styles.outcome(*outcome).1, word, rest)
+            (weight, styles.outcome(*outcome, false).1, word, rest)
         }
         EventKind::CheckFinished {
             check,
@@ -217,7 +227,7 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
             allowed,
             ..
         } => {
-            let allowed = if *allowed { ", as it may" } else { "" };
+            let may = as_it_may(*allowed);
             let cause = cause
                 .as_ref()
                 .map_or(String::new(), |drv| format!(": {}", step_name(drv)));
@@ -225,16 +235,17 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
                 .as_ref()
                 .map_or(String::new(), |reason| format!(": {}", first_line(reason)));
             let rest = format!(
-                "{} ({}{cause}{allowed}){reason}",
+                "{} ({}{cause}{may}){reason}",
                 check_name(check),
                 spoken(*outcome)
             );
-            let (weight, word) = match (outcome.is_passed(), outcome.is_failed()) {
-                (true, _) => (Weight::Detail, "Passed"),
-                (_, true) => (unless_told(Weight::Failure), "FAILED"),
-                (..) => (Weight::Detail, "Left out"),
+            let usual = styles.outcome(*outcome, false).1;
+            let (weight, style, word) = match (outcome.is_passed(), outcome.is_failed()) {
+                (true, _) => (Weight::Detail, usual, "Passed"),
+                (_, true) => failure("FAILED", *allowed, styles),
+                (..) => (Weight::Detail, usual, "Left out"),
             };
-            (weight, styles.outcome(*outcome).1, word, rest)
+            (unless_told(weight), style, word, rest)
         }
         EventKind::UploadStarted { destination, paths } => {
             let rest = format!(
@@ -307,6 +318,19 @@ pub(super) fn status(style: &Style, word: &str, text: impl Display) -> String {
         "{} {text}",
         paint(style, format_args!("{word:>WORD_COLUMNS$}"))
     )
+}
+
+/// How a failure is told that has this word; one that fails nothing is told more softly.
+fn failure<'s>(
+    word: &'static str,
+    allowed: bool,
+    styles: &'s Styles,
+) -> (Weight, &'s Style, &'static str) {
+    if allowed {
+        (Weight::Notice, &styles.notice, "Failed")
+    } else {
+        (Weight::Failure, &styles.fail, word)
+    }
 }
 
 fn step_ending(outcome: Outcome) -> (Weight, &'static str) {

@@ -13,7 +13,7 @@ use super::{
     shell,
     styles::Styles,
     summary::{Ending, Entry, Summary, last_line},
-    words::{LOG_COLUMNS_MAX, check_name, headline, spoken, text},
+    words::{LOG_COLUMNS_MAX, as_it_may, check_name, headline, spoken, text},
 };
 use crate::event::RunOutcome;
 
@@ -123,14 +123,17 @@ fn slowest(out: &mut String, record: &Record) {
     );
     for check in slowest {
         let (name, outcome) = (cell(&check_name(&check.check)), spoken(check.outcome));
-        let _ = writeln!(out, "| {name} | {outcome} | {} |", duration(check.duration));
+        let may = as_it_may(check.allowed);
+        let took = duration(check.duration);
+        let _ = writeln!(out, "| {name} | {outcome}{may} | {took} |");
     }
     out.push_str("\n</details>\n\n");
 }
 
 fn details(entry: &Entry<'_>, options: &ReportOptions) -> String {
+    let open = if entry.is_allowed { "" } else { " open" };
     let mut out = format!(
-        "<details open><summary><code>{}</code>{}</summary>\n\n",
+        "<details{open}><summary><code>{}</code>{}</summary>\n\n",
         html(&entry.subject),
         html(&entry.how_compared())
     );

@@ -152,7 +152,7 @@ impl Plain {
             count(all),
             if all == 1 { "" } else { "s" }
         );
-        if weight == Weight::Failure {
+        if weight >= Weight::Notice {
             self.write(&lines)?;
             let name = step_name(drv_path);
             lines = vec![status(&styles.dim, "Log", format!("of {name}, {which}"))];

@@ -123,11 +123,6 @@ impl Record {
         counts
     }
 
-    /// How many failed and may.
-    pub(super) fn allowed(&self) -> usize {
-        self.checks.iter().filter(|check| check.allowed).count()
-    }
-
     /// The checks that took longest, the longest first.
     pub(super) fn slowest(&self, n: usize) -> Vec<&CheckRecord> {
         let mut checks: Vec<_> = self

@@ -129,7 +129,6 @@ impl Reporter {
             counts,
             duration,
             error,
-            allowed,
             ..
         } = &event.kind
         {
@@ -139,7 +138,6 @@ impl Reporter {
                 counts,
                 duration: *duration,
                 error: error.as_deref(),
-                allowed: *allowed,
             })?;
         }
         Ok(())
@@ -249,11 +247,10 @@ impl Reporter {
     /// As [`Self::report`].
     pub fn finish(&mut self) -> io::Result<()> {
         let record = self.files.record();
-        let (counts, duration, allowed) = (record.counts(), record.elapsed, record.allowed());
+        let (counts, duration) = (record.counts(), record.elapsed);
         let ending = Ending {
             outcome: RunOutcome::Cancelled,
             counts: &counts,
-            allowed,
             duration,
             error: None,
         };

@@ -174,6 +174,7 @@ impl Script {
             log_lines_before: if failed { 1231 } else { 0 },
             phase: failed.then(|| "checkPhase".into()),
             checks: checks.iter().map(ToString::to_string).collect(),
+            allowed: false,
         })
     }
 
@@ -210,6 +211,19 @@ impl Script {
         {
             *cause = by.map(drv);
             *reason = why.map(ToOwned::to_owned);
+        }
+        self
+    }
+
+    /// What the last event tells is a failure that fails nothing.
+    pub(super) fn allowed(mut self) -> Self {
+        if let Some(
+            EventKind::CheckFinished { allowed, .. }
+            | EventKind::StepFinished { allowed, .. }
+            | EventKind::EvaluationFailed { allowed, .. },
+        ) = self.events.last_mut().map(|event| &mut event.kind)
+        {
+            *allowed = true;
         }
         self
     }

@@ -29,13 +29,15 @@ pub(super) struct Styles {
     pub glyphs: Glyphs,
 }
 
-/// The signs in text for people; each of `pass`, `fail`, `neutral`, `waiting` and the spinner's is one column wide.
+/// The signs in text for people; each of `pass`, `fail`, `allowed`, `neutral`, `waiting` and the spinner's is one column wide.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Glyphs {
     /// Passed.
     pub pass: &'static str,
     /// Failed.
     pub fail: &'static str,
+    /// Failed, as it may.
+    pub allowed: &'static str,
     /// Neither passed nor failed.
     pub neutral: &'static str,
     /// Not yet begun.
@@ -60,6 +62,7 @@ pub(super) struct Glyphs {
 const UNICODE: Glyphs = Glyphs {
     pass: "✔",
     fail: "✖",
+    allowed: "!",
     neutral: "–",
     waiting: "○",
     ellipsis: "…",
@@ -75,6 +78,7 @@ const UNICODE: Glyphs = Glyphs {
 const ASCII: Glyphs = Glyphs {
     pass: "+",
     fail: "x",
+    allowed: "!",
     neutral: "-",
     waiting: ".",
     ellipsis: "...",
@@ -133,9 +137,11 @@ impl Styles {
         }
     }
 
-    /// The sign and the style of an outcome.
-    pub(super) fn outcome(&self, outcome: Outcome) -> (&'static str, &Style) {
-        if outcome.is_passed() {
+    /// The sign and the style of an outcome; `allowed`: of a failure that fails nothing.
+    pub(super) fn outcome(&self, outcome: Outcome, allowed: bool) -> (&'static str, &Style) {
+        if allowed {
+            (self.glyphs.allowed, &self.notice)
+        } else if outcome.is_passed() {
             (self.glyphs.pass, &self.pass)
         } else if outcome.is_failed() {
             (self.glyphs.fail, &self.fail)

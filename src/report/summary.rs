@@ -24,7 +24,7 @@ pub(super) use text::{Ending, Extent};
 use self::{hash_fix::HashFix, passed::Passed};
 use super::source_tree::{SourceTree, excerpt};
 use crate::{
-    event::{Event, EventKind, Outcome, UploadOutcome},
+    event::{Counts, Event, EventKind, Outcome, UploadOutcome},
     nix::{StorePath, System},
 };
 
@@ -44,8 +44,12 @@ struct Checks {
     named: Vec<String>,
     /// How many there are.
     total: usize,
+    /// How many of them have ended.
+    ended: usize,
     /// How many of those that have ended failed before, too.
     before: usize,
+    /// How many of those that have ended may fail.
+    allowed: usize,
 }
 
 impl Checks {
@@ -58,6 +62,17 @@ impl Checks {
         if self.named.len() < CHECKS_NAMED && !self.named.iter().any(|known| known == check) {
             self.named.push(check.to_owned());
         }
+    }
+
+    fn end(&mut self, before: usize, allowed: bool) {
+        self.ended += 1;
+        self.before += before;
+        self.allowed += usize::from(allowed);
+    }
+
+    /// Whether what they have in common fails nothing.
+    fn may_fail(&self) -> bool {
+        self.allowed > 0 && self.allowed == self.ended
     }
 }
 
@@ -76,8 +91,6 @@ pub(super) struct Failure {
     /// If it is a hash that is wrong.
     fix: Option<HashFix>,
     breaks: Checks,
-    /// How many checks have ended by it so far.
-    ended: usize,
 }
 
 /// Why checks could not be evaluated.
@@ -134,10 +147,10 @@ impl<K: Eq + Hash> Causes<K> {
         }
     }
 
-    /// Notes that so many checks of a cause failed before.
-    fn add_before(&mut self, at: Option<usize>, before: usize) {
+    /// Notes that a check of a cause has ended.
+    fn end(&mut self, at: Option<usize>, before: usize, allowed: bool) {
         if let Some(checks) = at.and_then(|at| self.checks.get_mut(at)) {
-            checks.before += before;
+            checks.end(before, allowed);
         }
     }
 
@@ -160,7 +173,7 @@ impl<K: Eq + Hash> Causes<K> {
 struct Past {
     /// Whether anything is known.
     is_known: bool,
-    /// How many failed now and before.
+    /// How many failed now and before, of those that may not.
     failed_before: usize,
     /// How many failed before and pass now.
     fixed: usize,
@@ -190,6 +203,8 @@ pub(super) struct Summary {
     failed_uploads: Causes<(String, String)>,
     /// The checks whose evaluation failed, as far as told, with the place of the error.
     unevaluated: HashMap<String, Option<usize>>,
+    /// How the checks ended that failed and may.
+    allowed: Counts,
     past: Past,
     cancelled: Option<String>,
     log_lines: usize,
@@ -215,6 +230,7 @@ impl Summary {
                 file,
                 line,
                 column,
+                ..
             } => {
                 let error = EvaluationError {
                     error: self.bounded(error),
@@ -348,7 +364,6 @@ impl Summary {
             log_lines_before: log_lines_before.saturating_add(left_out as u64),
             fix: HashFix::parse(error),
             breaks,
-            ended: 0,
         };
         let log_bytes: usize = failure.log_tail.iter().map(String::len).sum();
         self.charge(true, failure.error.len() + log_bytes);
@@ -376,6 +391,7 @@ impl Summary {
             outcome,
             cause,
             reason,
+            allowed,
             previous,
             ..
         } = &event.kind
@@ -386,7 +402,11 @@ impl Summary {
         self.past.is_known |= previous.is_some();
         self.past.fixed += usize::from(failed_before && outcome.is_passed());
         let before = usize::from(failed_before && outcome.is_failed());
-        self.past.failed_before += before;
+        if *allowed {
+            self.allowed.add(*outcome);
+        } else {
+            self.past.failed_before += before;
+        }
         let reason = reason.as_deref().unwrap_or_default().trim();
         if *outcome == Outcome::Unsupported {
             let reason = self.bounded(reason);
@@ -401,7 +421,7 @@ impl Summary {
             return false;
         }
         if let Some(at) = self.unevaluated.get(check) {
-            self.evaluation_errors.add_before(*at, before);
+            self.evaluation_errors.end(*at, before, *allowed);
             return false;
         }
         let drv_path = cause.as_ref().or(drv_path.as_ref());
@@ -413,14 +433,13 @@ impl Summary {
             };
             let bytes = why.len();
             let added = self.mishaps.add((*outcome, why), Some(check));
-            self.mishaps.add_before(added.at, before);
+            self.mishaps.end(added.at, before, *allowed);
             return self.charge(added.is_new, bytes);
         };
-        failure.breaks.before += before;
+        failure.breaks.end(before, *allowed);
         failure.breaks.name(check);
-        failure.ended += 1;
         // The step named the checks known then; while the evaluation goes on there may come more.
-        failure.breaks.total = failure.breaks.total.max(failure.ended);
+        failure.breaks.total = failure.breaks.total.max(failure.breaks.ended);
         false
     }
 

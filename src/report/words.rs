@@ -43,6 +43,11 @@ pub(super) fn headline(error: &str) -> &str {
         .unwrap_or(first)
 }
 
+/// `, as it may`, or nothing.
+pub(super) fn as_it_may(allowed: bool) -> &'static str {
+    if allowed { ", as it may" } else { "" }
+}
+
 /// ` in buildPhase`, or nothing.
 pub(super) fn in_phase(phase: Option<&str>) -> String {
     phase.map_or(String::new(), |phase| format!(" in {}", text(phase)))

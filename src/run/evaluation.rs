@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Builder, Evaluate, PooledStore, worker::describe};
 use crate::{
     eval::{
-        CacheKey, CachedEvaluation, EvalCache, EvalError, EvalRequest, EvalSummary, Evaluated,
-        Evaluator,
+        CacheKey, CachedEvaluation, EvalCache, EvalError, EvalRequest, EvalScope, EvalSummary,
+        Evaluated, Evaluator,
     },
     graph::StoreView,
     nix::StorePath,
@@ -35,6 +35,8 @@ pub struct Evaluation {
     pub kept: Option<Kept>,
     /// The store that holds the derivations.
     pub store: Arc<PooledStore>,
+    /// What suffices of it where the cache does not have all; such a part is not kept.
+    pub part: Option<EvalScope>,
     /// Who will need connections soon, and how many, if the cache does not answer.
     pub warm_up: Option<(Builder, usize)>,
 }
@@ -46,7 +48,7 @@ impl Evaluation {
     }
 
     async fn evaluate(
-        self,
+        mut self,
         found: mpsc::Sender<Evaluated>,
         cancel: CancellationToken,
     ) -> (Result<EvalSummary, EvalError>, bool) {
@@ -55,6 +57,10 @@ impl Evaluation {
             && self.is_to_be_had(&kept).await
         {
             return (send_kept(kept, &found).await, true);
+        }
+        if let Some(part) = self.part.take() {
+            self.request.scope = part;
+            self.kept = None;
         }
         // Whoever evaluates needs the store too, but says less clearly why it cannot be reached; and two processes of Nix
         // that make a new store at the same time disturb each other.

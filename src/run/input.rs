@@ -181,6 +181,8 @@ pub struct Start {
     pub target: StorePath,
     /// Whether to download and not to build.
     pub substitute: bool,
+    /// Whether another machine builds it.
+    pub remote: bool,
     /// How long to wait before it.
     pub delay: Duration,
     /// How it differs from others.

@@ -251,13 +251,16 @@ impl State {
     ) {
         self.evaluation.ended = true;
         match result {
-            Ok(summary) => self.emit(EventKind::EvaluationFinished {
-                checks: self.checks.len(),
-                failed: self.evaluation.failed,
-                duration: now.duration_since(self.began),
-                cached,
-                systems_available: summary.systems_available,
-            }),
+            Ok(summary) => {
+                self.emit(EventKind::EvaluationFinished {
+                    checks: self.checks.len(),
+                    failed: self.evaluation.failed,
+                    duration: now.duration_since(self.began),
+                    cached,
+                    systems_available: summary.systems_available,
+                });
+                self.tell_missing();
+            }
             Err(EvalError::Cancelled) => {}
             Err(error) => {
                 let exit_code = error.exit_code();
@@ -273,20 +276,26 @@ impl State {
                         ..EvalFailure::default()
                     },
                 };
-                self.emit_evaluation_failed(None, failure);
+                self.emit_evaluation_failed(None, failure, false);
                 self.end(Ending::Errored { exit_code, message });
             }
         }
     }
 
     /// Tells why an attribute, or the whole evaluation, failed.
-    fn emit_evaluation_failed(&mut self, check: Option<String>, failure: EvalFailure) {
+    fn emit_evaluation_failed(
+        &mut self,
+        check: Option<String>,
+        failure: EvalFailure,
+        allowed: bool,
+    ) {
         self.emit(EventKind::EvaluationFailed {
             check,
             error: failure.message,
             file: failure.file,
             line: failure.line,
             column: failure.column,
+            allowed,
         });
     }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{StepEnd, StepNote, input::Start, reason::concise};
+use super::{Entry, Gate, StepEnd, StepNote, input::Start, reason::concise};
 use crate::store::{
     Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
     LogMessage, Meaning, Pool, StoreError, Success, frame::clean_message,
@@ -16,6 +16,7 @@ pub struct Builder {
     pool: Arc<Pool>,
     /// What the machine of the store is called; empty: it is this one.
     machine: Arc<str>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 impl Builder {
@@ -29,6 +30,16 @@ impl Builder {
         Self {
             pool,
             machine: machine.into(),
+            gate: None,
+        }
+    }
+
+    /// Lets every attempt ask first.
+    #[must_use]
+    pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
+        Self {
+            gate: Some(gate),
+            ..self
         }
     }
 
@@ -62,6 +73,14 @@ impl Builder {
 
     async fn attempt(&self, start: &Start, on_note: &mut (dyn FnMut(StepNote) + Send)) -> StepEnd {
         let (target, substitute) = (&start.target, start.substitute);
+        // Held until the attempt is over.
+        let _permit = match &self.gate {
+            None => None,
+            Some(gate) => match gate.enter(start, on_note).await {
+                Entry::Permitted(permit) => Some(permit),
+                Entry::Refused(reason) => return StepEnd::Failed(reason),
+            },
+        };
         let mut connection = match self.pool.acquire().await {
             Ok(connection) => connection,
             Err(error) => return StepEnd::Unreachable(describe(&error)),

@@ -118,6 +118,14 @@ fn a_check_that_may_fail_does_not_fail_the_run() {
         let plain = project.nixci(&["check", "--format", "plain"]);
         assert_eq!(plain.code, Some(0), "Nix {nix}: {plain}");
         assert!(plain.stdout.contains("as it may"), "Nix {nix}: {plain}");
+        assert!(!plain.stdout.contains("FAILED"), "Nix {nix}: {plain}");
+        let github = project.nixci(&["check", "--format", "github"]);
+        assert_eq!(
+            github.stdout.matches("\n::warning ").count(),
+            3,
+            "Nix {nix}: {github}"
+        );
+        assert!(!github.stdout.contains("::error "), "Nix {nix}: {github}");
     }
     let store = nix::newest().store().with_daemon();
     let project = Project::new(&store)
@@ -244,6 +252,8 @@ fn config_shows_where_each_value_comes_from() {
     let arguments = [
         "config",
         ".",
+        "--copy-to",
+        "s3://b",
         "nixos-*",
         "-j",
         "3",
@@ -255,26 +265,33 @@ fn config_shows_where_each_value_comes_from() {
     let run = project.nixci(&arguments);
     assert_eq!(run.code, Some(0), "{run}");
     insta::assert_snapshot!(run.stdout, @r"
-    flake            .                         argument
-    lock_file        flake.lock                default
-    attributes       checks                    default
-    systems          x86_64-linux              nixci.toml:1
-    only             nixos-*                   argument
-    exclude          –                         default
-    timeout          600                       nixci.toml:3
-    max_silent_time  77                        nix.conf
-    jobs             3                         --jobs
-    eval_workers     2                         --eval-workers
-    eval_memory      1024M                     --eval-memory
-    check            allow_failure name=flaky  nixci.toml:8
-    upload           cachix=ours               nixci.toml:5
+    flake            .                             argument
+    lock_file        flake.lock                    default
+    attributes       checks                        default
+    systems          x86_64-linux                  nixci.toml:1
+    only             nixos-*                       argument
+    exclude          –                             default
+    timeout          600                           nixci.toml:3
+    max_silent_time  77                            nix.conf
+    jobs             3                             --jobs
+    eval_workers     2                             --eval-workers
+    eval_memory      1024M                         --eval-memory
+    check            allow_failure name=flaky      nixci.toml:8
+    upload           to=s3://b                     --copy-to
+    upload           to=cachix ours with=--upload  nixci.toml:6
+    push_closure     false                         default
     ");
     let run = project.nixci(&[&arguments[..], &["--format", "json", "--timeout", "5"]].concat());
     let config: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(config["timeout"]["value"], 5);
     assert_eq!(config["timeout"]["origin"], "--timeout");
     assert_eq!(config["check"][0]["origin"], "nixci.toml:8");
-    assert_eq!(config["upload"]["value"]["cachix"][0], "ours");
+    assert_eq!(config["upload"][1]["value"]["to"], "cachix ours");
+    assert_eq!(config["upload"][1]["value"]["with"], "--upload");
+    let run = project.nixci(&["config", "--upload", "--format", "json"]);
+    let config: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(config["upload"][0]["value"]["with"], Value::Null);
+    assert_eq!(config["upload"][0]["origin"], "nixci.toml:6");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     Events,
-    support::{Project, nix, project::SYSTEM, store::TestStore},
+    support::{Project, nix, project::SYSTEM, running::Finished, store::TestStore},
 };
 
 fn state(store: &TestStore) -> PathBuf {
@@ -69,6 +69,66 @@ fn only_what_failed_runs_again_until_nothing_did() {
         run.stderr,
         "no check of .#checks failed the last time: nothing to do\n"
     );
+}
+
+/// What is evaluated says so.
+#[test]
+fn no_more_is_evaluated_than_what_failed_and_what_is_gone_is_said() {
+    let store = nix::newest().store().with_daemon();
+    let flaky = |name: &str| {
+        format!(
+            r#"builtins.trace "looked at {name}" (build "{name}" (if builtins.pathExists ./broken then "exit 1" else "echo > $out") {{ }})"#
+        )
+    };
+    let project = Project::new(&store)
+        .expression("a", &flaky("a"))
+        .expression("b.c", &flaky("b"))
+        .expression(
+            "fine",
+            r#"builtins.trace "looked at fine" (build "fine" "echo > $out" { })"#,
+        )
+        .file("broken", "")
+        .committed();
+    let looked_at = |run: &Finished| {
+        let text = format!("{}{}", run.stdout, run.stderr);
+        ["a", "b", "fine"].map(|name| text.contains(&format!("looked at {name}")))
+    };
+    let check =
+        |arguments: &[&str]| project.nixci(&[&["check", "--format", "json"], arguments].concat());
+    let run = check(&[]);
+    assert_eq!(run.code, Some(1), "{run}");
+    assert_eq!(looked_at(&run), [true; 3], "{run}");
+    // Nothing has changed, and the cache has all of it.
+    let run = check(&["--failed"]);
+    assert_eq!(Events::of(&run).one("evaluation_finished")["cached"], true);
+    assert_eq!(Events::of(&run).outcomes().len(), 2, "{run}");
+
+    project.git(&["rm", "--quiet", "broken"]);
+    let run = check(&["--failed"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(Events::of(&run).outcomes().len(), 2, "{run}");
+    assert_eq!(looked_at(&run), [true, true, false], "{run}");
+    // A part is not taken for the whole afterwards.
+    let run = check(&[]);
+    assert_eq!(Events::of(&run).outcomes().len(), 3, "{run}");
+
+    project.write("broken", "");
+    project.git(&["add", "broken"]);
+    assert_eq!(check(&[]).code, Some(1));
+    let text = fs::read_to_string(project.dir().join("flake.nix")).unwrap();
+    project.write("flake.nix", &text.replace("\"b.c\"", "\"d\""));
+    let run = check(&["--failed"]);
+    let outcomes = Events::of(&run);
+    assert_eq!(outcomes.outcomes().keys().collect::<Vec<_>>(), [&"a"]);
+    let said = outcomes.one("warned")["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(said.contains("no longer there is the check"), "{said}");
+    assert!(said.ends_with("x86_64-linux.\"b.c\""), "{said}");
+    let run = check(&["--failed", ".", "fine"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stderr.contains("nothing to do"), "{run}");
 }
 
 #[test]

@@ -87,6 +87,52 @@ fn what_was_built_on_the_way_goes_along_if_asked_for() {
     );
 }
 
+/// A file comes with the tree, so from anyone.
+#[test]
+fn what_the_file_says_is_sent_only_if_asked_for() {
+    let store = nix::newest().store().with_daemon();
+    let project = project(&store);
+    let folder = |name: &str| store.folder().join(name);
+    let url = |name: &str| format!("file://{}", folder(name).display());
+    let toml = format!(
+        "[upload]\ncopy_to = [\"{}\"]\npush_closure = true\n",
+        url("file")
+    );
+    project.write("nixci.toml", &toml);
+    project.git(&["add", "nixci.toml"]);
+
+    let run = project.nixci(&["check", "--upload", "--copy-to", &url("more")]);
+    assert_eq!(run.code, Some(0), "{run}");
+    for name in ["file", "more"] {
+        assert_eq!(
+            cached(&folder(name)),
+            ["app", "check-tool", "lib"],
+            "{name}: {run}"
+        );
+    }
+
+    fs::remove_dir_all(folder("file")).unwrap();
+    let run = project.nixci(&["check", "--copy-to", &url("flag")]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert_eq!(cached(&folder("flag")), ["app", "check-tool"], "{run}");
+    assert!(!folder("file").exists(), "{run}");
+
+    project.write(
+        "nixci.toml",
+        "# ours\n[upload]\ncopy_to = [\n  \"htps://me:geheim@h\",\n]\n",
+    );
+    let run = project.nixci(&["check"]);
+    assert_eq!(run.code, Some(2), "{run}");
+    let said = "error: nixci.toml:4: `htps://me:***@h` names no store that Nix knows";
+    assert!(run.stderr.starts_with(said), "{run}");
+    for nothing in ["", "[upload]\npush_closure = true\n"] {
+        project.write("nixci.toml", nothing);
+        let run = project.nixci(&["check", "--upload"]);
+        assert_eq!(run.code, Some(2), "{run}");
+        assert!(run.stderr.contains("nothing is said there"), "{run}");
+    }
+}
+
 #[test]
 fn uploads_go_out_while_builds_go_on() {
     let store = nix::newest().store().with_daemon();

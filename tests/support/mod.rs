@@ -20,6 +20,7 @@
     reason = "what goes wrong here fails the test that asked for it"
 )]
 
+pub(crate) mod git_server;
 pub(crate) mod nix;
 pub(crate) mod program;
 pub(crate) mod project;

@@ -1,7 +1,7 @@
-//! Real servers that tests talk to: an ssh server and an S3 server, on loopback.
+//! Real servers that tests talk to, an ssh server and an S3 server on loopback; and bubblewrap.
 //!
-//! `dev/install-test-servers` gets them. Where one truly cannot be had, `NIXCI_TEST_WITHOUT=sshd,s3` leaves its tests
-//! out, and each says so; without that, a missing server fails them.
+//! `dev/install-test-servers` gets them. Where one truly cannot be had, `NIXCI_TEST_WITHOUT=sshd,s3,bwrap` leaves its
+//! tests out, and each says so; without that, what is missing fails them.
 
 use std::{
     collections::BTreeMap,
@@ -37,6 +37,28 @@ fn server(name: &str, file: &str) -> Option<PathBuf> {
         file.display()
     );
     Some(file)
+}
+
+/// Finds bubblewrap. Panics if it is there and this machine does not let it work, which no test can make up for.
+pub(crate) fn bubblewrap() -> Option<PathBuf> {
+    let program = server("bwrap", "bubblewrap/usr/bin/bwrap")?;
+    let arguments = [
+        "--unshare-all",
+        "--ro-bind",
+        "/",
+        "/",
+        "--proc",
+        "/proc",
+        "true",
+    ];
+    let output = Command::new(&program).args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "this machine does not let bubblewrap make namespaces: allow it, or leave its tests out with \
+         NIXCI_TEST_WITHOUT=bwrap. It says: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Some(program)
 }
 
 /// A port of loopback that nobody uses now.

@@ -24,7 +24,9 @@ fn the_examples_of_the_file_are_valid() {
         .collect();
     let config = read(&examples.join("\n"));
     assert!(config.attributes.is_some() && config.systems.is_some() && config.only.is_some());
-    assert!(config.exclude.is_some() && config.timeout.is_some() && config.upload.is_some());
+    assert!(
+        config.exclude.is_some() && config.timeout.is_some() && !config.upload.copy_to.is_empty()
+    );
     assert_eq!(config.checks.len(), 1);
 }
 

@@ -25,7 +25,8 @@ struct Keys {
     lock_file: Option<Spanned<String>>,
     #[serde(default)]
     check: Vec<Spanned<Rule>>,
-    upload: Option<Spanned<Upload>>,
+    #[serde(default)]
+    upload: Upload<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -113,9 +114,9 @@ pub(super) fn parse(text: &str, tree: &Tree) -> Result<RepositoryConfig, ConfigE
                 Ok(Sourced::new(rule, origin))
             })
             .collect::<Result<_, ConfigError>>()?,
-        upload: file.upload.map(|upload| {
-            let origin = at(upload.span()).origin();
-            Sourced::new(upload.into_inner(), origin)
+        upload: file.upload.map(|text| {
+            let origin = at(text.span()).origin();
+            Sourced::new(text.into_inner(), origin)
         }),
         flake_dir: file.flake_dir.map(path).transpose()?,
         lock_file: file.lock_file.map(path).transpose()?,

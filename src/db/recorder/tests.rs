@@ -93,6 +93,7 @@ fn built(name: &str, seconds: u64) -> Event {
             log_lines_before: 0,
             phase: Some("checkPhase".into()),
             checks: Vec::new(),
+            allowed: false,
         })
     }
 }
@@ -176,6 +177,7 @@ fn a_run_is_found_again_with_its_checks() {
             file: None,
             line: None,
             column: None,
+            allowed: false,
         }),
         ended("d", Outcome::EvaluationFailed, None),
         ended("c", Outcome::Cancelled, None),

@@ -1,4 +1,4 @@
-use super::{Budget, resident_bytes};
+use super::{Budget, resident_bytes, tree};
 
 #[test]
 fn the_largest_goes_when_all_together_are_too_large() {
@@ -47,4 +47,13 @@ fn the_memory_of_a_process_is_measured() {
     assert!(larger > own + (32 << 20), "{own} {larger}");
     drop(ballast);
     assert_eq!(resident_bytes(u32::MAX / 2), None);
+}
+
+#[test]
+fn a_tree_is_a_process_with_all_below_it() {
+    let parents = [(2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 3)].into();
+    assert_eq!(tree(2, &parents), [2, 3, 4, 7].into());
+    assert_eq!(tree(6, &parents), [6].into());
+    // Its own parent, which no kernel says.
+    assert_eq!(tree(8, &[(8, 8)].into()), [8].into());
 }

@@ -22,10 +22,11 @@ use super::{
     worker::{Ended, Report, Worker, WorkerId},
 };
 use crate::eval::{
-    EvalError, EvalRequest, EvalSummary, LockedSource,
+    EvalError, EvalFailure, EvalRequest, EvalSummary, LockedSource,
     budget::{self, Budget},
     delivery::Delivery,
     nix_eval_jobs::{JobEvent, Jobs},
+    process::TOO_MUCH,
 };
 
 /// How often the workers' memory is looked at.
@@ -37,6 +38,9 @@ const LOCKING_PATIENCE: Duration = Duration::from_secs(1);
 const WARM_UP_AFTER: Duration = Duration::from_millis(250);
 /// How many reports of workers may wait.
 const REPORTS_MAX: usize = 64;
+
+/// What a worker says when it ends by a signal for a reason that is known.
+const KNOWN_ENDS: [&str; 2] = ["stack overflow", TOO_MUCH];
 
 /// A running evaluation.
 pub(in crate::eval) struct Engine<'e, 'd> {
@@ -103,10 +107,13 @@ impl<'e, 'd> Engine<'e, 'd> {
         cancel: CancellationToken,
     ) -> Result<EvalSummary, EvalError> {
         let abandoned = self.findings.delivery.abandoned();
+        let isolation = self.request.options.isolation.as_ref();
+        let (begin, deadline) = (Instant::now(), isolation.map(|it| it.limits.time));
         let result = tokio::select! {
             result = self.evaluate() => result,
             () = cancel.cancelled() => Err(EvalError::Cancelled),
             () = abandoned => Err(EvalError::Cancelled),
+            () = sleep_until(deadline.map(|limit| begin + limit)) => Err(too_long(deadline)),
         };
         self.workers.clear();
         self.leaving.clear();
@@ -340,7 +347,7 @@ impl<'e, 'd> Engine<'e, 'd> {
     fn lost(&mut self, task: Task, ended: Ended) -> Result<(), EvalError> {
         let Ended { signal, last_words } = ended;
         let why = match signal {
-            Some(signal) if !last_words.contains("stack overflow") => {
+            Some(signal) if !KNOWN_ENDS.iter().any(|end| last_words.contains(end)) => {
                 if !task.is_alone {
                     self.schedule.retry_alone(task);
                     return Ok(());
@@ -362,7 +369,7 @@ impl<'e, 'd> Engine<'e, 'd> {
         if running.has_answered && !budget::IS_CHEAP {
             return;
         }
-        let Some(bytes) = running.worker.pid.and_then(budget::resident_bytes) else {
+        let Some(bytes) = running.worker.resident_bytes() else {
             return;
         };
         if !running.has_answered {
@@ -386,9 +393,8 @@ impl<'e, 'd> Engine<'e, 'd> {
     }
 
     fn watch_memory(&mut self) -> Result<(), EvalError> {
-        let size = |(id, running): (&WorkerId, &Running)| {
-            Some((*id, budget::resident_bytes(running.worker.pid?)?))
-        };
+        let size =
+            |(id, running): (&WorkerId, &Running)| Some((*id, running.worker.resident_bytes()?));
         let sizes: Vec<_> = self.workers.iter().filter_map(size).collect();
         let Some(victim) = self.budget.victim(&sizes) else {
             return Ok(());
@@ -421,6 +427,13 @@ async fn lock(
         return Ok(None);
     }
     LockedFlake::read(request, stop).await.map(Some)
+}
+
+fn too_long(limit: Option<Duration>) -> EvalError {
+    let seconds = limit.unwrap_or_default().as_secs();
+    EvalError::Flake(EvalFailure::new(format!(
+        "the evaluation takes longer than {seconds} s, which is the limit"
+    )))
 }
 
 async fn next_event(jobs: &mut Option<Jobs>) -> JobEvent {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     eval::{
-        ATTRIBUTES_MAX, EvalError, EvalFailure, EvalRequest, EvaluatedCheck, EvaluatedOutput,
+        EvalError, EvalFailure, EvalRequest, EvaluatedCheck, EvaluatedOutput,
         delivery::Delivery,
         failure::{FailureContext, local_trees},
         nix_eval_jobs::{self, Job, Outcome},
@@ -346,11 +346,12 @@ impl<'e, 'd> Findings<'e, 'd> {
 
     /// Refuses what would be too much; `count` is the size of a single set, whose names may have been cut off.
     fn limit_attributes(&self, count: usize) -> Result<(), EvalError> {
-        if count.max(self.attributes) <= ATTRIBUTES_MAX {
+        let limit = self.request.attributes_max();
+        if count.max(self.attributes) <= limit {
             return Ok(());
         }
         Err(EvalError::Flake(EvalFailure::new(format!(
-            "there are more than {ATTRIBUTES_MAX} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
+            "there are more than {limit} attributes: ask for a part of them, as in `.#checks.SYSTEM`"
         ))))
     }
 

@@ -7,14 +7,11 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::eval::{
-    EvalError, EvalRequest,
+    EvalError, EvalRequest, Isolation,
     process::Process,
     sections::{SectionKind, Sections},
 };
@@ -66,8 +63,9 @@ impl NixOutput {
         arguments: &[OsString],
         stop: &CancellationToken,
     ) -> Result<Self, EvalError> {
+        let isolation = request.options.isolation.as_ref();
         let mut process = Process::spawn(
-            Command::new(&request.nix)
+            Isolation::command(isolation, &request.nix, &[])
                 .args(super::common_arguments(request))
                 .args(arguments)
                 .stdin(Stdio::null())
@@ -75,6 +73,7 @@ impl NixOutput {
                 .stderr(Stdio::piped()),
         )?;
         let (pipe, mut lines) = (process.stdout(), process.stderr());
+        lines.limit(isolation);
         let (mut warnings, mut error, mut searched) = (Vec::new(), None, None);
         let said = async {
             let mut sections = Sections::default();

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt, process::Command, sync::mpsc};
+use tokio::{io::AsyncWriteExt, sync::mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     transcript::{Said, Transcript},
 };
 use crate::{
-    eval::{ATTRIBUTES_MAX, EvalError, EvalRequest, process::Process},
+    eval::{EvalError, EvalRequest, Isolation, budget, process::Process},
     nix::AttrPath,
 };
 
@@ -59,8 +59,9 @@ pub(super) struct Ended {
 pub(super) struct Worker {
     requests: mpsc::UnboundedSender<String>,
     nonce: String,
-    /// Its process id.
-    pub(super) pid: Option<u32>,
+    /// Its process id, or that of the bubblewrap around it.
+    pid: Option<u32>,
+    is_walled: bool,
     _stop_on_drop: DropGuard,
 }
 
@@ -73,7 +74,8 @@ impl Worker {
         id: WorkerId,
         reports: mpsc::Sender<(WorkerId, Report)>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), EvalError> {
-        let mut command = Command::new(&request.nix);
+        let isolation = request.options.isolation.as_ref();
+        let mut command = Isolation::command(isolation, &request.nix, &[home]);
         command
             .args(["repl", "--show-trace"])
             // Not before `repl`, where not every version heeds it; and what the user says comes later and counts.
@@ -98,6 +100,7 @@ impl Worker {
             // Nobody but this worker can know it: most of it is random.
             nonce: uuid::Uuid::now_v7().simple().to_string(),
             pid: process.id(),
+            is_walled: isolation.is_some_and(|it| it.bubblewrap.is_some()),
             _stop_on_drop: stop.clone().drop_guard(),
         };
         worker.send(definitions(request, &worker.nonce));
@@ -106,6 +109,7 @@ impl Worker {
             id,
             reports,
             process,
+            isolation: isolation.cloned(),
             transcript,
             requests,
             last_words: VecDeque::new(),
@@ -127,6 +131,13 @@ impl Worker {
     /// Asks what is at these attribute paths below the attribute asked for, one after the other; there is at least one.
     pub(super) fn look(&self, paths: &[AttrPath], look: Look) {
         self.send(look_at(paths, look));
+    }
+
+    /// Its size in memory, in bytes, while it lives.
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        let pid = self.pid?;
+        let inner = self.is_walled.then(|| budget::behind_walls(pid)).flatten();
+        budget::resident_bytes(inner.unwrap_or(pid))
     }
 
     fn send(&self, lines: String) {
@@ -194,7 +205,7 @@ fn definitions(request: &EvalRequest, nonce: &str) -> String {
         let old = flake_check::old(request.nix_version);
         look = format!("({by_rule}) {old} ({look})");
     }
-    let look = look.replace("@ATTRIBUTES_MAX@", &ATTRIBUTES_MAX.to_string());
+    let look = look.replace("@ATTRIBUTES_MAX@", &request.attributes_max().to_string());
     format!(
         "{}\ns = {look}\nd = _: builtins.trace \"{nonce} done\" null\nd 0\n",
         root::definitions()
@@ -206,6 +217,7 @@ struct Conversation {
     id: WorkerId,
     reports: mpsc::Sender<(WorkerId, Report)>,
     process: Process,
+    isolation: Option<Isolation>,
     transcript: Transcript,
     requests: mpsc::UnboundedReceiver<String>,
     last_words: VecDeque<Vec<u8>>,
@@ -215,12 +227,12 @@ impl Conversation {
     async fn run(mut self, stop: CancellationToken) {
         // Also while a report waits to be taken, so that a worker can be stopped at any time.
         stop.run_until_cancelled(self.talk()).await;
-        let signal = self
-            .process
-            .end()
-            .await
-            .ok()
-            .and_then(|status| status.signal());
+        let status = self.process.end().await.ok();
+        let signal = status.and_then(|status| match status.code() {
+            // So bubblewrap says that a signal has killed what it runs.
+            Some(code) if self.isolation.is_some() && code > 128 => Some(code - 128),
+            Some(_) | None => status.signal(),
+        });
         let last_words = self.transcript.finish().unwrap_or_else(|| {
             let words: Vec<_> = self
                 .last_words
@@ -237,6 +249,7 @@ impl Conversation {
     /// Passes on what is said until it ends.
     async fn talk(&mut self) {
         let (mut stdin, mut lines) = (self.process.stdin(), self.process.stderr());
+        lines.limit(self.isolation.as_ref());
         let mut unsent = Vec::new();
         let (mut is_ready, mut has_ended) = (false, false);
         loop {

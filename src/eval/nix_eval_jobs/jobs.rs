@@ -5,13 +5,13 @@
 use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
 
 use tokio::{
-    process::{ChildStderr, ChildStdout, Command},
+    process::{ChildStderr, ChildStdout},
     time::{Interval, MissedTickBehavior},
 };
 
 use super::line::Job;
 use crate::eval::{
-    EvalError, budget,
+    EvalError, EvalRequest, Isolation, budget,
     process::{Lines, Process},
     sections::{Section, SectionKind, Sections},
 };
@@ -50,10 +50,12 @@ impl Jobs {
         program: &Path,
         arguments: &[OsString],
         has_select: bool,
-        memory_budget_bytes: u64,
+        request: &EvalRequest,
+        gc_roots: &Path,
     ) -> Result<Self, EvalError> {
+        let isolation = request.options.isolation.as_ref();
         let mut process = Process::spawn(
-            Command::new(program)
+            Isolation::command(isolation, program, &[gc_roots])
                 .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -61,14 +63,16 @@ impl Jobs {
         )?;
         let mut memory = tokio::time::interval(MEMORY_INTERVAL);
         memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (stdout, stderr) = (Lines::new(process.stdout()), process.stderr());
+        let (mut stdout, mut stderr) = (process.stdout_lines(), process.stderr());
+        stdout.limit(isolation);
+        stderr.limit(isolation);
         Ok(Self {
             process,
             stdout: Some(stdout),
             stderr: Some(stderr),
             sections: Sections::default(),
             error: None,
-            memory_budget_bytes,
+            memory_budget_bytes: request.memory_budget_bytes,
             memory,
             has_select,
         })
@@ -139,7 +143,7 @@ impl Jobs {
     /// Kills it if it has more memory than all workers together may have. The built-in evaluator then goes on, and has
     /// a way with what needs so much.
     fn keep_to_budget(&mut self) {
-        let is_over = |pid| budget::group_resident_bytes(pid) > self.memory_budget_bytes;
+        let is_over = |pid| budget::tree_resident_bytes(pid) > self.memory_budget_bytes;
         if self.process.id().is_some_and(is_over) {
             self.process.kill();
             self.error = Some(format!(

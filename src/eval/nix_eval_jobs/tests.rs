@@ -23,6 +23,7 @@ fn request(installable: &str) -> EvalRequest {
             reference_lock_file: Some("/z.lock".into()),
             accept_flake_config: true,
             show_trace: false,
+            isolation: None,
         },
         nix: "nix".into(),
         nix_version: (2, 34),
@@ -224,7 +225,18 @@ async fn stopping_ends_its_workers_too() {
 /// A shell that stands for nix-eval-jobs and may have so much memory.
 fn jobs_within(script: &str, memory_budget_bytes: u64) -> Jobs {
     let arguments = ["-c".into(), script.into()];
-    Jobs::start(Path::new("/bin/sh"), &arguments, true, memory_budget_bytes).unwrap()
+    let request = EvalRequest {
+        memory_budget_bytes,
+        ..request(".#checks")
+    };
+    Jobs::start(
+        Path::new("/bin/sh"),
+        &arguments,
+        true,
+        &request,
+        Path::new("/"),
+    )
+    .unwrap()
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tokio::process::Command;
 use super::{LINE_MAX, Lines, Process};
 
 async fn lines_of(text: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines = Lines::new(text);
+    let mut lines = Lines::new(text, None);
     let mut all = Vec::new();
     while let Some(line) = lines.next().await {
         all.push(line);
@@ -41,7 +41,7 @@ async fn with_grandchild(script: &str) -> (Process, Pid) {
             .stdout(Stdio::piped()),
     )
     .unwrap();
-    let line = Lines::new(process.stdout()).next().await.unwrap();
+    let line = Lines::new(process.stdout(), None).next().await.unwrap();
     let grandchild: i32 = String::from_utf8(line).unwrap().parse().unwrap();
     let grandchild = Pid::from_raw(grandchild).unwrap();
     assert!(is_running(grandchild));

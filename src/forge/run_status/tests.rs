@@ -143,6 +143,7 @@ fn a_flake_that_cannot_be_evaluated() {
         file: None,
         line: None,
         column: None,
+        allowed: false,
     });
     insta::assert_snapshot!(told(&[
         started(),

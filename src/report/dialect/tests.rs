@@ -60,6 +60,23 @@ fn no_more_annotations_than_are_shown() {
 }
 
 #[test]
+fn what_may_fail_is_a_warning_and_takes_no_room_from_errors() {
+    let warning = |i: usize| Annotation {
+        is_warning: true,
+        ..annotation(&format!("w{i}"), "why")
+    };
+    let all: Vec<_> = (0..12)
+        .map(warning)
+        .chain([annotation("e", "why")])
+        .collect();
+    let lines = Dialect::Github.annotations(&all);
+    assert_eq!(lines.len(), 11);
+    assert_eq!(lines[0], "::error title=e::why");
+    assert_eq!(lines[1], "::warning title=w0::why");
+    assert!(lines[10].starts_with("::warning title=3 more failures::"));
+}
+
+#[test]
 fn a_long_text_is_cut() {
     let line = command(annotation(&"t".repeat(9_000), &"m\n".repeat(9_000)));
     assert!(line.len() < 20_000, "{}", line.len());

@@ -8,17 +8,26 @@ use super::junit;
 use crate::{
     event::{Event, EventKind, Outcome, RunOutcome},
     report::{
+        ReportOptions,
         options::tests::options,
         record::Record,
         script::{Script, any_events},
         summary::{
             Ending, Summary,
-            tests::{X86, disaster},
+            tests::{X86, disaster, lenient},
         },
     },
 };
 
 fn xml(events: &[Event]) -> String {
+    xml_below("checks", events)
+}
+
+fn xml_below(attribute: &str, events: &[Event]) -> String {
+    let options = ReportOptions {
+        attribute: attribute.into(),
+        ..options()
+    };
     let (mut record, mut summary) = (Record::default(), Summary::new(5));
     for event in events {
         record.observe(event);
@@ -32,11 +41,10 @@ fn xml(events: &[Event]) -> String {
     let ending = Ending {
         outcome: error.map_or(RunOutcome::Failed, |_| RunOutcome::Errored),
         counts: &counts,
-        allowed: 0,
         duration: Duration::from_secs(123),
         error,
     };
-    junit(&record, &summary, ending, &options()).unwrap()
+    junit(&record, &summary, ending, &options).unwrap()
 }
 
 /// The elements that Jenkins' `junit-10.xsd` has, as far as they are used, with where they may stand, the attributes
@@ -153,6 +161,19 @@ fn a_run_with_everything_in_it() {
     assert_snapshot!("disaster", text);
 }
 
+/// Several attributes in one run have no common one.
+#[test]
+fn what_may_fail_fails_no_test_and_no_class_is_without_a_name() {
+    let text = xml_below("", &lenient().events);
+    let seen = check(&text);
+    assert_eq!((seen["failure"], seen["skipped"]), (1, 3), "{text}");
+    assert!(text.contains("classname=\"x86_64-linux\""), "{text}");
+    assert!(text.contains("message=\"failed, as it may\""), "{text}");
+    let whole = Script::start(&[X86]).end_with(RunOutcome::Errored, Some("the daemon is lost"));
+    let text = xml_below("", &whole.events);
+    assert!(text.contains("classname=\"nixci\""), "{text}");
+}
+
 #[test]
 fn what_belongs_to_no_check_is_a_test_of_its_own() {
     let script = Script::start(&[X86]).then(EventKind::EvaluationFailed {
@@ -161,6 +182,7 @@ fn what_belongs_to_no_check_is_a_test_of_its_own() {
         file: None,
         line: None,
         column: None,
+        allowed: false,
     });
     let text = xml(&script
         .end_with(RunOutcome::Errored, Some("cannot find it"))
@@ -224,6 +246,7 @@ fn texts_have_a_bound_together() {
                 file: None,
                 line: None,
                 column: None,
+                allowed: false,
             })
             .check_ends(&check, Outcome::EvaluationFailed, 0);
     }

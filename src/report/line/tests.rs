@@ -10,6 +10,7 @@ use crate::{
         sanitize::tests::assert_harmless,
         script::{Script, any_events, drv, progress},
         styles::Styles,
+        summary::tests::lenient,
     },
 };
 
@@ -37,6 +38,7 @@ fn everything() -> Script {
             file: Some("flake.nix".into()),
             line: Some(12),
             column: Some(5),
+            allowed: false,
         })
         .then(EventKind::EvaluationFailed {
             check: None,
@@ -44,6 +46,7 @@ fn everything() -> Script {
             file: None,
             line: None,
             column: None,
+            allowed: false,
         })
         .then(EventKind::EvaluationWarning {
             check: Some("x86_64-linux.fmt".into()),
@@ -149,6 +152,14 @@ fn every_event_has_its_line() {
     assert_snapshot!(
         "everything",
         shown(&everything().events, &Styles::new(false, true))
+    );
+}
+
+#[test]
+fn what_may_fail_is_told_softly() {
+    assert_snapshot!(
+        "lenient",
+        shown(&lenient().events, &Styles::new(false, true))
     );
 }
 

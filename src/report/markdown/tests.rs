@@ -12,7 +12,7 @@ use crate::{
         script::{Script, any_events},
         summary::{
             Ending, Summary,
-            tests::{X86, disaster},
+            tests::{X86, disaster, lenient},
         },
     },
 };
@@ -27,7 +27,6 @@ fn text(events: &[Event], outcome: RunOutcome, bytes_max: usize) -> String {
     let ending = Ending {
         outcome,
         counts: &counts,
-        allowed: 0,
         duration: Duration::from_secs(123),
         error: None,
     };
@@ -39,6 +38,14 @@ fn a_run_with_everything_in_it() {
     assert_snapshot!(
         "disaster",
         text(&disaster().events, RunOutcome::Failed, BYTES_MAX)
+    );
+}
+
+#[test]
+fn what_may_fail_is_told_apart() {
+    assert_snapshot!(
+        "lenient",
+        text(&lenient().events, RunOutcome::Failed, BYTES_MAX)
     );
 }
 

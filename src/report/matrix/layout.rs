@@ -5,7 +5,7 @@
 
 use super::{
     Size,
-    model::{Class, Model, Row},
+    model::{CLASSES, Class, Model, Row},
 };
 use crate::report::sanitize::columns;
 
@@ -78,7 +78,7 @@ pub(super) struct Layout<'a> {
     /// The rows that are shown.
     pub rows: Vec<&'a Row>,
     /// How many rows of each class are not, by its number; they get a line if there are any.
-    pub folded: [usize; 5],
+    pub folded: [usize; CLASSES],
     /// How many lines the running steps have.
     pub step_lines: usize,
 }
@@ -187,8 +187,8 @@ fn cells(model: &Model, width: usize) -> (Cells, usize) {
 }
 
 /// The rows for so many lines, and how many of each class are left; those have a line among them if there are any.
-fn choose_rows(model: &Model, lines: usize) -> (Vec<&Row>, [usize; 5]) {
-    let mut folded = [0; 5];
+fn choose_rows(model: &Model, lines: usize) -> (Vec<&Row>, [usize; CLASSES]) {
+    let mut folded = [0; CLASSES];
     let mut quota = model.rows_by_class;
     if model.row_count() > lines {
         let mut room = lines.saturating_sub(1);

@@ -35,6 +35,8 @@ pub(super) struct Log {
     pub(super) before: u64,
     /// How it ended, after how long and in which phase; nothing while it runs.
     pub(super) end: Option<(Outcome, Duration, String)>,
+    /// Whether it failed and may.
+    pub(super) is_allowed: bool,
     lines: VecDeque<Box<str>>,
     bytes: usize,
 }
@@ -120,6 +122,7 @@ impl Logs {
                 log_lines_before,
                 phase,
                 checks,
+                allowed,
                 ..
             } => {
                 self.running.retain(|running| running != drv_path);
@@ -133,6 +136,7 @@ impl Logs {
                 });
                 self.change(drv_path, |log| {
                     log.checks.clone_from(checks);
+                    log.is_allowed = *allowed;
                     if log.lines.is_empty() {
                         for line in log_tail {
                             log.push(line);
@@ -234,6 +238,7 @@ fn empty(name: &str) -> Log {
         checks: Vec::new(),
         before: 0,
         end: None,
+        is_allowed: false,
         lines: VecDeque::new(),
         bytes: 0,
     }

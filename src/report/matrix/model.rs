@@ -31,17 +31,23 @@ pub(super) enum Class {
     Failed,
     Running,
     Waiting,
+    /// Failed, as it may.
+    Allowed,
     Passed,
     /// Ended without having passed or failed.
     Neutral,
 }
 
+/// How many classes there are.
+pub(super) const CLASSES: usize = 6;
+
 impl Class {
     /// Every class, the most pressing first.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; CLASSES] = [
         Self::Failed,
         Self::Running,
         Self::Waiting,
+        Self::Allowed,
         Self::Neutral,
         Self::Passed,
     ];
@@ -68,6 +74,8 @@ pub(super) struct Check {
     pub drv_path: Option<StorePath>,
     /// Where it stands.
     pub stage: Stage,
+    /// Whether it failed and may.
+    pub is_allowed: bool,
     /// Why, in words; empty where there is nothing to say.
     pub note: Box<str>,
     /// Whether its own step runs.
@@ -80,6 +88,7 @@ impl Check {
     /// What matters most of it.
     pub(super) fn class(&self) -> Class {
         match self.stage {
+            Stage::Ended(..) if self.is_allowed => Class::Allowed,
             Stage::Ended(outcome, _) if outcome.is_failed() => Class::Failed,
             Stage::Ended(outcome, _) if outcome.is_passed() => Class::Passed,
             Stage::Ended(..) => Class::Neutral,
@@ -113,9 +122,11 @@ pub(super) struct Model {
     /// How wide the widest name of a row is, in columns, up to a bound.
     pub name_columns: usize,
     /// How many rows there are of each class, by its number.
-    pub rows_by_class: [usize; 5],
+    pub rows_by_class: [usize; CLASSES],
     /// How many checks ended how.
     pub outcomes: Counts,
+    /// How many failed that may.
+    pub allowed: usize,
     /// The steps that run.
     pub running: RunningSteps,
     /// How many lines running steps may take before the block has to grow.
@@ -182,6 +193,7 @@ impl Model {
                 duration,
                 cause,
                 reason,
+                allowed,
                 ..
             } => {
                 let at = self.check(check, system, name);
@@ -191,7 +203,9 @@ impl Model {
                 let note = reason.as_deref().or(cause).unwrap_or_default();
                 if self.checks[at].stage == Stage::Waiting {
                     self.outcomes.add(*outcome);
+                    self.allowed += usize::from(*allowed);
                     self.change(at, |check| {
+                        check.is_allowed = *allowed;
                         check.stage = Stage::Ended(*outcome, *duration);
                         check.note = note.chars().take(NOTE_CHARS_MAX).collect();
                     });
@@ -306,6 +320,7 @@ impl Model {
             row,
             drv_path: None,
             stage: Stage::Waiting,
+            is_allowed: false,
             note: Box::default(),
             is_running: false,
             dependencies_running: 0,

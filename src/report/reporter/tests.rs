@@ -124,6 +124,7 @@ fn run() -> Script {
             file: Some("flake.nix".into()),
             line: Some(3),
             column: Some(9),
+            allowed: false,
         })
         .check_ends("x86_64-linux.broken", Outcome::EvaluationFailed, 0)
         .found("x86_64-linux.login")
@@ -372,6 +373,7 @@ fn a_hostile_log_commands_nothing() {
                 file: Some(text.into()),
                 line: Some(1),
                 column: None,
+                allowed: false,
             })
             .check_ends(text, Outcome::EvaluationFailed, 0)
             .check_ends_by(
@@ -435,7 +437,7 @@ proptest! {
             }
         }
         for command in commands(&github.text()) {
-            let ours = ["::group::", "::endgroup::", "::error title=", "::error file="];
+            let ours = ["::group::", "::endgroup::", "::error title=", "::error file=", "::warning title=", "::warning file="];
             prop_assert!(ours.iter().any(|ours| command.starts_with(ours)), "{command:?}");
         }
         for command in commands(&gitlab.text()) {

@@ -9,7 +9,7 @@ use crate::event::Outcome;
 fn by_default_nothing_has_colours_or_leaves_ascii() {
     let styles = Styles::default();
     for outcome in Outcome::ALL {
-        let (glyph, style) = styles.outcome(outcome);
+        let (glyph, style) = styles.outcome(outcome, false);
         assert_eq!(paint(style, glyph), glyph);
         assert!(glyph.is_ascii());
     }
@@ -18,7 +18,7 @@ fn by_default_nothing_has_colours_or_leaves_ascii() {
 #[test]
 fn colours_do_not_depend_on_the_surroundings() {
     let styles = Styles::new(true, true);
-    let (glyph, style) = styles.outcome(Outcome::TimedOut);
+    let (glyph, style) = styles.outcome(Outcome::TimedOut, false);
     assert_eq!(paint(style, glyph), "\u{1b}[31m\u{1b}[1m✖\u{1b}[0m");
 }
 

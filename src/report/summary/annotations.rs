@@ -27,6 +27,7 @@ fn annotation(entry: &Entry<'_>) -> Annotation {
     // A file with a whole name is none of the repository's.
     let file = entry.file.filter(|file| !file.starts_with(['/', '«']));
     Annotation {
+        is_warning: entry.is_allowed,
         title: format!("{}{}", entry.subject, entry.how),
         file: file.map(str::to_owned),
         line: entry.line,

@@ -12,7 +12,7 @@ use crate::{
         format::{count, counted, duration},
         sanitize::harmless,
         source_tree::Place,
-        words::{check_name, in_phase, on_machine, place, spoken, text},
+        words::{as_it_may, check_name, in_phase, on_machine, place, spoken, text},
     },
 };
 
@@ -21,6 +21,8 @@ use crate::{
 pub(in crate::report) struct Entry<'a> {
     /// What kind of failure it is.
     pub outcome: Outcome,
+    /// Whether it fails only checks that may fail.
+    pub is_allowed: bool,
     /// What failed: a check, several ones, a derivation.
     pub subject: String,
     /// What happened to it, to be put right behind it: ` failed after 3.1s in checkPhase`.
@@ -65,6 +67,7 @@ impl Entry<'_> {
     fn new(outcome: Outcome, subject: String, how: String) -> Self {
         Self {
             outcome,
+            is_allowed: false,
             subject,
             how,
             compared: None,
@@ -82,6 +85,13 @@ impl Entry<'_> {
             has_more_log: false,
             drv_path: None,
         }
+    }
+
+    /// The same of a cause that fails these checks.
+    fn failing(mut self, checks: &Checks) -> Self {
+        self.is_allowed = checks.may_fail();
+        self.how.push_str(as_it_may(self.is_allowed));
+        self
     }
 
     /// What happened, and how that compares with the run before.
@@ -112,21 +122,25 @@ impl Entry<'_> {
 }
 
 impl Summary {
-    /// Every cause of failure: of evaluations, of derivations, of other kinds, and why nothing more could be done.
+    /// Every cause of failure: of evaluations, of derivations, of other kinds, and why nothing more could be done. What
+    /// may fail comes last.
     pub(in crate::report) fn entries<'a>(&'a self, ending: Ending<'a>) -> Vec<Entry<'a>> {
         let evaluation = self.evaluation_errors.in_order().into_iter().enumerate();
         let evaluation = evaluation.map(|(n, (error, checks))| Entry {
             excerpt: self.excerpts.get(&n).map(Vec::as_slice).unwrap_or_default(),
             compared: self.compared(checks),
-            ..of_evaluation(error, checks, self.evaluation_fixes.get(&n))
+            ..of_evaluation(error, checks, self.evaluation_fixes.get(&n)).failing(checks)
         });
         let mishaps = self.mishaps.in_order().into_iter();
-        let mishaps = mishaps.map(|((outcome, why), checks)| Entry {
-            compared: self.compared(checks),
-            checks: &checks.named,
-            checks_total: checks.total,
-            reason: why.lines().collect(),
-            ..Entry::new(*outcome, subject(checks), format!(": {}", spoken(*outcome)))
+        let mishaps = mishaps.map(|((outcome, why), checks)| {
+            let how = format!(": {}", spoken(*outcome));
+            Entry {
+                compared: self.compared(checks),
+                checks: &checks.named,
+                checks_total: checks.total,
+                reason: why.lines().collect(),
+                ..Entry::new(*outcome, subject(checks), how).failing(checks)
+            }
         });
         let uploads = self.failed_uploads.in_order().into_iter();
         let uploads = uploads.map(|((destination, error), outputs)| {
@@ -150,12 +164,14 @@ impl Summary {
             compared: self.compared(&failure.breaks),
             ..of_failure(failure)
         });
-        evaluation
+        let mut entries: Vec<_> = evaluation
             .chain(failures)
             .chain(mishaps)
             .chain(uploads)
             .chain(error)
-            .collect()
+            .collect();
+        entries.sort_by_key(|entry| entry.is_allowed);
+        entries
     }
 
     /// Tells what failed before, too, from what is new.
@@ -245,7 +261,7 @@ pub(in crate::report) fn of_failure(failure: &Failure) -> Entry<'_> {
         log,
         has_more_log: failure.log_lines_before > 0,
         drv_path: Some(&failure.drv_path),
-        ..Entry::new(failure.outcome, failure.name.clone(), how)
+        ..Entry::new(failure.outcome, failure.name.clone(), how).failing(&failure.breaks)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
         format::{count, duration},
         sanitize::harmless,
         styles::{Styles, paint},
-        words::{first_line, list_of_systems, spoken},
+        words::{as_it_may, first_line, list_of_systems, spoken},
     },
 };
 
@@ -33,36 +33,35 @@ pub(in crate::report) fn last_line(
                 "nothing was checked".to_owned(),
             ),
         };
-        let (glyph, style) = styles.outcome(outcome);
+        let (glyph, style) = styles.outcome(outcome, false);
         parts.push(paint(style, format_args!("{glyph} {text}")));
     } else if ending.outcome == RunOutcome::Cancelled {
         parts.push(paint(&styles.notice, stopped(summary)));
     }
     if counts.passed() > 0 {
-        let kinds = kinds(counts, Outcome::is_passed, Outcome::Built);
+        let kinds = kinds(counts, None, Outcome::is_passed, Outcome::Built);
         let mut text = format!("{} {} passed{kinds}", glyphs.pass, count(counts.passed()));
         if summary.past.fixed > 0 {
             text = format!("{text}, {} fixed", count(summary.past.fixed));
         }
         parts.push(paint(&styles.pass, text));
     }
-    if counts.failed() > 0 {
-        let kinds = kinds(counts, Outcome::is_failed, Outcome::Failed);
-        let allowed = match ending.allowed {
-            0 => String::new(),
-            n if n == counts.failed() => ", as it may".to_owned(),
-            n => format!(", {} as it may", count(n)),
-        };
-        let mut text = format!(
-            "{} {} failed{kinds}{allowed}",
-            glyphs.fail,
-            count(counts.failed())
-        );
-        let new = counts.failed().saturating_sub(summary.past.failed_before);
+    let allowed = &summary.allowed;
+    let failed = counts.failed().saturating_sub(allowed.total());
+    if failed > 0 {
+        let kinds = kinds(counts, Some(allowed), Outcome::is_failed, Outcome::Failed);
+        let mut text = format!("{} {} failed{kinds}", glyphs.fail, count(failed));
+        let new = failed.saturating_sub(summary.past.failed_before);
         if summary.past.is_known && new > 0 {
             text = format!("{text}, {} new", count(new));
         }
         parts.push(paint(&styles.fail, text));
+    }
+    if allowed.total() > 0 {
+        let kinds = kinds(allowed, None, Outcome::is_failed, Outcome::Failed);
+        let n = count(allowed.total());
+        let text = format!("{} {n} failed{kinds}{}", glyphs.allowed, as_it_may(true));
+        parts.push(paint(&styles.notice, text));
     }
     let others: Vec<_> = counts
         .iter()
@@ -120,11 +119,22 @@ fn stopped(summary: &Summary) -> String {
     }
 }
 
-/// The kinds of outcomes behind a number, in brackets; nothing if all are of the usual one.
-fn kinds(counts: &Counts, wanted: fn(Outcome) -> bool, usual: Outcome) -> String {
+/// The kinds of outcomes behind a number, in brackets; nothing if all are of the usual one. Those in `without` are told
+/// elsewhere.
+fn kinds(
+    counts: &Counts,
+    without: Option<&Counts>,
+    wanted: fn(Outcome) -> bool,
+    usual: Outcome,
+) -> String {
     let kinds: Vec<_> = counts
         .iter()
         .filter(|(outcome, _)| wanted(*outcome))
+        .map(|(outcome, n)| {
+            let elsewhere = without.map_or(0, |without| without.of(outcome));
+            (outcome, n.saturating_sub(elsewhere))
+        })
+        .filter(|(_, n)| *n > 0)
         .collect();
     if kinds.iter().all(|(outcome, _)| *outcome == usual) {
         return String::new();

@@ -37,7 +37,6 @@ pub(super) fn lines(
         counts,
         duration,
         error,
-        allowed,
         ..
     }) = events.last().map(|event| &event.kind)
     else {
@@ -48,7 +47,6 @@ pub(super) fn lines(
         counts,
         duration: *duration,
         error: error.as_deref(),
-        allowed: *allowed,
     };
     summary.lines(ending, extent, options, styles)
 }
@@ -86,6 +84,7 @@ fn evaluation_failed(
         file: line.map(|_| "checks/a.nix".into()),
         line,
         column: line.map(|_| 7),
+        allowed: false,
     })
 }
 
@@ -94,6 +93,41 @@ fn warned(script: Script, check: Option<&str>, message: &str) -> Script {
         check: check.map(ToOwned::to_owned),
         message: message.into(),
     })
+}
+
+/// A run with failures of checks that may fail, and one that fails such a check and another.
+pub(in crate::report) fn lenient() -> Script {
+    let check = |name: &str| format!("{X86}.{name}");
+    let mut script = Script::start(&[X86]);
+    script = evaluation_failed(script, Some(&check("throws")), "oh no", Some(3)).allowed();
+    script
+        .check_ends(&check("throws"), Outcome::EvaluationFailed, 0)
+        .allowed()
+        .step_ends("lint", Outcome::Failed, 3_100, &[&check("lint")])
+        .allowed()
+        .check_ends(&check("lint"), Outcome::Failed, 3_100)
+        .allowed()
+        .step_ends(
+            "lib",
+            Outcome::Failed,
+            900,
+            &[&check("may"), &check("must")],
+        )
+        .check_ends_by(&check("may"), Outcome::DependencyFailed, Some("lib"), None)
+        .allowed()
+        .check_ends_by(&check("must"), Outcome::DependencyFailed, Some("lib"), None)
+        .check_ends(&check("fine"), Outcome::Built, 1_000)
+        .end(RunOutcome::Failed)
+}
+
+#[test]
+fn what_may_fail_is_told_apart_and_last() {
+    assert_snapshot!("lenient", shown(&lenient(), Extent::Failures));
+    let only = Script::start(&[X86])
+        .check_ends("x86_64-linux.a", Outcome::Failed, 0)
+        .allowed()
+        .end(RunOutcome::Passed);
+    assert_eq!(last_line(&only), "! 1 failed, as it may  in 0.0s");
 }
 
 /// A run in which everything went wrong that can.

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use console::Style;
+
 use super::{
     Causes, Checks, Entry, Summary,
     entry::{Compared, list},
@@ -39,8 +41,6 @@ pub(in crate::report) struct Ending<'a> {
     pub duration: Duration,
     /// Why nothing more could be done.
     pub error: Option<&'a str>,
-    /// How many checks failed that may.
-    pub allowed: usize,
 }
 
 /// How much of a summary is wanted.
@@ -95,11 +95,11 @@ impl Summary {
 
 impl Text<'_> {
     /// Begins a block with its heading.
-    fn heading(&mut self, outcome: Outcome, subject: &str, rest: &str) {
+    fn heading(&mut self, sign: (&str, &Style), subject: &str, rest: &str) {
         if self.extent != Extent::Headings {
             self.lines.push(String::new());
         }
-        let (glyph, style) = self.styles.outcome(outcome);
+        let (glyph, style) = sign;
         let subject = paint(style, format_args!("{glyph} {}", harmless(subject)));
         self.lines.push(format!("{subject}{rest}"));
     }
@@ -140,7 +140,7 @@ impl Text<'_> {
             1 => "the evaluation warned".to_owned(),
             n => format!("the evaluation gave {}", counted(n, "different warning")),
         };
-        self.heading(Outcome::Skipped, &heading, "");
+        self.heading(self.styles.outcome(Outcome::Skipped, false), &heading, "");
         for (message, checks) in warnings.in_order().into_iter().take(LISTED_MAX) {
             let times = if checks.total > 1 {
                 format!("{} times", count(checks.total))
@@ -169,7 +169,7 @@ impl Text<'_> {
             };
             let rest = format!(": {}", self.list(checks));
             self.heading(
-                Outcome::Unsupported,
+                self.styles.outcome(Outcome::Unsupported, false),
                 &format!("unsupported, {reason}"),
                 &rest,
             );
@@ -180,7 +180,7 @@ impl Text<'_> {
     fn passed(&mut self, passed: &Passed) {
         let lines = passed.lines();
         if !lines.is_empty() {
-            self.heading(Outcome::Evaluated, "passed", "");
+            self.heading(self.styles.outcome(Outcome::Evaluated, false), "passed", "");
             let lines = lines.into_iter().map(|line| format!("    {line}"));
             self.lines.extend(lines);
         }
@@ -205,7 +205,8 @@ impl Text<'_> {
             None => String::new(),
         };
         let how = format!("{}{compared}", entry.how);
-        self.heading(entry.outcome, &entry.subject, &how);
+        let sign = self.styles.outcome(entry.outcome, entry.is_allowed);
+        self.heading(sign, &entry.subject, &how);
         if let Some(checks) = entry.breaks() {
             let is_cut = entry.checks_total > entry.checks.len();
             self.labelled("breaks", &self.dimmed(is_cut, checks));

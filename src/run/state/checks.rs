@@ -1,6 +1,10 @@
 //! Checks: how they are found, what they wait for, and that each ends exactly once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    time::Duration,
+};
 
 use super::{Ending, State};
 use crate::{
@@ -13,6 +17,9 @@ use crate::{
         step::{Means, Status},
     },
 };
+
+/// How many checks are named that are missing.
+const MISSING_NAMED: usize = 5;
 
 /// The number of a check in its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +96,7 @@ impl State {
         self.by_name |= path.is_empty();
         self.evaluation.failed += 1;
         let check = self.check_at(path, None);
-        self.emit_evaluation_failed(Some(check.path.clone()), failure);
+        self.emit_evaluation_failed(Some(check.path.clone()), failure, check.options.may_fail);
         let id = self.add_check(check);
         self.finish_check(id, CheckEnd::plain(Outcome::EvaluationFailed));
     }
@@ -130,6 +137,35 @@ impl State {
     fn is_wanted(&self, path: &AttrPath) -> bool {
         let only = self.settings.only.as_ref();
         only.is_none_or(|only| only.contains(&path.to_string()))
+    }
+
+    /// Tells which of the checks that were asked for by name are not there.
+    pub(super) fn tell_missing(&mut self) {
+        let Some(only) = &self.settings.only else {
+            return;
+        };
+        let found: HashSet<&str> = self.checks.iter().map(|check| &*check.path).collect();
+        let missing = only.iter().filter(|path| !found.contains(path.as_str()));
+        let mut missing: Vec<&str> = missing.map(String::as_str).collect();
+        if missing.is_empty() {
+            return;
+        }
+        missing.sort_unstable();
+        let (all, named) = (missing.len(), missing.len().min(MISSING_NAMED));
+        let mut message = missing[..named].join(", ");
+        if all > named {
+            let _ = write!(message, " and {} more", all - named);
+        }
+        let (is, what) = if all == 1 {
+            ("is", "check")
+        } else {
+            ("are", "checks")
+        };
+        self.emit(EventKind::Warned {
+            message: format!(
+                "no longer there {is} the {what} that failed the last time: {message}"
+            ),
+        });
     }
 
     /// The row and, where its path or the attribute names one, the system of a check.
@@ -256,6 +292,6 @@ impl State {
 }
 
 /// Whether a check failed by what is checked; whoever lets it fail does not mean a lost daemon.
-fn is_own_failure(outcome: Outcome) -> bool {
+pub(super) fn is_own_failure(outcome: Outcome) -> bool {
     outcome.is_failed() && outcome != Outcome::InfrastructureFailed
 }

@@ -115,9 +115,19 @@ impl State {
 
     /// The names of the checks that need a step, as far as [`Self::checks_needing`] finds them.
     pub(super) fn checks_above(&self, id: StepId, detours: usize) -> Vec<String> {
-        let checks = self.checks_needing(id, detours);
+        self.names(&self.checks_needing(id, detours))
+    }
+
+    /// What these checks are called.
+    pub(super) fn names(&self, checks: &[CheckId]) -> Vec<String> {
         let names = checks.iter().map(|check| self.checks[check.0].path.clone());
         names.collect()
+    }
+
+    /// Whether all of these checks may fail, and there is one.
+    pub(super) fn may_all_fail(&self, checks: &[CheckId]) -> bool {
+        let may_fail = |check: &CheckId| self.checks[check.0].options.may_fail;
+        !checks.is_empty() && checks.iter().all(may_fail)
     }
 
     /// How a build differs from others: it may take as long as the check that may take longest of those that need it, and
@@ -154,7 +164,7 @@ impl State {
 
     /// The checks that need a step, at most [`CHECKS_IN_EVENT`]; the search goes through at most `detours` steps that no
     /// check asks for by itself.
-    fn checks_needing(&self, id: StepId, mut detours: usize) -> Vec<CheckId> {
+    pub(super) fn checks_needing(&self, id: StepId, mut detours: usize) -> Vec<CheckId> {
         let mut found = Vec::new();
         let mut seen = HashSet::from([id]);
         // The nearest first.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ending, State};
+use super::{Ending, State, checks::is_own_failure};
 use crate::{
     event::{EventKind, Outcome},
     run::{
@@ -56,6 +56,7 @@ impl State {
                     }
                     .clone(),
                     substitute,
+                    remote: means == Means::Remote,
                     delay: if step.attempt > 1 {
                         RETRY_DELAY
                     } else {
@@ -297,7 +298,9 @@ impl State {
         } else {
             usize::MAX
         };
-        let checks = self.checks_above(id, detours);
+        let checks = self.checks_needing(id, detours);
+        let allowed = is_own_failure(outcome) && self.may_all_fail(&checks);
+        let checks = self.names(&checks);
         let step = &mut self.steps[id.0];
         let (log_tail, log_lines_before) = match step.log.take() {
             _ if outcome.is_passed() => Default::default(),
@@ -315,6 +318,7 @@ impl State {
             log_lines_before,
             phase: step.phase.take(),
             checks,
+            allowed,
         };
         self.emit(event);
     }

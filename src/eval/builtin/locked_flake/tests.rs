@@ -21,6 +21,7 @@ fn request() -> EvalRequest {
             reference_lock_file: Some("/z.lock".into()),
             accept_flake_config: true,
             show_trace: false,
+            isolation: None,
         },
         nix: "nix".into(),
         nix_version: (2, 34),

@@ -264,7 +264,7 @@ fn line(canvas: Canvas<'_>, entry: &Entry<'_>, is_chosen: bool) -> String {
         Entry::Log(_, log) if log.end.is_some() => {
             let (glyph, style, detail) = match &log.end {
                 Some((outcome, took, phase)) => {
-                    let (glyph, style) = styles.outcome(*outcome);
+                    let (glyph, style) = styles.outcome(*outcome, log.is_allowed);
                     let phase = if phase.is_empty() {
                         String::new()
                     } else {

@@ -42,7 +42,7 @@ fn a_row_is_what_its_most_pressing_check_is() {
         classes(&model),
         [("a", Class::Passed), ("b", Class::Neutral)]
     );
-    assert_eq!(model.rows_by_class, [0, 0, 0, 1, 1]);
+    assert_eq!(model.rows_by_class, [0, 0, 0, 0, 1, 1]);
     assert_eq!((model.outcomes.passed(), model.outcomes.total()), (1, 3));
 }
 

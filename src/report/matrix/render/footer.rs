@@ -223,7 +223,13 @@ impl Writer<'_> {
         let others = counts.total() - counts.passed() - counts.failed();
         for (weight, n, glyph, style) in [
             (7, counts.passed(), glyphs.pass, &styles.pass),
-            (8, counts.failed(), glyphs.fail, &styles.fail),
+            (
+                8,
+                counts.failed().saturating_sub(self.model.allowed),
+                glyphs.fail,
+                &styles.fail,
+            ),
+            (5, self.model.allowed, glyphs.allowed, &styles.notice),
             (4, others, glyphs.neutral, &styles.notice),
         ] {
             if n > 0 {

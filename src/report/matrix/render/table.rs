@@ -143,7 +143,7 @@ impl Writer<'_> {
 
     fn sign(&self, check: &Check) -> (&'static str, &Style) {
         match (check.stage, check.class()) {
-            (Stage::Ended(outcome, _), _) => self.styles.outcome(outcome),
+            (Stage::Ended(outcome, _), _) => self.styles.outcome(outcome, check.is_allowed),
             (Stage::Waiting, Class::Running) => {
                 (self.styles.glyphs.spinner(self.now), &self.styles.run)
             }
@@ -194,6 +194,7 @@ impl Writer<'_> {
             Class::Running,
             Class::Passed,
             Class::Waiting,
+            Class::Allowed,
             Class::Neutral,
         ]
         .into_iter()
@@ -204,6 +205,7 @@ impl Writer<'_> {
                 Class::Failed => "failed",
                 Class::Running => "running",
                 Class::Waiting => "waiting",
+                Class::Allowed => "failed as they may",
                 Class::Neutral => "left out",
                 Class::Passed => "passed",
             };

@@ -193,6 +193,29 @@ fn the_evaluation_goes_on_while_builds_run() {
 }
 
 #[test]
+fn what_may_fail_has_a_sign_of_its_own_and_comes_behind_what_goes_on() {
+    let mut script = Script::start(&BOTH);
+    for check in ["bad", "fine", "may"] {
+        for system in BOTH {
+            script = script.found(&format!("{system}.{check}"));
+        }
+    }
+    for i in 0..9 {
+        let check = format!("{X86}.may-too-{i}");
+        script = script.check_ends(&check, Outcome::Failed, 900).allowed();
+    }
+    let script = script
+        .check_ends("x86_64-linux.may", Outcome::Failed, 3_100)
+        .allowed()
+        .check_ends("x86_64-linux.bad", Outcome::Failed, 3_100)
+        .check_ends("x86_64-linux.fine", Outcome::Built, 3_100)
+        .check_ends("aarch64-linux.may", Outcome::DependencyFailed, 0)
+        .allowed()
+        .step("fine", "", &["aarch64-linux.fine"]);
+    assert_snapshot!("may_fail", at_widths(&script, 9));
+}
+
+#[test]
 fn one_system_makes_a_list_with_reasons() {
     let script = found(Script::start(&[X86]), 0..9)
         .check_ends("x86_64-linux.check-000", Outcome::Cached, 0)

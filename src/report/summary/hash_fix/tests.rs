@@ -138,6 +138,7 @@ fn a_mismatch_in_the_evaluation_is_found_in_the_tree() {
         file: Some("flake.nix".into()),
         line: Some(9),
         column: Some(1),
+        allowed: false,
     });
     for event in &script.events {
         summary.observe(event);
@@ -149,7 +150,6 @@ fn a_mismatch_in_the_evaluation_is_found_in_the_tree() {
         counts: &counts,
         duration: Duration::ZERO,
         error: None,
-        allowed: 0,
     });
     let entry = &entries[0];
     assert_eq!(entry.place().as_deref(), Some("pkgs/src.nix:1:2"));

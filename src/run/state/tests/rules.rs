@@ -53,6 +53,35 @@ fn only_a_lost_daemon_fails_a_run_whose_checks_may_fail() {
             _ => None,
         });
         assert_eq!(allowed, Some(code == 0), "{end:?}");
+        let of_step = world.events.iter().find_map(|event| match event {
+            EventKind::StepFinished { name, allowed, .. } if name == "a" => Some(*allowed),
+            _ => None,
+        });
+        assert_eq!(of_step, Some(code == 0), "{end:?}");
+    }
+}
+
+#[test]
+fn a_step_may_fail_if_every_check_above_it_may() {
+    for (checks, may) in [(&["a", "b"][..], true), (&["a", "b", "must"][..], false)] {
+        let may_fail = CheckRule {
+            allow_failure: Some(true),
+            ..rule()
+        };
+        let mut world = World::new(RunSettings {
+            rules: rules(&[("a", may_fail.clone()), ("b", may_fail)]),
+            ..settings()
+        });
+        world.find(checks);
+        let mut steps = vec![build("lib", &[])];
+        steps.extend(checks.iter().map(|check| build(check, &["lib"])));
+        world.plan(checks, steps);
+        world.end("lib", failed());
+        let allowed = world.events.iter().find_map(|event| match event {
+            EventKind::StepFinished { name, allowed, .. } if name == "lib" => Some(*allowed),
+            _ => None,
+        });
+        assert_eq!(allowed, Some(may), "{checks:?}");
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::{fmt, ops::Range, path::Path};
 
-use crate::config::Origin;
+use super::Origin;
 
 /// How much of a line is shown, in characters.
 const COLUMNS_MAX: usize = 100;
 /// How much of what is wrong is underlined at most, in characters.
 const CARETS_MAX: usize = 40;
 
-/// What is wrong with a repository's file.
+/// What is wrong with a file of settings.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
@@ -24,7 +24,7 @@ pub enum ConfigError {
     #[error("{file}:{line}:{column}: {message}\n{excerpt}")]
     Wrong {
         /// The file's name.
-        file: &'static str,
+        file: String,
         /// The line, from 1.
         line: usize,
         /// The column in characters, from 1.
@@ -49,7 +49,7 @@ pub struct Excerpt {
 /// A place in a file.
 #[derive(Clone, Debug)]
 pub(super) struct Place<'t> {
-    file: &'static str,
+    file: &'t str,
     text: &'t str,
     span: Range<usize>,
 }
@@ -65,7 +65,7 @@ impl ConfigError {
 
 impl<'t> Place<'t> {
     /// Takes the place of these bytes of a file's text.
-    pub(super) fn new(file: &'static str, text: &'t str, span: Range<usize>) -> Self {
+    pub(super) fn new(file: &'t str, text: &'t str, span: Range<usize>) -> Self {
         // What comes from a parser may point behind the end, or between the bytes of a character.
         let boundary = |at: usize| {
             let mut at = at.min(text.len());
@@ -91,7 +91,7 @@ impl<'t> Place<'t> {
     /// The file and the line, as where a value comes from.
     pub(super) fn origin(&self) -> Origin {
         Origin::File {
-            file: self.file,
+            file: self.file.to_owned(),
             line: self.line(),
         }
     }
@@ -112,7 +112,7 @@ impl<'t> Place<'t> {
             0
         };
         ConfigError::Wrong {
-            file,
+            file: (*file).to_owned(),
             line: self.line(),
             column: before + 1,
             message,
@@ -131,11 +131,7 @@ impl<'t> Place<'t> {
     }
 
     /// Says what TOML's parser has found wrong.
-    pub(super) fn of_toml(
-        file: &'static str,
-        text: &'t str,
-        error: &toml::de::Error,
-    ) -> ConfigError {
+    pub(super) fn of_toml(file: &'t str, text: &'t str, error: &toml::de::Error) -> ConfigError {
         let span = error.span().unwrap_or(0..0);
         let message: Vec<&str> = error.message().lines().map(str::trim).collect();
         Self::new(file, text, span).error(message.join("; "))

@@ -1,0 +1,403 @@
+//! `nixci-server.toml` as it is written.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::Spanned;
+use url::Url;
+
+use super::{
+    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
+    ServerConfig, StatusNames, secret::read_secret,
+};
+use crate::{
+    config::{ConfigError, Upload, excerpt::Place, parse_duration},
+    nix::System,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    listen: Spanned<String>,
+    url: Spanned<String>,
+    #[serde(default = "default_state_dir")]
+    state_dir: PathBuf,
+    socket: Option<PathBuf>,
+    ctl_token_file: Option<Spanned<OneOrMore>>,
+    outputs_dir: Option<PathBuf>,
+    #[serde(default)]
+    forge: BTreeMap<String, Spanned<Forge>>,
+    #[serde(default)]
+    status: Status,
+    #[serde(default)]
+    pull_requests: PullRequestKeys,
+    #[serde(default)]
+    branches: Vec<Spanned<String>>,
+    #[serde(default)]
+    tags: Vec<Spanned<String>>,
+    #[serde(default)]
+    limits: LimitKeys,
+    systems: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    upload: Upload,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forge {
+    kind: ForgeSoftware,
+    url: Option<Spanned<String>>,
+    api_url: Option<Spanned<String>>,
+    token_file: Option<Spanned<PathBuf>>,
+    app_id: Option<u64>,
+    app_key_file: Option<Spanned<PathBuf>>,
+    webhook_secret_file: Option<Spanned<OneOrMore>>,
+    topics: Option<Vec<String>>,
+    #[serde(default)]
+    repositories: Vec<Spanned<String>>,
+    #[serde(default)]
+    repository: BTreeMap<String, Plain>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain {
+    url: Spanned<String>,
+    #[serde(default = "default_branch")]
+    default_branch: String,
+    poll: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Status {
+    prefix: Option<Spanned<String>>,
+    failures: usize,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self {
+            prefix: None,
+            failures: 47,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PullRequestKeys {
+    build: PullRequests,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitKeys {
+    jobs: Option<Spanned<usize>>,
+    evaluations: Option<Spanned<usize>>,
+    eval_workers: Option<Spanned<usize>>,
+    eval_memory: Option<Spanned<u64>>,
+    eval_timeout: Option<Spanned<String>>,
+    attributes: Option<Spanned<usize>>,
+    timeout: Option<Spanned<String>>,
+    max_silent_time: Option<Spanned<String>>,
+    failed_for: Option<Spanned<String>>,
+    keep_runs: Option<Spanned<String>>,
+    keep_outputs: Option<usize>,
+    drain: Option<Spanned<String>>,
+}
+
+/// A file, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(PathBuf),
+    More(Vec<PathBuf>),
+}
+
+fn default_state_dir() -> PathBuf {
+    "/var/lib/nixci".into()
+}
+
+fn default_branch() -> String {
+    "main".to_owned()
+}
+
+/// Reads the text of the file of this name.
+pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError> {
+    let keys: Keys = toml::from_str(text).map_err(|error| Place::of_toml(name, text, &error))?;
+    let reader = Reader { name, text };
+    if !keys.state_dir.is_absolute() {
+        return Err(reader.wrong(0..0, "`state_dir` is not an absolute path"));
+    }
+    let forges = keys.forge.into_iter().map(|(forge, keys)| {
+        let span = keys.span();
+        let is_name = !forge.is_empty()
+            && forge.len() <= 50
+            && forge.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !is_name {
+            let message = "the name of a forge has letters, digits and `-` only";
+            return Err(reader.wrong(span, message));
+        }
+        let read = reader.forge(keys.into_inner(), span)?;
+        Ok((forge, read))
+    });
+    let prefix = keys
+        .status
+        .prefix
+        .map(|prefix| reader.meaning(&prefix, status_prefix))
+        .transpose()?;
+    Ok(ServerConfig {
+        listen: reader.meaning(&keys.listen, listen)?,
+        url: reader.meaning(&keys.url, base_url)?,
+        socket: keys
+            .socket
+            .unwrap_or_else(|| keys.state_dir.join("nixci.sock")),
+        state_dir: keys.state_dir,
+        ctl_tokens: reader.secrets(keys.ctl_token_file)?,
+        outputs_dir: keys.outputs_dir,
+        forges: forges.collect::<Result<_, _>>()?,
+        statuses: StatusNames {
+            prefix: prefix.unwrap_or_else(|| "nixci".to_owned()),
+            failures: keys.status.failures,
+        },
+        pull_requests: keys.pull_requests.build,
+        branches: reader.list(&keys.branches, RefPattern::parse)?,
+        tags: reader.list(&keys.tags, RefPattern::parse)?,
+        limits: reader.limits(keys.limits)?,
+        systems: keys
+            .systems
+            .map(|systems| reader.list(&systems, System::parse))
+            .transpose()?,
+        upload: keys.upload,
+    })
+}
+
+/// Knows the text, to say where in it something is wrong.
+struct Reader<'t> {
+    name: &'t str,
+    text: &'t str,
+}
+
+impl Reader<'_> {
+    fn wrong(&self, span: std::ops::Range<usize>, message: &str) -> ConfigError {
+        Place::new(self.name, self.text, span).error(message.to_owned())
+    }
+
+    fn meaning<T, E: Display>(
+        &self,
+        value: &Spanned<String>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, ConfigError> {
+        parse(value.get_ref()).map_err(|error| self.wrong(value.span(), &error.to_string()))
+    }
+
+    fn list<T, E: Display>(
+        &self,
+        values: &[Spanned<String>],
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, ConfigError> {
+        values
+            .iter()
+            .map(|value| self.meaning(value, &parse))
+            .collect()
+    }
+
+    fn duration(&self, value: Option<&Spanned<String>>) -> Result<Option<Duration>, ConfigError> {
+        value
+            .map(|value| self.meaning(value, parse_duration))
+            .transpose()
+    }
+
+    /// A number that is not zero.
+    fn count(&self, value: Option<Spanned<usize>>) -> Result<Option<usize>, ConfigError> {
+        match value {
+            Some(count) if *count.get_ref() == 0 => {
+                Err(self.wrong(count.span(), "there has to be at least one"))
+            }
+            count => Ok(count.map(Spanned::into_inner)),
+        }
+    }
+
+    fn secret(
+        &self,
+        path: &Path,
+        span: std::ops::Range<usize>,
+    ) -> Result<SecretString, ConfigError> {
+        read_secret(path).map_err(|message| self.wrong(span, &message))
+    }
+
+    fn secrets(&self, files: Option<Spanned<OneOrMore>>) -> Result<Vec<SecretString>, ConfigError> {
+        let Some(files) = files else {
+            return Ok(Vec::new());
+        };
+        let span = files.span();
+        let files = match files.into_inner() {
+            OneOrMore::One(file) => vec![file],
+            OneOrMore::More(files) => files,
+        };
+        files
+            .iter()
+            .map(|file| self.secret(file, span.clone()))
+            .collect()
+    }
+
+    fn limits(&self, keys: LimitKeys) -> Result<Limits, ConfigError> {
+        let default = Limits::default();
+        let or = |value: &Option<Spanned<String>>, default| {
+            Ok::<_, ConfigError>(self.duration(value.as_ref())?.unwrap_or(default))
+        };
+        Ok(Limits {
+            jobs: self.count(keys.jobs)?,
+            evaluations: self.count(keys.evaluations)?.unwrap_or(default.evaluations),
+            eval_workers: self.count(keys.eval_workers)?,
+            eval_memory: keys.eval_memory.map(|mib| mib.into_inner() << 20),
+            eval_timeout: or(&keys.eval_timeout, default.eval_timeout)?,
+            attributes: self.count(keys.attributes)?.unwrap_or(default.attributes),
+            timeout: self.duration(keys.timeout.as_ref())?,
+            max_silent_time: self.duration(keys.max_silent_time.as_ref())?,
+            failed_for: or(&keys.failed_for, default.failed_for)?,
+            keep_runs: or(&keys.keep_runs, default.keep_runs)?,
+            keep_outputs: keys.keep_outputs.unwrap_or(default.keep_outputs),
+            drain: or(&keys.drain, default.drain)?,
+        })
+    }
+
+    fn forge(&self, keys: Forge, span: std::ops::Range<usize>) -> Result<ForgeConfig, ConfigError> {
+        let missing = |what: &str| self.wrong(span.clone(), &format!("{what} is missing"));
+        let url = match &keys.url {
+            Some(url) => self.meaning(url, base_url)?,
+            None => match keys.kind {
+                ForgeSoftware::Github => known_url("https://github.com/"),
+                ForgeSoftware::Gitlab => known_url("https://gitlab.com/"),
+                ForgeSoftware::Plain => known_url("https://localhost/"),
+                ForgeSoftware::Gitea | ForgeSoftware::Forgejo => return Err(missing("`url`")),
+            },
+        };
+        let api_url = match &keys.api_url {
+            Some(url) => self.meaning(url, base_url)?,
+            None => api_url(keys.kind, &url),
+        };
+        let access = match (&keys.token_file, keys.app_id, &keys.app_key_file) {
+            (Some(file), None, None) => Access::Token(self.secret(file.get_ref(), file.span())?),
+            (None, Some(id), Some(file)) if keys.kind == ForgeSoftware::Github => Access::App {
+                id,
+                key: self.secret(file.get_ref(), file.span())?,
+            },
+            (None, None, None) if keys.kind == ForgeSoftware::Plain => Access::None,
+            (None, None, None) if keys.kind == ForgeSoftware::Github => {
+                return Err(missing("`token_file`, or `app_id` with `app_key_file`,"));
+            }
+            (None, None, None) => return Err(missing("`token_file`")),
+            (None, Some(_), None) => return Err(missing("`app_key_file`")),
+            (None, None, Some(_)) => return Err(missing("`app_id`")),
+            (None, Some(_), Some(_)) => {
+                return Err(self.wrong(span, "only GitHub knows apps: set `token_file`"));
+            }
+            (Some(_), _, _) => {
+                let message = "set `token_file`, or `app_id` with `app_key_file`, not both";
+                return Err(self.wrong(span, message));
+            }
+        };
+        let plain = keys.repository.into_iter().map(|(name, plain)| {
+            let repository = PlainRepository {
+                url: self.meaning(&plain.url, |text| {
+                    Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))
+                })?,
+                default_branch: plain.default_branch,
+                poll: self.duration(plain.poll.as_ref())?,
+            };
+            Ok((name, repository))
+        });
+        let plain: BTreeMap<_, _> = plain.collect::<Result<_, ConfigError>>()?;
+        if keys.kind != ForgeSoftware::Plain && !plain.is_empty() {
+            let message = "`repository` is for forges of kind \"plain\"; use `repositories = [\"owner/name\"]`";
+            return Err(self.wrong(span, message));
+        }
+        Ok(ForgeConfig {
+            kind: keys.kind,
+            url,
+            api_url,
+            access,
+            webhook_secrets: self.secrets(keys.webhook_secret_file)?,
+            topics: keys
+                .topics
+                .unwrap_or_else(|| ["nixci", "build-with-buildbot"].map(str::to_owned).to_vec()),
+            repositories: self.list(&keys.repositories, |text| {
+                let is_named = text
+                    .split_once('/')
+                    .is_some_and(|(owner, name)| !owner.is_empty() && !name.is_empty());
+                if is_named {
+                    Ok(text.to_owned())
+                } else {
+                    Err("write `owner/name`, or `owner/*` for all of an owner's")
+                }
+            })?,
+            plain,
+        })
+    }
+}
+
+fn known_url(text: &'static str) -> Url {
+    Url::parse(text).expect("it is a URL")
+}
+
+fn api_url(kind: ForgeSoftware, url: &Url) -> Url {
+    let below = |path: &str| url.join(path).expect("a path can follow an http URL");
+    match kind {
+        ForgeSoftware::Github if url.host_str() == Some("github.com") => {
+            known_url("https://api.github.com/")
+        }
+        ForgeSoftware::Github => below("api/v3/"),
+        ForgeSoftware::Gitea | ForgeSoftware::Forgejo => below("api/v1/"),
+        ForgeSoftware::Gitlab => below("api/v4/"),
+        ForgeSoftware::Plain => url.clone(),
+    }
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    if text == "systemd" {
+        return Ok(Listen::Systemd);
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Ok(Listen::Unix(path.into()));
+    }
+    text.parse().map(Listen::Tcp).map_err(|_| {
+        format!(
+            "`{text}` is no address: write `127.0.0.1:8080`, `unix:/path/to/socket` or `systemd`"
+        )
+    })
+}
+
+fn base_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+        return Err(format!("`{text}` is no http or https URL"));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("a URL here has no user, password or query".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn status_prefix(text: &str) -> Result<String, &'static str> {
+    let is_short = !text.is_empty() && text.len() <= 50;
+    if is_short
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("a prefix has letters, digits, `-`, `_` and `.` only, 50 at most")
+    }
+}

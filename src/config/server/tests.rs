@@ -1,0 +1,146 @@
+//! Reads files as people write them.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use secrecy::ExposeSecret;
+
+use super::{Access, ForgeSoftware, Listen, PullRequests, ServerConfig, file::parse};
+
+/// Reads a file; `DIR` in it is a folder with the secrets `token`, `key` and `hook`.
+fn read(text: &str) -> Result<ServerConfig, String> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, secret) in [
+        ("token", "abc\n"),
+        ("key", "PEM"),
+        ("hook", " s1 "),
+        ("empty", "\n"),
+    ] {
+        fs::write(dir.path().join(name), secret).unwrap();
+    }
+    let path = dir.path().display().to_string();
+    parse("nixci-server.toml", &text.replace("DIR", &path))
+        .map_err(|error| error.to_string().replace(&path, "DIR"))
+}
+
+const HEAD: &str = "listen = \"127.0.0.1:8080\"\nurl = \"https://ci.example.org\"\n";
+
+#[test]
+fn a_whole_file_is_understood() {
+    let config = read(&format!(
+        r#"{HEAD}
+state_dir = "/srv/nixci"
+branches = ["release-*"]
+tags = ["v*"]
+[pull_requests]
+build = "trusted"
+[status]
+prefix = "buildbot"
+[limits]
+jobs = 8
+eval_memory = 4096
+timeout = "3h"
+[forge.work]
+kind = "gitea"
+url = "https://git.example.org/sub"
+token_file = "DIR/token"
+webhook_secret_file = ["DIR/hook", "DIR/token"]
+repositories = ["me/tool", "us/*"]
+[forge.hub]
+kind = "github"
+app_id = 12345
+app_key_file = "DIR/key"
+webhook_secret_file = "DIR/hook"
+[forge.git]
+kind = "plain"
+[forge.git.repository.notes]
+url = "https://git.example.org/notes.git"
+poll = "5m"
+"#
+    ))
+    .unwrap();
+    assert_eq!(
+        config.listen,
+        Listen::Tcp("127.0.0.1:8080".parse().unwrap())
+    );
+    assert_eq!(config.url.as_str(), "https://ci.example.org/");
+    assert_eq!(config.socket, PathBuf::from("/srv/nixci/nixci.sock"));
+    assert_eq!(config.pull_requests, PullRequests::Trusted);
+    assert_eq!(config.limits.jobs, Some(8));
+    assert_eq!(config.limits.eval_memory, Some(4 << 30));
+    assert_eq!(config.limits.timeout, Some(Duration::from_secs(3 * 3600)));
+    assert!(config.branches[0].matches("release-24/11") && !config.branches[0].matches("main"));
+    let work = &config.forges["work"];
+    assert_eq!(work.kind, ForgeSoftware::Gitea);
+    assert_eq!(work.api_url.as_str(), "https://git.example.org/sub/api/v1/");
+    assert!(matches!(&work.access, Access::Token(token) if token.expose_secret() == "abc"));
+    let secrets: Vec<_> = work
+        .webhook_secrets
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .collect();
+    assert_eq!(secrets, ["s1", "abc"]);
+    let hub = &config.forges["hub"];
+    assert_eq!(hub.api_url.as_str(), "https://api.github.com/");
+    assert!(matches!(&hub.access, Access::App { id: 12345, .. }));
+    assert_eq!(hub.topics, ["nixci", "build-with-buildbot"]);
+    assert!(
+        !format!("{config:?}").contains("PEM"),
+        "a secret is printed"
+    );
+    let url = |forge: &str, name: &str| config.clone_url(forge, name).map(|url| url.to_string());
+    assert_eq!(url("hub", "a/b").unwrap(), "https://github.com/a/b.git");
+    assert_eq!(
+        url("work", "a/b").unwrap(),
+        "https://git.example.org/sub/a/b.git"
+    );
+    assert_eq!(
+        url("git", "notes").unwrap(),
+        "https://git.example.org/notes.git"
+    );
+    for name in [
+        "..",
+        "a",
+        "a/..",
+        "../x",
+        "a//b",
+        "http://evil/x",
+        "a/b?c",
+        "a/b#c",
+        "//evil/x",
+        "a/\u{1b}",
+    ] {
+        assert_eq!(url("hub", name), None, "{name}");
+    }
+}
+
+#[test]
+fn listen_takes_sockets() {
+    let listen =
+        |text: &str| read(&HEAD.replace("127.0.0.1:8080", text)).map(|config| config.listen);
+    assert_eq!(listen("unix:/run/x"), Ok(Listen::Unix("/run/x".into())));
+    assert_eq!(listen("systemd"), Ok(Listen::Systemd));
+    assert!(listen("8080").unwrap_err().contains("is no address"));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let forge = |keys: &str| format!("{HEAD}[forge.x]\n{keys}\n");
+    let wrong = [
+        format!("{HEAD}lisen = 1"),
+        HEAD.replace("https://ci", "ftp://ci"),
+        format!("{HEAD}[limits]\njobs = 0"),
+        format!("{HEAD}[limits]\ntimeout = \"soon\""),
+        format!("{HEAD}[status]\nprefix = \"a b\""),
+        format!("{HEAD}branches = [\"a[\"]"),
+        forge("kind = \"svn\""),
+        forge("kind = \"gitea\"\ntoken_file = \"DIR/token\""),
+        forge("kind = \"github\""),
+        forge("kind = \"github\"\napp_id = 1"),
+        forge("kind = \"gitlab\"\ntoken_file = \"DIR/none\""),
+        forge("kind = \"gitlab\"\ntoken_file = \"DIR/empty\""),
+        forge("kind = \"gitlab\"\ntoken_file = \"DIR/token\"\nrepositories = [\"x\"]"),
+        format!("{HEAD}[forge.\"a/b\"]\nkind = \"plain\""),
+    ];
+    let messages: Vec<String> = wrong.iter().map(|text| read(text).unwrap_err()).collect();
+    insta::assert_snapshot!(messages.join("\n\n"));
+}

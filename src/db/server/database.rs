@@ -1,0 +1,265 @@
+//! The server's database: one thread writes, a few connections read.
+//!
+//! Whoever writes waits until it is on disk. What comes while a transaction is being written makes the next one, so that
+//! a thousand writers at once cost a few of the disk's round trips and not a thousand.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use tokio::sync::{Semaphore, oneshot};
+
+/// The database's file below the state folder.
+const FILE: &str = "nixci.sqlite";
+/// Held as long as a server uses the folder.
+const LOCK_FILE: &str = "nixci.lock";
+/// What the tables look like, oldest version first; never changed once released, only added to.
+const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+/// How long to wait for another program that looks into the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections read at once.
+const READERS: usize = 4;
+/// How many jobs one transaction has at most.
+const BATCH_MAX: usize = 512;
+
+/// Why the database does not do what it should.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DbError {
+    /// A file cannot be made, opened or locked.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another server has the folder.
+    #[error("{} is used by another nixci server", .0.display())]
+    Taken(PathBuf),
+    /// It was made by a later version of this program.
+    #[error("{} is of version {found}, made by a newer nixci; this one knows {}", path.display(), MIGRATIONS.len())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+    },
+    /// The disk is full.
+    #[error("the disk of the database is full")]
+    Full,
+    /// SQLite refuses.
+    #[error("the database: {0}")]
+    Sqlite(String),
+    /// The thread that writes is gone.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for DbError {
+    fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            return Self::Full;
+        }
+        Self::Sqlite(error.to_string())
+    }
+}
+
+/// What is to be done in a transaction. Returns what tells whoever asked, once it is known whether all of it is on disk.
+type Job = Box<dyn FnOnce(&Connection) -> Tell + Send>;
+type Tell = Box<dyn FnOnce(Result<(), DbError>) + Send>;
+
+/// The database of a server. Clones are the same database.
+#[derive(Clone)]
+pub struct ServerDb {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    jobs_tx: mpsc::Sender<Job>,
+    readers: Mutex<Vec<Connection>>,
+    reading: Semaphore,
+    path: PathBuf,
+    /// Keeps other servers out as long as it is open.
+    _lock: File,
+}
+
+impl ServerDb {
+    /// Opens the database of a state folder; makes both where they are not there, and brings it up to date.
+    pub fn open(dir: &Path) -> Result<Self, DbError> {
+        let file_error = |path: &Path, error: &io::Error| DbError::File {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| file_error(dir, &error))?;
+        let lock_path = dir.join(LOCK_FILE);
+        let lock = File::create(&lock_path).map_err(|error| file_error(&lock_path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(DbError::Taken(dir.to_owned())),
+            Err(fs::TryLockError::Error(error)) => return Err(file_error(&lock_path, &error)),
+        }
+        let path = dir.join(FILE);
+        let mut writer = connect(&path, OpenFlags::default())?;
+        migrate(&mut writer, &path)?;
+        let reader = || {
+            connect(
+                &path,
+                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+            )
+        };
+        let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
+        let (jobs_tx, jobs_rx) = mpsc::channel();
+        thread::Builder::new()
+            .name("nixci-database".into())
+            .spawn(move || write_all(&mut writer, &jobs_rx))
+            .map_err(|error| file_error(&path, &error))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                jobs_tx,
+                readers: Mutex::new(readers),
+                reading: Semaphore::new(READERS),
+                path,
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Does something in a transaction of its own or together with others; returns when it is on disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let (done_tx, done_rx) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = in_savepoint(connection, act);
+            Box::new(move |committed| {
+                let _ = done_tx.send(committed.and(result.map_err(DbError::from)));
+            })
+        });
+        self.inner.jobs_tx.send(job).map_err(|_| DbError::Closed)?;
+        done_rx.await.unwrap_or(Err(DbError::Closed))
+    }
+
+    /// Asks something; sees all that was written before.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let inner = Arc::clone(&self.inner);
+        let _permit = inner.reading.acquire().await.map_err(|_| DbError::Closed)?;
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            let readers = || inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = readers().pop().ok_or(DbError::Closed)?;
+            let result = ask(&connection).map_err(DbError::from);
+            readers().push(connection);
+            result
+        })
+        .await
+        .map_err(|_| DbError::Closed)?
+    }
+
+    /// Copies the whole database as it is now to a new file, while it is used.
+    pub async fn backup(&self, to: PathBuf) -> Result<(), DbError> {
+        let path = self.inner.path.clone();
+        tokio::task::spawn_blocking(move || backup(&path, &to))
+            .await
+            .map_err(|_| DbError::Closed)?
+    }
+}
+
+/// Copies a database, which a server may use, to a new file.
+pub fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
+    if to.exists() {
+        return Err(DbError::File {
+            path: to.to_owned(),
+            reason: "it exists already".to_owned(),
+        });
+    }
+    let connection = connect(
+        from,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    Ok(())
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| DbError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // What is written is on disk before anybody is told so: a forge does not say a thing twice.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+    )?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
+    let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > MIGRATIONS.len() {
+        return Err(DbError::Newer {
+            path: path.to_owned(),
+            found,
+        });
+    }
+    for (version, migration) in MIGRATIONS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// What fails leaves nothing behind and costs the others nothing.
+fn in_savepoint<T>(
+    connection: &Connection,
+    act: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.execute_batch("SAVEPOINT job")?;
+    let result = act(connection);
+    if result.is_err() {
+        connection.execute_batch("ROLLBACK TO job")?;
+    }
+    connection.execute_batch("RELEASE job")?;
+    result
+}
+
+fn write_all(connection: &mut Connection, jobs_rx: &mpsc::Receiver<Job>) {
+    while let Ok(first) = jobs_rx.recv() {
+        let mut told = Vec::new();
+        let committed = (|| {
+            let transaction = connection.transaction()?;
+            told.push(first(&transaction));
+            while told.len() < BATCH_MAX
+                && let Ok(job) = jobs_rx.try_recv()
+            {
+                told.push(job(&transaction));
+            }
+            transaction.commit()
+        })()
+        .map_err(DbError::from);
+        for tell in told {
+            tell(committed.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! The database as the server uses it, on a real disk.
+
+use std::{path::Path, time::Duration};
+
+use super::{DbError, FILE, ServerDb, backup};
+use crate::db::server::{
+    NewDelivery, NewRun, NewStatus, RepositoryId, RunEnd, RunKind, RunState, SeenRepository,
+    TakeUp, Tested, Trust,
+};
+
+fn open(dir: &Path) -> ServerDb {
+    ServerDb::open(dir).unwrap()
+}
+
+fn delivery(id: &str) -> NewDelivery {
+    NewDelivery {
+        forge: "work".into(),
+        delivery: id.into(),
+        event: "push".into(),
+        content_type: "application/json".into(),
+        body: b"{}".to_vec(),
+    }
+}
+
+async fn repository(db: &ServerDb, name: &str) -> RepositoryId {
+    db.see_repository(SeenRepository {
+        forge: "work".into(),
+        forge_id: name.len().to_string(),
+        full_name: name.into(),
+        default_branch: "main".into(),
+        private: false,
+        installation: None,
+    })
+    .await
+    .unwrap()
+}
+
+fn run(repository: RepositoryId, commit: &str) -> NewRun {
+    NewRun {
+        repository,
+        kind: RunKind::Push,
+        git_ref: "refs/heads/main".into(),
+        commit: commit.into(),
+        base_ref: None,
+        pull_request: None,
+        title: String::new(),
+        actor: "me".into(),
+        author: None,
+        reason: None,
+    }
+}
+
+fn pending(context: &str) -> NewStatus {
+    NewStatus {
+        context: context.into(),
+        state: "pending",
+        description: "taken".into(),
+        target_url: "https://ci/runs/RUN".into(),
+    }
+}
+
+fn take(new: NewRun) -> TakeUp {
+    TakeUp {
+        runs: vec![(new, vec![pending("nixci/eval"), pending("nixci/build")])],
+        ..TakeUp::default()
+    }
+}
+
+fn tested(tree: &str) -> Tested {
+    Tested {
+        commit: "c".into(),
+        tree: tree.into(),
+        base_commit: None,
+        settings: "s".into(),
+        title: "a title".into(),
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_kept_once_and_is_there_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let db = open(dir.path());
+        assert!(db.keep_delivery(delivery("a")).await.unwrap());
+        assert!(!db.keep_delivery(delivery("a")).await.unwrap());
+        assert!(db.keep_delivery(delivery("b")).await.unwrap());
+        assert!(matches!(ServerDb::open(dir.path()), Err(DbError::Taken(_))));
+        // What a crash leaves: the files as they are, without an orderly end.
+        for file in [FILE.to_owned(), format!("{FILE}-wal")] {
+            std::fs::create_dir_all(dir.path().join("crash")).unwrap();
+            std::fs::copy(dir.path().join(&file), dir.path().join("crash").join(&file)).unwrap();
+        }
+    }
+    let db = open(&dir.path().join("crash"));
+    let found = db.open_deliveries(10).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].new, delivery("a"));
+    db.take_up(TakeUp {
+        delivery: Some(found[0].id),
+        result: "ping".into(),
+        ..TakeUp::default()
+    })
+    .await
+    .unwrap();
+    assert_eq!(db.open_deliveries(10).await.unwrap().len(), 1);
+    assert!(!db.keep_delivery(delivery("a")).await.unwrap(), "a replay");
+}
+
+#[tokio::test]
+async fn a_thousand_writers_share_transactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let mut writers = tokio::task::JoinSet::new();
+    for n in 0..1000 {
+        let db = db.clone();
+        writers.spawn(async move { db.keep_delivery(delivery(&n.to_string())).await.unwrap() });
+    }
+    assert!(writers.join_all().await.into_iter().all(|is_new| is_new));
+    assert_eq!(db.open_deliveries(2000).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn a_run_goes_from_the_webhook_to_its_end_and_leaves_nothing_pending() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let repo = repository(&db, "me/tool").await;
+    let ids = db.take_up(take(run(repo, "c1"))).await.unwrap();
+    assert_eq!(ids.len(), 1);
+    assert!(
+        db.take_up(take(run(repo, "c1"))).await.unwrap().is_empty(),
+        "the same again"
+    );
+    let due = db.due_statuses("work".into(), 10).await.unwrap();
+    assert_eq!(due.len(), 2);
+    assert_eq!(
+        due[0].row.target_url,
+        format!("https://ci/runs/{}", ids[0].0)
+    );
+    db.queue_run(ids[0], Trust::Trusted, tested("t1"))
+        .await
+        .unwrap();
+    assert!(db.begin_run(ids[0]).await.unwrap());
+    assert!(!db.begin_run(ids[0]).await.unwrap(), "it began twice");
+    // The server dies and comes back.
+    assert_eq!(db.requeue_running().await.unwrap(), 1);
+    assert!(db.begin_run(ids[0]).await.unwrap());
+    let last = NewStatus {
+        state: "success",
+        description: "3 checks".into(),
+        ..pending("nixci/build")
+    };
+    let end = RunEnd {
+        outcome: "passed".into(),
+        ..RunEnd::default()
+    };
+    assert!(
+        db.finish_run(ids[0], end.clone(), vec![last])
+            .await
+            .unwrap()
+    );
+    assert!(
+        !db.finish_run(ids[0], end, vec![]).await.unwrap(),
+        "it ended twice"
+    );
+    let states = db.statuses_of(repo, "c1".into()).await.unwrap();
+    let states: Vec<_> = states
+        .iter()
+        .map(|(row, _)| (row.context.as_str(), row.state.as_str()))
+        .collect();
+    assert_eq!(
+        states,
+        [("nixci/build", "success"), ("nixci/eval", "error")]
+    );
+    let found = db.run(ids[0]).await.unwrap().unwrap();
+    assert_eq!(
+        (found.state, found.attempt, found.new.title.as_str()),
+        (RunState::Finished, 2, "a title")
+    );
+    let same = db
+        .run_of_tree(repo, "t1".into(), "s".into())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(same.id, ids[0]);
+    assert_eq!(
+        db.run_of_tree(repo, "t1".into(), "other".into())
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn only_the_newest_state_of_a_context_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let repo = repository(&db, "me/tool").await;
+    let set = |run, description: &str| {
+        let status = NewStatus {
+            description: description.into(),
+            ..pending("x")
+        };
+        db.set_statuses(repo, "c".into(), Some(run), vec![status])
+    };
+    let due = || async { db.due_statuses("work".into(), 10).await.unwrap() };
+    let (first, second) = (crate::db::server::RunId(1), crate::db::server::RunId(2));
+    set(first, "one").await.unwrap();
+    let told = due().await.remove(0);
+    db.status_sending(told.id, told.version).await.unwrap();
+    assert!(
+        due().await[0].is_uncertain,
+        "nobody knows whether the forge has it"
+    );
+    set(first, "two").await.unwrap();
+    db.status_sent(told.id, told.version).await.unwrap();
+    let next = due().await.remove(0);
+    assert_eq!(next.row.description, "two");
+    db.status_sent(next.id, next.version).await.unwrap();
+    set(first, "two").await.unwrap();
+    assert!(due().await.is_empty(), "the same again is no news");
+    set(second, "three").await.unwrap();
+    set(first, "late").await.unwrap();
+    let next = due().await.remove(0);
+    assert_eq!(next.row.description, "three");
+    let later = jiff::Timestamp::now().as_millisecond() + 60_000;
+    db.status_failed(next.id, next.version, "503".into(), Some(later))
+        .await
+        .unwrap();
+    assert!(due().await.is_empty());
+    assert_eq!(db.next_due("work".into()).await.unwrap(), Some(later));
+}
+
+#[tokio::test]
+async fn what_a_newer_run_makes_pointless_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let repo = repository(&db, "me/tool").await;
+    let one = db.take_up(take(run(repo, "c1"))).await.unwrap()[0];
+    let other = NewRun {
+        git_ref: "refs/heads/other".into(),
+        ..run(repo, "c1")
+    };
+    db.take_up(take(other)).await.unwrap();
+    let two = db.take_up(take(run(repo, "c2"))).await.unwrap()[0];
+    let newest = db.run(two).await.unwrap().unwrap();
+    let pointless = db.superseded_by(&newest).await.unwrap();
+    assert_eq!(
+        pointless.iter().map(|run| run.id).collect::<Vec<_>>(),
+        [one]
+    );
+    let oldest = db.run(one).await.unwrap().unwrap();
+    assert!(
+        db.superseded_by(&oldest).await.unwrap().is_empty(),
+        "never the other way round"
+    );
+}
+
+#[tokio::test]
+async fn an_approval_is_for_one_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let repo = repository(&db, "me/tool").await;
+    let pull = |commit| NewRun {
+        kind: RunKind::PullRequest,
+        git_ref: "refs/pull/7/head".into(),
+        pull_request: Some(7),
+        ..run(repo, commit)
+    };
+    let waiting = db.take_up(take(pull("c1"))).await.unwrap()[0];
+    db.await_approval(waiting).await.unwrap();
+    assert!(
+        db.approve(repo, 7, "c2".into(), "boss".into())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        db.approve(repo, 7, "c1".into(), "boss".into())
+            .await
+            .unwrap(),
+        [waiting]
+    );
+    assert!(db.is_approved(repo, 7, "c1".into()).await.unwrap());
+    assert!(!db.is_approved(repo, 8, "c1".into()).await.unwrap());
+    assert_eq!(db.runs_in(RunState::Taken).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_is_whole_while_the_database_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    for n in 0..50 {
+        db.keep_delivery(delivery(&n.to_string())).await.unwrap();
+    }
+    let writing = tokio::spawn({
+        let db = db.clone();
+        async move {
+            for n in 50..200 {
+                db.keep_delivery(delivery(&n.to_string())).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    let copy = dir.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    db.backup(copy.join(FILE)).await.unwrap();
+    assert!(
+        backup(&dir.path().join(FILE), &copy.join(FILE)).is_err(),
+        "it was overwritten"
+    );
+    writing.await.unwrap();
+    let copied = open(&copy).open_deliveries(1000).await.unwrap().len();
+    assert!((50..=200).contains(&copied), "{copied}");
+}

@@ -1,0 +1,191 @@
+//! The repositories that are built, or were.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::database::{DbError, ServerDb};
+
+/// The number of a repository on this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RepositoryId(pub i64);
+
+/// A repository as a forge describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRepository {
+    /// The forge, by its name in the configuration.
+    pub forge: String,
+    /// What the forge calls it for ever.
+    pub forge_id: String,
+    /// What it is called now: `owner/name`.
+    pub full_name: String,
+    /// The branch that counts.
+    pub default_branch: String,
+    /// Whether it is not for everybody.
+    pub private: bool,
+    /// The installation of the app that may see it, on GitHub.
+    pub installation: Option<String>,
+}
+
+/// A repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// Its number.
+    pub id: RepositoryId,
+    /// What its forge says of it.
+    pub seen: SeenRepository,
+    /// Whether it is built.
+    pub enabled: bool,
+    /// Whether its runs wait for someone to let them go on.
+    pub paused: bool,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+const COLUMNS: &str = "id, forge, forge_id, full_name, default_branch, private, installation, enabled, paused, problem";
+
+pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Repository> {
+    Ok(Repository {
+        id: RepositoryId(row.get(0)?),
+        seen: SeenRepository {
+            forge: row.get(1)?,
+            forge_id: row.get(2)?,
+            full_name: row.get(3)?,
+            default_branch: row.get(4)?,
+            private: row.get(5)?,
+            installation: row.get(6)?,
+        },
+        enabled: row.get(7)?,
+        paused: row.get(8)?,
+        problem: row.get(9)?,
+    })
+}
+
+impl ServerDb {
+    /// Notes what a forge says of a repository, and that it is built. Returns its number.
+    pub async fn see_repository(&self, seen: SeenRepository) -> Result<RepositoryId, DbError> {
+        let now = Timestamp::now().as_millisecond();
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "INSERT INTO repositories (forge, forge_id, full_name, default_branch, private, installation, seen_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                     ON CONFLICT (forge, forge_id) DO UPDATE SET full_name = ?3, default_branch = ?4, private = ?5,
+                     installation = coalesce(?6, installation), seen_at = ?7, enabled = 1, problem = NULL
+                     RETURNING id",
+                )?
+                .query_row(
+                    params![
+                        seen.forge,
+                        seen.forge_id,
+                        seen.full_name,
+                        seen.default_branch,
+                        seen.private,
+                        seen.installation,
+                        now
+                    ],
+                    |row| row.get(0).map(RepositoryId),
+                )
+        })
+        .await
+    }
+
+    /// The repository that a forge calls so for ever.
+    pub async fn repository_of(
+        &self,
+        forge: String,
+        forge_id: String,
+    ) -> Result<Option<Repository>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM repositories WHERE forge = ?1 AND forge_id = ?2"
+                ))?
+                .query_row([forge, forge_id], of_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// The repository of this number.
+    pub async fn repository(&self, id: RepositoryId) -> Result<Option<Repository>, DbError> {
+        self.read(move |connection| find(connection, id)).await
+    }
+
+    /// The repository that is called so now.
+    pub async fn repository_named(
+        &self,
+        forge: String,
+        full_name: String,
+    ) -> Result<Option<Repository>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM repositories WHERE forge = ?1 AND full_name = ?2 COLLATE NOCASE
+                     ORDER BY seen_at DESC LIMIT 1"
+                ))?
+                .query_row([forge, full_name], of_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// All repositories, by name.
+    pub async fn repositories(&self) -> Result<Vec<Repository>, DbError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM repositories ORDER BY forge, full_name COLLATE NOCASE"
+                ))?
+                .query_map([], of_row)?
+                .collect()
+        })
+        .await
+    }
+
+    /// Builds a repository no longer.
+    pub async fn disable_repository(&self, id: RepositoryId) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection.execute("UPDATE repositories SET enabled = 0 WHERE id = ?1", [id.0])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets the runs of a repository wait, or go on.
+    pub async fn pause_repository(&self, id: RepositoryId, paused: bool) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection.execute(
+                "UPDATE repositories SET paused = ?2 WHERE id = ?1",
+                params![id.0, paused],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes what is wrong with a repository, or that nothing is any more.
+    pub async fn set_problem(
+        &self,
+        id: RepositoryId,
+        problem: Option<String>,
+    ) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection.execute(
+                "UPDATE repositories SET problem = ?2 WHERE id = ?1",
+                params![id.0, problem],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    id: RepositoryId,
+) -> rusqlite::Result<Option<Repository>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM repositories WHERE id = ?1"))?
+        .query_row([id.0], of_row)
+        .optional()
+}

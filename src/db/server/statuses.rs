@@ -1,0 +1,270 @@
+//! What forges are to be told: the newest state of every commit and context, and how much of it they know.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{
+    database::{DbError, ServerDb},
+    repositories::RepositoryId,
+    runs::RunId,
+};
+
+/// The number of a commit's context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatusId(pub i64);
+
+/// A state to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewStatus {
+    /// The context.
+    pub context: String,
+    /// `pending`, `success`, `failure` or `error`.
+    pub state: &'static str,
+    /// A sentence for people.
+    pub description: String,
+    /// The page about it; `RUN` in that of a run that is only asked for stands for its number.
+    pub target_url: String,
+}
+
+/// A state that a forge does not know yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueStatus {
+    /// Its number.
+    pub id: StatusId,
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The forge.
+    pub forge: String,
+    /// The commit.
+    pub commit: String,
+    /// The run that says so.
+    pub run: Option<RunId>,
+    /// What is to be told.
+    pub row: StatusRow,
+    /// Which change of it this is.
+    pub version: i64,
+    /// How often telling it failed.
+    pub attempts: u32,
+    /// Whether an earlier server began to tell it and never learnt whether the forge took it.
+    pub is_uncertain: bool,
+}
+
+/// The state of a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusRow {
+    /// The context.
+    pub context: String,
+    /// `pending`, `success`, `failure` or `error`.
+    pub state: String,
+    /// A sentence for people.
+    pub description: String,
+    /// The page about it.
+    pub target_url: String,
+}
+
+fn row_at(row: &Row<'_>, first: usize) -> rusqlite::Result<StatusRow> {
+    Ok(StatusRow {
+        context: row.get(first)?,
+        state: row.get(first + 1)?,
+        description: row.get(first + 2)?,
+        target_url: row.get(first + 3)?,
+    })
+}
+
+impl ServerDb {
+    /// Sets states of a run's commit.
+    pub async fn set_statuses(
+        &self,
+        repository: RepositoryId,
+        commit: String,
+        run: Option<RunId>,
+        statuses: Vec<NewStatus>,
+    ) -> Result<(), DbError> {
+        let now = Timestamp::now().as_millisecond();
+        self.write(move |connection| {
+            for status in &statuses {
+                set_status(connection, repository, &commit, run, status, now)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The states that a forge is to be told now, those that changed first first, at most so many.
+    pub async fn due_statuses(
+        &self,
+        forge: String,
+        limit: usize,
+    ) -> Result<Vec<DueStatus>, DbError> {
+        let now = Timestamp::now().as_millisecond();
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT s.id, s.repository, r.forge, s.commit_id, s.run, s.context, s.state, s.description, s.target_url,
+                     s.version, s.attempts, s.sending > s.sent FROM statuses s JOIN repositories r ON r.id = s.repository
+                     WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1 ORDER BY s.changed_at, s.id LIMIT ?3",
+                )?
+                .query_map(params![forge, now, limit], |row| {
+                    Ok(DueStatus {
+                        id: StatusId(row.get(0)?),
+                        repository: RepositoryId(row.get(1)?),
+                        forge: row.get(2)?,
+                        commit: row.get(3)?,
+                        run: row.get::<_, Option<_>>(4)?.map(RunId),
+                        row: row_at(row, 5)?,
+                        version: row.get(9)?,
+                        attempts: row.get(10)?,
+                        is_uncertain: row.get(11)?,
+                    })
+                })?
+                .collect()
+        })
+        .await
+    }
+
+    /// When the next state is due that has to wait, in milliseconds since 1970.
+    pub async fn next_due(&self, forge: String) -> Result<Option<i64>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT min(s.not_before) FROM statuses s JOIN repositories r ON r.id = s.repository
+                     WHERE s.sent < s.version AND r.forge = ?1",
+                )?
+                .query_row([forge], |row| row.get(0))
+        })
+        .await
+    }
+
+    /// Notes that telling a state begins.
+    pub async fn status_sending(&self, id: StatusId, version: i64) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE statuses SET sending = ?2 WHERE id = ?1")?
+                .execute([id.0, version])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that a forge knows a state.
+    pub async fn status_sent(&self, id: StatusId, version: i64) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE statuses SET sent = max(sent, ?2), sending = ?2, attempts = 0, error = NULL WHERE id = ?1",
+                )?
+                .execute([id.0, version])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that telling a state failed; it is tried again at a time in milliseconds since 1970, or given up.
+    pub async fn status_failed(
+        &self,
+        id: StatusId,
+        version: i64,
+        error: String,
+        again_at: Option<i64>,
+    ) -> Result<(), DbError> {
+        self.write(move |connection| {
+            match again_at {
+                Some(at) => connection.execute(
+                    "UPDATE statuses SET attempts = attempts + 1, not_before = ?2, error = ?3, sending = sent WHERE id = ?1",
+                    params![id.0, at, error],
+                )?,
+                None => connection.execute(
+                    "UPDATE statuses SET sent = max(sent, ?2), sending = ?2, error = ?3 WHERE id = ?1",
+                    params![id.0, version, error],
+                )?,
+            };
+            Ok(())
+        })
+        .await
+    }
+
+    /// The states of a commit, by context, with what went wrong telling them.
+    pub async fn statuses_of(
+        &self,
+        repository: RepositoryId,
+        commit: String,
+    ) -> Result<Vec<(StatusRow, Option<String>)>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT context, state, description, target_url, error FROM statuses
+                     WHERE repository = ?1 AND commit_id = ?2 ORDER BY context",
+                )?
+                .query_map(params![repository.0, commit], |row| {
+                    Ok((row_at(row, 0)?, row.get(4)?))
+                })?
+                .collect()
+        })
+        .await
+    }
+}
+
+/// Sets the state of a context, unless it is that already.
+pub(super) fn set_status(
+    connection: &Connection,
+    repository: RepositoryId,
+    commit: &str,
+    run: Option<RunId>,
+    status: &NewStatus,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let run = run.map(|run| run.0);
+    // The states of a run that is over do not come back over those of a later one.
+    let newer: Option<i64> = connection
+        .prepare_cached(
+            "SELECT run FROM statuses WHERE repository = ?1 AND commit_id = ?2 AND context = ?3",
+        )?
+        .query_row(params![repository.0, commit, status.context], |row| {
+            row.get(0)
+        })
+        .optional()?
+        .flatten();
+    if newer > run && run.is_some() {
+        return Ok(());
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO statuses (repository, commit_id, context, run, state, description, target_url, changed_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (repository, commit_id, context) DO UPDATE SET run = ?4, state = ?5, description = ?6,
+             target_url = ?7, changed_at = ?8, version = version + 1, attempts = 0, not_before = 0
+             WHERE state <> ?5 OR description <> ?6 OR target_url <> ?7",
+        )?
+        .execute(params![
+            repository.0,
+            commit,
+            status.context,
+            run,
+            status.state,
+            status.description,
+            status.target_url,
+            now
+        ])?;
+    connection
+        .prepare_cached(
+            "UPDATE statuses SET run = ?4 WHERE repository = ?1 AND commit_id = ?2 AND context = ?3 AND run IS NOT ?4",
+        )?
+        .execute(params![repository.0, commit, status.context, run])?;
+    Ok(())
+}
+
+/// Ends what is pending of a run that is over.
+pub(super) fn end_pending(
+    connection: &Connection,
+    run: RunId,
+    why: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE statuses SET state = 'error', description = ?2, changed_at = ?3, version = version + 1, attempts = 0,
+             not_before = 0 WHERE run = ?1 AND state = 'pending'",
+        )?
+        .execute(params![run.0, why, now])?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Keeps an evaluation of somebody else's code apart from this machine: by bubblewrap, and by settings that no flake and
+//! no user changes.
+//!
+//! Wraps the command lines of evaluators, whichever they are; what they find is not its business. Not used for a user's
+//! own evaluation. Each defence is a row of the list of attacks that a server must withstand, and has a test named so.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::process::Command;
+
+use super::{EvalError, EvalRequest};
+
+/// How an evaluation is kept apart, and what it may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Isolation {
+    /// The program `bwrap`, 0.8 or newer; `None`: everything but its walls.
+    pub bubblewrap: Option<PathBuf>,
+    /// A folder for what Nix keeps at home: copies of inputs. Evaluations that share one can tell what the others fetched,
+    /// so one is for a repository and a level of trust.
+    pub home: PathBuf,
+    /// What it may read besides the store and the programs of the system: its mirror, and where Nix is if that is elsewhere.
+    pub readable: Vec<PathBuf>,
+    /// The folder of the store: `/nix/store`.
+    pub store_dir: PathBuf,
+    /// The daemon's socket, without which nothing is evaluated apart.
+    pub daemon_socket: PathBuf,
+    /// Variables that it needs besides: of a store elsewhere, of a proxy. Nothing else of the environment gets in.
+    pub variables: Vec<(String, OsString)>,
+    /// Whether it may reach the network, from which inputs are fetched. It is this machine's whole network then.
+    pub has_network: bool,
+    /// Whether it may build something and read the result.
+    pub import_from_derivation: bool,
+    /// With what the addresses must begin that it fetches; `None`: any address.
+    pub allowed_uris: Option<Vec<String>>,
+    /// What it may cost.
+    pub limits: EvalLimits,
+}
+
+/// What an evaluation may cost, besides its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvalLimits {
+    /// How long it may take altogether.
+    pub time: Duration,
+    /// How many attributes it may have.
+    pub attributes: usize,
+    /// How much each of its processes may write to an output, in bytes.
+    pub output_bytes: u64,
+}
+
+impl Default for EvalLimits {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(3600),
+            attributes: 10_000,
+            output_bytes: 256 << 20,
+        }
+    }
+}
+
+/// Programs and their libraries, of distributions and of NixOS.
+const PROGRAMS: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/run/current-system",
+];
+
+/// What of `/etc` is needed to fetch something, and tells nothing.
+const CONFIGURATION: &[&str] = &[
+    "/etc/ca-certificates",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/resolv.conf",
+    "/etc/ssl",
+    "/etc/static/ssl",
+];
+
+/// Variables that are taken over, since they say how the world is reached.
+const TAKEN_OVER: &[&str] = &[
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NIX_SSL_CERT_FILE",
+    "NO_PROXY",
+    "PATH",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// The most that temporary files of a process may need, in bytes: they are in memory.
+const TMP_BYTES: &str = "1073741824";
+
+/// Where the folder for the home is, inside.
+const HOME: &str = "/home/nixci";
+
+impl Isolation {
+    /// Prepares a program that runs apart if there is an isolation, and may write to these folders then.
+    pub(super) fn command(isolation: Option<&Self>, program: &Path, writable: &[&Path]) -> Command {
+        let Some(isolation) = isolation else {
+            return Command::new(program);
+        };
+        let Some(bubblewrap) = &isolation.bubblewrap else {
+            let mut command = Command::new(program);
+            command
+                .env_clear()
+                .envs(isolation.environment(&isolation.home));
+            return command;
+        };
+        let mut command = Command::new(bubblewrap);
+        command
+            .args(isolation.walls(program, writable))
+            .arg("--")
+            .arg(program)
+            .env_clear()
+            .envs(isolation.environment(Path::new(HOME)));
+        command
+    }
+
+    /// What bubblewrap is told.
+    fn walls(&self, program: &Path, writable: &[&Path]) -> Vec<OsString> {
+        let mut arguments = Vec::new();
+        let mut say = |words: &[&Path]| arguments.extend(words.iter().map(OsString::from));
+        let word = Path::new;
+        say(&["--unshare-all", "--die-with-parent", "--new-session"].map(word));
+        if self.has_network {
+            say(&[word("--share-net")]);
+        }
+        let certificates = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);
+        let everywhere = PROGRAMS.iter().chain(CONFIGURATION).map(Path::new);
+        for path in everywhere.chain(certificates.as_deref()) {
+            say(&[word("--ro-bind-try"), path, path]);
+        }
+        say(&[
+            "--proc", "/proc", "--dev", "/dev", "--size", TMP_BYTES, "--tmpfs", "/tmp",
+        ]
+        .map(word));
+        let socket = self.daemon_socket.parent();
+        // A program may be anywhere.
+        let folder = program.parent().filter(|folder| folder.is_absolute());
+        let readable = self.readable.iter().map(PathBuf::as_path);
+        for path in readable
+            .chain([&*self.store_dir])
+            .chain(socket)
+            .chain(folder)
+        {
+            say(&[word("--ro-bind"), path, path]);
+        }
+        say(&[word("--bind"), &self.home, word(HOME)]);
+        for path in writable {
+            say(&[word("--bind"), path, path]);
+        }
+        say(&["--chdir", HOME].map(word));
+        arguments
+    }
+
+    /// The whole environment of an evaluator.
+    fn environment(&self, home: &Path) -> Vec<(OsString, OsString)> {
+        let taken_over = TAKEN_OVER
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
+        let mut environment: Vec<(OsString, OsString)> = taken_over.collect();
+        let mut set = |name: &str, value: OsString| environment.push((name.into(), value));
+        set("HOME", home.into());
+        for (name, folder) in [
+            ("XDG_CACHE_HOME", "cache"),
+            ("XDG_CONFIG_HOME", "config"),
+            ("XDG_DATA_HOME", "data"),
+            ("XDG_STATE_HOME", "state"),
+        ] {
+            set(name, home.join(folder).into());
+        }
+        for (name, value) in [
+            ("LANG", "C.UTF-8"),
+            ("TMPDIR", "/tmp"),
+            // Neither the user's settings nor the system's: they may hold tokens.
+            ("NIX_CONF_DIR", "/var/empty"),
+            ("NIX_CONFIG", ""),
+            ("NIX_USER_CONF_FILES", ""),
+            ("NIX_REMOTE", "daemon"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_LFS_SKIP_SMUDGE", "1"),
+        ] {
+            set(name, value.into());
+        }
+        set("NIX_DAEMON_SOCKET_PATH", self.daemon_socket.clone().into());
+        set("NIX_STORE_DIR", self.store_dir.clone().into());
+        for (name, value) in &self.variables {
+            set(name, value.clone());
+        }
+        environment
+    }
+
+    /// The settings of Nix that count last.
+    pub(super) fn settings(&self) -> Vec<(String, String)> {
+        let ifd = self.import_from_derivation.to_string();
+        let mut settings = vec![
+            ("accept-flake-config", "false".to_owned()),
+            ("access-tokens", String::new()),
+            ("allow-import-from-derivation", ifd),
+            (
+                "allow-unsafe-native-code-during-evaluation",
+                "false".to_owned(),
+            ),
+            ("netrc-file", "/dev/null".to_owned()),
+        ];
+        if let Some(uris) = &self.allowed_uris {
+            settings.push(("restrict-eval", "true".to_owned()));
+            settings.push(("allowed-uris", uris.join(" ")));
+        }
+        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        settings.into_iter().map(owned).collect()
+    }
+
+    /// Refuses a request that would undo what is kept apart.
+    pub(super) fn check(request: &EvalRequest) -> Result<(), EvalError> {
+        let options = &request.options;
+        if options.isolation.is_some() && (options.impure || options.accept_flake_config) {
+            return Err(EvalError::Usage(
+                "an evaluation that is kept apart is pure, and takes no settings from its flake"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+use std::path::{Path, PathBuf};
+
+use super::{EvalLimits, Isolation};
+
+fn isolation() -> Isolation {
+    Isolation {
+        bubblewrap: Some("/usr/bin/bwrap".into()),
+        home: "/var/lib/nixci/home/7".into(),
+        readable: vec!["/var/lib/nixci/mirrors/7".into()],
+        store_dir: "/nix/store".into(),
+        daemon_socket: "/nix/var/nix/daemon-socket/socket".into(),
+        variables: vec![("NIX_LOG_DIR".to_owned(), "/logs".into())],
+        has_network: false,
+        import_from_derivation: false,
+        allowed_uris: None,
+        limits: EvalLimits::default(),
+    }
+}
+
+/// The arguments before the program, as one text.
+fn walls(isolation: &Isolation) -> String {
+    let writable = Path::new("/tmp/roots");
+    let walls = isolation.walls(Path::new("/opt/nix/bin/nix"), &[writable]);
+    let words: Vec<_> = walls.iter().map(|word| word.to_str().unwrap()).collect();
+    words.join(" ")
+}
+
+#[test]
+fn nothing_of_the_state_folder_is_inside_but_what_is_named() {
+    let walls = walls(&isolation());
+    assert!(
+        walls.starts_with("--unshare-all --die-with-parent --new-session --ro-bind-try /usr /usr ")
+    );
+    assert!(!walls.contains("--share-net"), "{walls}");
+    let own: Vec<_> = walls
+        .split(" --")
+        .filter(|mount| mount.contains("/var/lib"))
+        .collect();
+    assert_eq!(
+        own,
+        [
+            "ro-bind /var/lib/nixci/mirrors/7 /var/lib/nixci/mirrors/7",
+            "bind /var/lib/nixci/home/7 /home/nixci"
+        ]
+    );
+    let expected = "--ro-bind /nix/store /nix/store --ro-bind /nix/var/nix/daemon-socket /nix/var/nix/daemon-socket \
+                    --ro-bind /opt/nix/bin /opt/nix/bin --bind /var/lib/nixci/home/7 /home/nixci \
+                    --bind /tmp/roots /tmp/roots --chdir /home/nixci";
+    assert!(walls.ends_with(expected), "{walls}");
+    let whole = ["/etc", "/var", "/root", "/home", "/run", "/nix"];
+    for folder in whole {
+        assert!(!walls.contains(&format!(" {folder} {folder} ")), "{walls}");
+    }
+}
+
+#[test]
+fn the_network_is_inside_if_it_is_said_so() {
+    let isolation = Isolation {
+        has_network: true,
+        ..isolation()
+    };
+    assert!(
+        walls(&isolation).starts_with("--unshare-all --die-with-parent --new-session --share-net ")
+    );
+}
+
+#[test]
+fn settings_and_environment_are_those_of_nobody() {
+    let isolation = Isolation {
+        allowed_uris: Some(vec!["https://a/".to_owned(), "https://b/".to_owned()]),
+        ..isolation()
+    };
+    let settings = isolation.settings();
+    let value = |name: &str| {
+        let found = settings.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    assert_eq!(value("accept-flake-config"), Some("false"));
+    assert_eq!(value("allow-import-from-derivation"), Some("false"));
+    assert_eq!(value("access-tokens"), Some(""));
+    assert_eq!(value("restrict-eval"), Some("true"));
+    assert_eq!(value("allowed-uris"), Some("https://a/ https://b/"));
+
+    let command = Isolation::command(Some(&isolation), Path::new("/bin/nix"), &[]);
+    let environment: Vec<_> = command.as_std().get_envs().collect();
+    let value = |name: &str| {
+        let found = environment.iter().find(|(key, _)| *key == name);
+        found.and_then(|(_, value)| value.map(PathBuf::from))
+    };
+    assert_eq!(value("HOME"), Some("/home/nixci".into()));
+    assert_eq!(value("NIX_CONFIG"), Some("".into()));
+    assert_eq!(value("NIX_LOG_DIR"), Some("/logs".into()));
+    assert_eq!(value("CARGO_MANIFEST_DIR"), None);
+    assert_eq!(command.as_std().get_program(), "/usr/bin/bwrap");
+
+    let bare = Isolation {
+        bubblewrap: None,
+        ..isolation
+    };
+    let command = Isolation::command(Some(&bare), Path::new("/bin/nix"), &[]);
+    assert_eq!(command.as_std().get_program(), "/bin/nix");
+    assert_eq!(command.as_std().get_args().count(), 0);
+}

@@ -1,0 +1,252 @@
+//! A bare mirror of a repository: the commits that are built, and nothing else of it.
+//!
+//! Its commits are held by refs of our own, one each, whatever the branches of the other repository do meanwhile. There
+//! is no working tree, no hook and no submodule, and no file of it is ever written out here. Everything that looks into it
+//! is cheap to call and blocks no more than a read of a file; what takes long is `async` and runs elsewhere.
+
+mod fetch;
+mod inspect;
+mod merge;
+
+use std::{
+    fs, io,
+    path::{Component, Path},
+    sync::Arc,
+};
+
+use git2::{
+    ErrorCode, ObjectType, Oid, Repository, RepositoryInitMode, RepositoryInitOptions,
+    RepositoryOpenFlags,
+};
+
+pub use self::{
+    fetch::{Wanted, ls_remote},
+    merge::Merge,
+};
+use super::{CommitId, MirrorError, TreeId, library};
+
+/// The mirror's folder in its own folder. By this name Nix reads it where it lies: of any other bare repository it makes a
+/// copy first.
+const REPOSITORY: &str = ".git";
+
+/// Where refs of our own are.
+const NAMESPACE: &str = "refs/nixci/";
+
+/// A bare mirror of a repository. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    folder: Arc<Path>,
+}
+
+impl Mirror {
+    /// Opens the mirror of the repository with this number below a server's state folder, and makes it if it is not there.
+    pub fn open(state: &Path, number: i64) -> Result<Self, MirrorError> {
+        library::prepare()?;
+        let folder = state.join("mirrors").join(number.to_string());
+        let mirror = Self {
+            folder: folder.into(),
+        };
+        mirror.create().map_err(|why| mirror.unusable(why))?;
+        mirror.repository()?;
+        Ok(mirror)
+    }
+
+    fn create(&self) -> Result<(), String> {
+        let repository = self.folder.join(REPOSITORY);
+        // It is the last file that is made.
+        if repository.join("complete").exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(&repository).map_err(|error| error.to_string())?;
+        let mut options = RepositoryInitOptions::new();
+        options
+            .bare(true)
+            .no_reinit(false)
+            .external_template(false)
+            .mode(RepositoryInitMode::from_bits_retain(0o700))
+            .initial_head("refs/heads/none");
+        Repository::init_opts(&repository, &options).map_err(|error| error.message().to_owned())?;
+        // It comes with an example of a hook.
+        match fs::remove_dir_all(repository.join("hooks")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+            Ok(()) | Err(_) => {}
+        }
+        fs::write(repository.join("complete"), "").map_err(|error| error.to_string())
+    }
+
+    /// The folder it lies in, with nothing else: what an evaluation must be able to read.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn repository(&self) -> Result<Repository, MirrorError> {
+        let no_ceilings: [&str; 0] = [];
+        let flags = RepositoryOpenFlags::NO_SEARCH
+            | RepositoryOpenFlags::BARE
+            | RepositoryOpenFlags::NO_DOTGIT;
+        Repository::open_ext(self.folder.join(REPOSITORY), flags, no_ceilings)
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn unusable(&self, why: String) -> MirrorError {
+        MirrorError::Mirror {
+            folder: self.folder.to_path_buf(),
+            why,
+        }
+    }
+
+    fn failed(&self, error: &git2::Error) -> MirrorError {
+        self.unusable(error.message().to_owned())
+    }
+
+    /// Says that a commit is not there, or why it cannot be read.
+    fn absent(&self, commit: CommitId, error: &git2::Error) -> MirrorError {
+        if error.code() != ErrorCode::NotFound {
+            return self.failed(error);
+        }
+        MirrorError::Missing {
+            url: format!("the mirror in {}", self.folder.display()),
+            what: commit.to_string(),
+        }
+    }
+
+    fn commit<'a>(
+        &self,
+        repository: &'a Repository,
+        id: CommitId,
+    ) -> Result<git2::Commit<'a>, MirrorError> {
+        repository
+            .find_commit(id.0)
+            .map_err(|error| self.absent(id, &error))
+    }
+
+    /// Whether a commit is there.
+    pub fn has(&self, commit: CommitId) -> Result<bool, MirrorError> {
+        match self.repository()?.find_commit(commit.0) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// The tree of a commit.
+    pub fn tree_id(&self, commit: CommitId) -> Result<TreeId, MirrorError> {
+        let repository = self.repository()?;
+        Ok(TreeId(self.commit(&repository, commit)?.tree_id()))
+    }
+
+    /// The message of a commit, as far as it is UTF-8, and at most `chars_max` characters of it.
+    pub fn message(&self, commit: CommitId, chars_max: usize) -> Result<String, MirrorError> {
+        let repository = self.repository()?;
+        let commit = self.commit(&repository, commit)?;
+        let message = String::from_utf8_lossy(commit.message_bytes());
+        Ok(message.chars().take(chars_max).collect())
+    }
+
+    /// Whether `ancestor` is the commit `of`, or in its history.
+    pub fn is_ancestor(&self, ancestor: CommitId, of: CommitId) -> Result<bool, MirrorError> {
+        if ancestor == of {
+            return Ok(true);
+        }
+        let repository = self.repository()?;
+        for commit in [ancestor, of] {
+            self.commit(&repository, commit)?;
+        }
+        repository
+            .graph_descendant_of(of.0, ancestor.0)
+            .map_err(|error| self.failed(&error))
+    }
+
+    /// Reads a regular file of a commit, of at most `bytes_max` bytes. `None`: there is no such file.
+    pub fn read_blob(
+        &self,
+        commit: CommitId,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, MirrorError> {
+        let mut names = Path::new(path).components();
+        if !names.all(|name| matches!(name, Component::Normal(_))) {
+            return Ok(None);
+        }
+        let repository = self.repository()?;
+        let tree = self
+            .commit(&repository, commit)?
+            .tree()
+            .map_err(|error| self.absent(commit, &error))?;
+        let entry = match tree.get_path(Path::new(path)) {
+            Ok(entry) => entry,
+            Err(error) if error.code() == ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(&error)),
+        };
+        let no_file = |what| MirrorError::NoFile {
+            commit,
+            path: path.to_owned(),
+            what,
+        };
+        match entry.filemode() {
+            // The second is what old versions of git wrote.
+            0o100_644 | 0o100_664 | 0o100_755 => {}
+            0o120_000 => return Err(no_file("a symbolic link")),
+            0o040_000 => return Err(no_file("a folder")),
+            0o160_000 => return Err(no_file("a submodule")),
+            _ => return Err(no_file("no regular file")),
+        }
+        let odb = repository.odb().map_err(|error| self.failed(&error))?;
+        // Its size is known before it is unpacked.
+        let (size, kind) = odb
+            .read_header(entry.id())
+            .map_err(|error| self.failed(&error))?;
+        if kind != ObjectType::Blob {
+            return Err(no_file("no file, although it says so"));
+        }
+        if size > bytes_max {
+            return Err(no_file("too large"));
+        }
+        let object = odb.read(entry.id()).map_err(|error| self.failed(&error))?;
+        Ok(Some(object.data().to_vec()))
+    }
+
+    /// The reference by which Nix finds the flake in the folder `dir` (below the top) of a commit. Nix 2.8 to 2.34 read
+    /// the mirror in place then, given `git` on `PATH`.
+    pub fn flake(&self, commit: CommitId, dir: &str) -> String {
+        flake_of(&self.folder, commit, dir)
+    }
+
+    /// Holds a commit, so that it stays.
+    fn hold(&self, repository: &Repository, commit: Oid) -> Result<(), MirrorError> {
+        let held = repository.reference(&format!("{NAMESPACE}{commit}"), commit, true, "");
+        held.map(drop).map_err(|error| self.failed(&error))
+    }
+
+    /// Lets go of all commits but these. Returns of how many.
+    pub fn prune(&self, wanted: &[CommitId]) -> Result<usize, MirrorError> {
+        let repository = self.repository()?;
+        let references = repository
+            .references_glob(&format!("{NAMESPACE}*"))
+            .map_err(|error| self.failed(&error))?;
+        let mut pruned = 0;
+        for reference in references {
+            let mut reference = reference.map_err(|error| self.failed(&error))?;
+            if reference
+                .target()
+                .is_none_or(|id| !wanted.contains(&CommitId(id)))
+            {
+                reference.delete().map_err(|error| self.failed(&error))?;
+                pruned += 1;
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+/// The reference of a flake in a mirror that lies in this folder.
+pub(super) fn flake_of(folder: &Path, commit: CommitId, dir: &str) -> String {
+    let folder = super::commit::escaped(&folder.to_string_lossy());
+    // Without a ref, Nix 2.8 looks for a branch.
+    let mut flake = format!("git+file://{folder}?ref={NAMESPACE}{commit}&rev={commit}");
+    if !dir.is_empty() {
+        flake.push_str("&dir=");
+        flake.push_str(&super::commit::escaped(dir));
+    }
+    flake
+}
