@@ -43,6 +43,9 @@ _nixci() {
             nixci,log)
                 cmd="nixci__subcmd__log"
                 ;;
+            nixci,serve)
+                cmd="nixci__subcmd__serve"
+                ;;
             nixci,why)
                 cmd="nixci__subcmd__why"
                 ;;
@@ -73,6 +76,9 @@ _nixci() {
             nixci__subcmd__help,log)
                 cmd="nixci__subcmd__help__subcmd__log"
                 ;;
+            nixci__subcmd__help,serve)
+                cmd="nixci__subcmd__help__subcmd__serve"
+                ;;
             nixci__subcmd__help,why)
                 cmd="nixci__subcmd__help__subcmd__why"
                 ;;
@@ -83,7 +89,7 @@ _nixci() {
 
     case "${cmd}" in
         nixci)
-            opts="-h -V --help --version check eval config log history diff why init generate help"
+            opts="-h -V --help --version check eval config log history diff why serve init generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -659,7 +665,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help)
-            opts="check eval config log history diff why init generate help"
+            opts="check eval config log history diff why serve init generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -798,6 +804,20 @@ _nixci() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nixci__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nixci__subcmd__help__subcmd__why)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -881,6 +901,32 @@ _nixci() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__serve)
+            opts="-c -h --config --log --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -8,7 +8,8 @@ use super::{
     diff::DiffArgs, flake_check_args::FlakeCheckArgs, forge_report::ForgeArgs,
     history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
     output::OutputArgs, remote_args::RemoteArgs, result_args::ResultArgs, scope_args::ScopeArgs,
-    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
+    serve::ServeArgs, size::parse_size, store_args::StoreArgs, upload_args::UploadArgs,
+    why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -69,6 +70,8 @@ pub(super) enum Command {
     /// Prints the derivations that have to be built or downloaded before CHECK is done, each below what needs it, with
     /// the reason. Builds nothing.
     Why(Box<WhyArgs>),
+    /// Serve the webhooks of forges: build what is pushed, and post commit statuses
+    Serve(ServeArgs),
     /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
     ///
     /// Keeps what is there, unless --force is given. Needs no Nix.

@@ -30,6 +30,7 @@ mod remote_args;
 mod remote_run;
 mod result_args;
 mod scope_args;
+mod serve;
 mod setup;
 mod size;
 mod source_tree;
@@ -63,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Serve(args) => serve::serve(&args),
         Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)

@@ -15,7 +15,7 @@ use std::{
 
 pub use self::{
     rules::{CheckOptions, CheckRule, CheckRules},
-    tree::Tree,
+    tree::{Tree, TreeFiles},
 };
 use super::{ConfigError, Sourced, excerpt::Place};
 use crate::nix::{AttrPath, CheckPattern, System};

@@ -12,20 +12,63 @@ use crate::{
 /// How many failures get a status of their own. The number is buildbot-nix's, so that a commit has at most 50.
 const FAILURES_MAX: usize = 47;
 
+/// What the contexts of a run are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusContexts {
+    /// That of the evaluation.
+    pub eval: String,
+    /// That of the build.
+    pub build: String,
+    /// What those of single checks begin with.
+    pub check_prefix: String,
+    /// How many of these there are at most.
+    pub failures: usize,
+}
+
+impl StatusContexts {
+    /// Contexts that begin with `prefix`, such as `nixci`.
+    pub fn new(prefix: &str) -> Self {
+        Self {
+            eval: format!("{prefix}/eval"),
+            build: format!("{prefix}/build"),
+            check_prefix: format!("{prefix}/build "),
+            failures: FAILURES_MAX,
+        }
+    }
+
+    /// Contexts of a repository, called `owner/name`, at a forge of this kind. With the prefix `buildbot` they are exactly
+    /// those of buildbot-nix, so that branches protected by them stay so.
+    pub fn of_repository(prefix: &str, kind: &str, full_name: &str, failures: usize) -> Self {
+        let (eval, build) = if prefix == "buildbot" {
+            ("nix-eval", "nix-build")
+        } else {
+            ("eval", "build")
+        };
+        // buildbot-nix knows no difference.
+        let kind = if kind == "forgejo" { "gitea" } else { kind };
+        Self {
+            eval: format!("{prefix}/{eval}"),
+            build: format!("{prefix}/{build}"),
+            check_prefix: format!("{prefix}/{build} {kind}:{full_name}#"),
+            failures,
+        }
+    }
+}
+
 /// Turns events into statuses.
 #[derive(Debug)]
 pub struct RunStatuses {
-    prefix: String,
+    contexts: StatusContexts,
     attribute: String,
     failures: usize,
     is_evaluating: bool,
 }
 
 impl RunStatuses {
-    /// Makes statuses with contexts that begin with `prefix`, such as `nixci`.
-    pub fn new(prefix: &str) -> Self {
+    /// Makes statuses with these contexts.
+    pub fn new(contexts: StatusContexts) -> Self {
         Self {
-            prefix: prefix.to_owned(),
+            contexts,
             attribute: String::new(),
             failures: 0,
             is_evaluating: false,
@@ -34,7 +77,7 @@ impl RunStatuses {
 
     /// What the contexts of single checks begin with.
     pub fn check_prefix(&self) -> String {
-        format!("{}/build ", self.prefix)
+        self.contexts.check_prefix.clone()
     }
 
     /// Takes an event; returns what is to be told.
@@ -43,9 +86,11 @@ impl RunStatuses {
             EventKind::RunStarted { attribute, .. } => {
                 self.attribute.clone_from(attribute);
                 self.is_evaluating = true;
+                let StatusContexts { eval, build, .. } = &self.contexts;
+                let waiting = "waiting for the evaluation";
                 vec![
-                    self.about("eval", StatusState::Pending, "evaluating"),
-                    self.about("build", StatusState::Pending, "waiting for the evaluation"),
+                    status(eval, StatusState::Pending, "evaluating"),
+                    status(build, StatusState::Pending, waiting),
                 ]
             }
             EventKind::EvaluationFailed {
@@ -60,7 +105,11 @@ impl RunStatuses {
                     ),
                 };
                 let mut news = self.end_evaluation(state, &text);
-                news.push(self.about("build", StatusState::Pending, "building"));
+                news.push(status(
+                    &self.contexts.build,
+                    StatusState::Pending,
+                    "building",
+                ));
                 news
             }
             EventKind::CheckFinished {
@@ -71,11 +120,11 @@ impl RunStatuses {
                 allowed,
                 ..
             } => {
-                let context = format!("{}{}", self.check_prefix(), self.path(check));
+                let context = format!("{}{}", self.contexts.check_prefix, self.path(check));
                 if outcome.is_passed() || *allowed {
                     return vec![News::Passed { context }];
                 }
-                if !outcome.is_failed() || self.failures >= FAILURES_MAX {
+                if !outcome.is_failed() || self.failures >= self.contexts.failures {
                     return Vec::new();
                 }
                 self.failures += 1;
@@ -112,7 +161,7 @@ impl RunStatuses {
                     (RunOutcome::Cancelled, None) => format!("stopped: {}", tally(counts)),
                     (_, None) => tally(counts),
                 };
-                news.push(self.about("build", state, &text));
+                news.push(status(&self.contexts.build, state, &text));
                 news
             }
             EventKind::CheckFound { .. }
@@ -134,19 +183,11 @@ impl RunStatuses {
         }
     }
 
-    fn about(&self, what: &str, state: StatusState, description: &str) -> News {
-        News::Status(CommitStatus {
-            context: format!("{}/{what}", self.prefix),
-            state,
-            description: description.to_owned(),
-        })
-    }
-
     fn end_evaluation(&mut self, state: StatusState, text: &str) -> Vec<News> {
         if !std::mem::replace(&mut self.is_evaluating, false) {
             return Vec::new();
         }
-        vec![self.about("eval", state, text)]
+        vec![status(&self.contexts.eval, state, text)]
     }
 
     /// The check with the attribute it is below.
@@ -157,6 +198,14 @@ impl RunStatuses {
             (attribute, check) => format!("{attribute}.{check}"),
         }
     }
+}
+
+fn status(context: &str, state: StatusState, description: &str) -> News {
+    News::Status(CommitStatus {
+        context: context.to_owned(),
+        state,
+        description: description.to_owned(),
+    })
 }
 
 fn describe(outcome: Outcome, cause: Option<&str>, reason: Option<&str>) -> String {

@@ -117,6 +117,39 @@ impl ServerDb {
         .await
     }
 
+    /// Keeps whole logs of builds that said little, by their derivations.
+    pub async fn keep_short_logs(
+        &self,
+        run: RunId,
+        logs: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), DbError> {
+        if logs.is_empty() {
+            return Ok(());
+        }
+        self.write(move |connection| {
+            let mut statement = connection
+                .prepare_cached("UPDATE steps SET log = ?3 WHERE run = ?1 AND drv_path = ?2")?;
+            for (drv_path, text) in &logs {
+                statement.execute(params![run.0, drv_path, text])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The whole log of a step that said little, if it is kept here.
+    pub async fn short_log(&self, step: i64) -> Result<Option<Vec<u8>>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT log FROM steps WHERE id = ?1")?
+                .query_map([step], |row| row.get(0))?
+                .next()
+                .transpose()
+                .map(Option::flatten)
+        })
+        .await
+    }
+
     /// The checks of a run, by row and column.
     pub async fn checks_of(&self, run: RunId) -> Result<Vec<CheckRow>, DbError> {
         self.read(move |connection| {

@@ -336,6 +336,23 @@ impl ServerDb {
         .await
     }
 
+    /// The newest run of a commit that nobody asked for by hand.
+    pub async fn run_of_commit(
+        &self,
+        repository: RepositoryId,
+        commit: String,
+    ) -> Result<Option<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND commit_id = ?2 ORDER BY id DESC LIMIT 1"
+                ))?
+                .query_row(params![repository.0, commit], of_row)
+                .optional()
+        })
+        .await
+    }
+
     /// The runs of a state with their repositories, oldest first.
     pub async fn runs_in(&self, state: RunState) -> Result<Vec<(Run, Repository)>, DbError> {
         let now = Timestamp::now().as_millisecond();

@@ -112,6 +112,8 @@ CREATE TABLE steps (
     error TEXT,
     -- The last lines of one that failed.
     log_tail TEXT,
+    -- What it said, if it was short and passed; else there is a file.
+    log BLOB,
     UNIQUE (run, drv_path)
 );
 

@@ -24,6 +24,8 @@ pub struct NewStatus {
     pub description: String,
     /// The page about it; `RUN` in that of a run that is only asked for stands for its number.
     pub target_url: String,
+    /// Whether it only takes back what says that something failed.
+    pub only_failing: bool,
 }
 
 /// A state that a forge does not know yet.
@@ -214,6 +216,25 @@ pub(super) fn set_status(
     now: i64,
 ) -> rusqlite::Result<()> {
     let run = run.map(|run| run.0);
+    if status.only_failing {
+        connection
+            .prepare_cached(
+                "UPDATE statuses SET run = ?4, state = ?5, description = ?6, target_url = ?7, changed_at = ?8,
+                 version = version + 1, attempts = 0, not_before = 0
+                 WHERE repository = ?1 AND commit_id = ?2 AND context = ?3 AND state IN ('failure', 'error')",
+            )?
+            .execute(params![
+                repository.0,
+                commit,
+                status.context,
+                run,
+                status.state,
+                status.description,
+                status.target_url,
+                now
+            ])?;
+        return Ok(());
+    }
     // The states of a run that is over do not come back over those of a later one.
     let newer: Option<i64> = connection
         .prepare_cached(

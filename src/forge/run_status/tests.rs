@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{FAILURES_MAX, News, RunStatuses, StatusState};
+use super::{FAILURES_MAX, News, RunStatuses, StatusContexts, StatusState};
 use crate::{
     event::{Counts, Event, EventKind, Outcome, RunOutcome},
     nix::{StorePath, System},
@@ -78,7 +78,7 @@ fn ended(outcome: RunOutcome, all: &[Outcome], error: Option<&str>) -> Event {
 }
 
 fn told(events: &[Event]) -> String {
-    let mut statuses = RunStatuses::new("nixci");
+    let mut statuses = RunStatuses::new(StatusContexts::new("nixci"));
     let news = events.iter().flat_map(|event| statuses.observe(event));
     let lines = news.map(|news| match news {
         News::Status(status) => format!(
@@ -158,7 +158,7 @@ fn a_flake_that_cannot_be_evaluated() {
 
 #[test]
 fn many_failures_are_capped() {
-    let mut statuses = RunStatuses::new("nixci");
+    let mut statuses = RunStatuses::new(StatusContexts::new("nixci"));
     let count: usize = (0..500)
         .map(|n| {
             let event = finished(&format!("x.{n}"), Outcome::Failed, None, None);

@@ -56,6 +56,7 @@ fn pending(context: &str) -> NewStatus {
         state: "pending",
         description: "taken".into(),
         target_url: "https://ci/runs/RUN".into(),
+        only_failing: false,
     }
 }
 

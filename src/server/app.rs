@@ -1,0 +1,101 @@
+//! What every part of the server has.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{connection::Connections, engine::Engine};
+use crate::{
+    config::ServerConfig,
+    db::server::{RunId, ServerDb},
+    run::Stop,
+};
+
+/// What every part of the server has. Clones are the same.
+pub(super) type App = Arc<Server>;
+
+/// A server.
+pub(super) struct Server {
+    pub(super) config: ServerConfig,
+    pub(super) db: ServerDb,
+    pub(super) engine: Engine,
+    pub(super) connections: Connections,
+    pub(super) wake: Wake,
+    running: Mutex<HashMap<RunId, Running>>,
+    /// Says that nothing new is to be begun.
+    pub(super) draining: CancellationToken,
+}
+
+/// Wakes the parts: there may be rows for them.
+#[derive(Default)]
+pub(super) struct Wake {
+    pub(super) intake: Notify,
+    pub(super) prepare: Notify,
+    pub(super) runner: Notify,
+    pub(super) publish: Notify,
+}
+
+/// A run that goes on.
+struct Running {
+    stop_tx: mpsc::UnboundedSender<Stop>,
+    /// Why it was told to stop.
+    why: Option<String>,
+}
+
+impl Server {
+    pub(super) fn new(
+        config: ServerConfig,
+        db: ServerDb,
+        engine: Engine,
+        connections: Connections,
+    ) -> App {
+        Arc::new(Self {
+            config,
+            db,
+            engine,
+            connections,
+            wake: Wake::default(),
+            running: Mutex::default(),
+            draining: CancellationToken::new(),
+        })
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<RunId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a run goes on, and how to stop it.
+    pub(super) fn run_begins(&self, run: RunId, stop_tx: mpsc::UnboundedSender<Stop>) {
+        self.running().insert(run, Running { stop_tx, why: None });
+    }
+
+    /// Notes that a run is over. Returns why it was told to stop, if it was.
+    pub(super) fn run_ends(&self, run: RunId) -> Option<String> {
+        self.running().remove(&run)?.why
+    }
+
+    /// Stops a run for this reason. Returns whether it goes on here.
+    pub(super) fn stop_run(&self, run: RunId, why: &str) -> bool {
+        let mut running = self.running();
+        let Some(running) = running.get_mut(&run) else {
+            return false;
+        };
+        running.why.get_or_insert_with(|| why.to_owned());
+        let _ = running.stop_tx.send(Stop::Terminate);
+        true
+    }
+
+    /// How many runs go on.
+    pub(super) fn running_count(&self) -> usize {
+        self.running().len()
+    }
+
+    /// The page of a run.
+    pub(super) fn run_url(&self, run: impl std::fmt::Display) -> String {
+        format!("{}runs/{run}", self.config.url)
+    }
+}

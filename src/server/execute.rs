@@ -1,0 +1,364 @@
+//! Carries out one run by the engine, from its evaluation to its end.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    app::App,
+    engine::Engine,
+    failures::RunGate,
+    journal::{self, Entry},
+    logs, queue, source, texts,
+};
+use crate::{
+    config::{CheckRule, CheckRules, RepositoryConfig},
+    db::server::{NewStatus, Repository, Run, RunEnd},
+    eval::{BoxFuture, EvalOptions, EvalRequest, EvalScope},
+    event::{Event, EventKind, RunOutcome},
+    forge::StatusState,
+    git::{CommitId, Mirror},
+    graph::Planner,
+    nix::{AttrPath, Installable},
+    run::{
+        Builder, Evaluate, Evaluation, Ports, RunSettings, Share, State, Upload, UploadEnd,
+        UploadNote, UploadSettings, Uploader, coordinate,
+    },
+};
+
+/// How many of the last lines of a failed build are kept with it.
+const LOG_LINES: usize = 50;
+/// How often a run is tried whose machine is at fault.
+const ATTEMPTS_MAX: u32 = 5;
+/// How long to wait before the second attempt; three times as long after each more.
+const BACK_OFF: Duration = Duration::from_secs(30);
+/// The exit code of a run whose machine is at fault.
+const INFRASTRUCTURE: u8 = 4;
+
+/// Carries out a run that has begun, and ends it. The permit is given back when its evaluation is over.
+pub(super) async fn execute(
+    app: &App,
+    run: Run,
+    repository: Repository,
+    permit: OwnedSemaphorePermit,
+) {
+    let run = Arc::new(run);
+    info!(
+        run = run.id.0,
+        repository = repository.seen.full_name,
+        "a run begins"
+    );
+    let work = match Work::of(app, &run) {
+        Ok(work) => work,
+        Err(why) => {
+            let contexts = texts::contexts(&app.config, &repository);
+            let statuses = texts::both(
+                &contexts,
+                StatusState::Failure,
+                &why,
+                &app.run_url(run.id.0),
+            );
+            let end = RunEnd {
+                outcome: "failed".to_owned(),
+                error: Some(why),
+                ..RunEnd::default()
+            };
+            return finish(app, &run, end, statuses).await;
+        }
+    };
+    let (statuses, end) = carry_out(app, &run, &repository, work, permit).await;
+    let stopped = app.run_ends(run.id);
+    let Some(EventKind::RunFinished {
+        outcome,
+        counts,
+        error,
+        exit_code,
+        ..
+    }) = end.map(|event| event.kind)
+    else {
+        // The server ends; the run is taken up when it is back.
+        return;
+    };
+    if let Some(why) = stopped {
+        return finish(
+            app,
+            &run,
+            RunEnd::cancelled(&why),
+            cancelled(&statuses, &why),
+        )
+        .await;
+    }
+    if outcome == RunOutcome::Errored
+        && exit_code == INFRASTRUCTURE
+        && run.attempt + 1 < ATTEMPTS_MAX
+    {
+        return try_again(app, &run, &error.unwrap_or_default()).await;
+    }
+    let end = RunEnd {
+        outcome: outcome.as_str().to_owned(),
+        error,
+        checks: i64::try_from(counts.total()).ok(),
+        counts: serde_json::to_string(&counts).ok(),
+        reused_from: None,
+    };
+    finish(app, &run, end, statuses).await;
+}
+
+async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {
+    info!(
+        run = run.id.0,
+        outcome = end.outcome,
+        error = end.error,
+        "a run is over"
+    );
+    if let Err(error) = app.db.finish_run(run.id, end, statuses).await {
+        // It is running as far as the database knows, and taken up again.
+        warn!(run = run.id.0, %error, "its end is not written down");
+    }
+    app.wake.publish.notify_one();
+}
+
+/// The last statuses of a run that was stopped: they say why.
+fn cancelled(statuses: &[NewStatus], why: &str) -> Vec<NewStatus> {
+    let said = |status: &NewStatus| NewStatus {
+        state: texts::state_name(StatusState::Error),
+        description: why.to_owned(),
+        ..status.clone()
+    };
+    statuses.iter().map(said).collect()
+}
+
+async fn try_again(app: &App, run: &Run, why: &str) {
+    let wait = BACK_OFF * 3_u32.pow(run.attempt);
+    let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    warn!(
+        run = run.id.0,
+        why, "the machine is at fault: the run is tried again"
+    );
+    let result = app
+        .db
+        .requeue_run(run.id, Timestamp::now().as_millisecond() + wait_ms)
+        .await;
+    if let Err(error) = result {
+        warn!(run = run.id.0, %error, "and cannot be put off");
+    }
+}
+
+/// What a run is to do.
+struct Work {
+    request: EvalRequest,
+    file: RepositoryConfig,
+}
+
+impl Work {
+    /// Reads the settings of the commit. An error is its author's.
+    fn of(app: &App, run: &Run) -> Result<Self, String> {
+        let commit = run.tested_commit.as_deref().unwrap_or(&run.new.commit);
+        let commit: CommitId = commit.parse().map_err(|error| format!("{error}"))?;
+        let mirror = Mirror::open(&app.config.state_dir, run.new.repository.0)
+            .map_err(|error| error.to_string())?;
+        let file = source::settings_of(&mirror, commit)?;
+        let engine = &app.engine;
+        let attributes = match &file.attributes {
+            Some(attributes) if !attributes.value.is_empty() => attributes.value.clone(),
+            Some(_) | None => vec![AttrPath::new(["checks"])],
+        };
+        let systems = engine.systems(&app.config);
+        let wanted = file.systems.as_ref().map(|wanted| &wanted.value);
+        let systems = match wanted {
+            None => systems,
+            // Never more than the server has.
+            Some(wanted) => systems
+                .into_iter()
+                .filter(|system| wanted.contains(system))
+                .collect(),
+        };
+        let (workers, memory_budget_bytes) = engine.per_evaluation;
+        let dir = file
+            .flake_dir
+            .as_ref()
+            .map(|dir| dir.value.display().to_string());
+        let values = |patterns: &Option<crate::config::Sourced<Vec<_>>>| {
+            patterns
+                .as_ref()
+                .map_or_else(Vec::new, |patterns| patterns.value.clone())
+        };
+        let request = EvalRequest {
+            installable: Installable {
+                flake: mirror.flake(commit, &dir.unwrap_or_default()),
+                attribute: match attributes.as_slice() {
+                    [one] => one.clone(),
+                    _ => AttrPath::default(),
+                },
+            },
+            systems: Some(systems),
+            current_system: engine.host.settings.system(),
+            workers,
+            memory_budget_bytes,
+            scope: EvalScope {
+                roots: match attributes.as_slice() {
+                    [_] => Vec::new(),
+                    several => several.to_vec(),
+                },
+                only: values(&file.only),
+                exclude: values(&file.exclude),
+                ..EvalScope::default()
+            },
+            options: EvalOptions::default(),
+            nix: engine.host.program.clone(),
+            nix_version: engine.host.version.numbers,
+        };
+        Ok(Self { request, file })
+    }
+
+    /// The options of single checks.
+    fn rules(&self) -> CheckRules {
+        let rules: Vec<CheckRule> = self
+            .file
+            .checks
+            .iter()
+            .map(|rule| rule.value.clone())
+            .collect();
+        let installable = &self.request.installable;
+        CheckRules::new(
+            rules,
+            installable.attribute.clone(),
+            self.request.scope.roots(),
+        )
+    }
+}
+
+/// Runs the engine. Returns the statuses of the end, and the end; none if it was cut short.
+async fn carry_out(
+    app: &App,
+    run: &Arc<Run>,
+    repository: &Repository,
+    work: Work,
+    permit: OwnedSemaphorePermit,
+) -> (Vec<NewStatus>, Option<Event>) {
+    let engine = &app.engine;
+    let settings = settings(app, run, repository, &work);
+    let attribute = settings.attribute.clone();
+    let (entries_tx, entries_rx) = mpsc::unbounded_channel();
+    let log_writer = logs::begin(app, run.id, entries_tx.clone());
+    let journal = tokio::spawn(journal::keep(
+        Arc::clone(app),
+        Arc::clone(run),
+        repository.clone(),
+        attribute,
+        entries_rx,
+    ));
+    let (stop_tx, stops) = mpsc::unbounded_channel();
+    app.run_begins(run.id, stop_tx);
+    let (_wish_tx, wishes) = mpsc::unbounded_channel();
+    let store = engine.store();
+    let gate = RunGate {
+        run: run.id,
+        failures: Arc::clone(&engine.failures),
+        slots: engine.slots.clone(),
+        share: Share {
+            class: queue::class(run.new.kind),
+            owner: repository.id.0,
+            precedence: run.new.pull_request.map_or(-run.id.0, |_| run.id.0),
+        },
+    };
+    let evaluate: Evaluate = match engine.evaluator() {
+        Ok(evaluator) => Evaluation {
+            request: work.request,
+            evaluator,
+            kept: None,
+            store: Arc::clone(&store),
+            warm_up: None,
+            part: None,
+        }
+        .into_evaluate(),
+        Err(error) => Box::new(move |_, _| {
+            Box::pin(async move { (Err(crate::eval::EvalError::Infrastructure(error)), false) })
+        }),
+    };
+    let ports = Ports {
+        evaluate: permitted(evaluate, permit),
+        planner: Planner::new(engine.builders.clone(), true),
+        store,
+        builder: Builder::new(Arc::clone(&engine.pool)).behind(Arc::new(gate)),
+        uploader: Arc::new(NoUploads),
+        stops,
+        wishes,
+        past: Some(logs::past(&app.db, &log_writer)),
+    };
+    let state = State::new(settings, run.id.0.to_string(), Instant::now());
+    let mut report = |event: &Event| -> io::Result<()> {
+        if !matches!(event.kind, EventKind::Ticked { .. }) {
+            let _ = entries_tx.send(Entry::Event(Box::new(event.clone())));
+        }
+        Ok(())
+    };
+    coordinate(state, ports, &mut report).await;
+    let _ = tokio::task::spawn_blocking(move || log_writer.finish()).await;
+    drop(entries_tx);
+    journal.await.unwrap_or_default()
+}
+
+/// Gives a permit back when an evaluation is over.
+fn permitted(evaluate: Evaluate, permit: OwnedSemaphorePermit) -> Evaluate {
+    Box::new(move |found, cancel| {
+        Box::pin(async move {
+            let ended = evaluate(found, cancel).await;
+            drop(permit);
+            ended
+        })
+    })
+}
+
+fn settings(app: &App, run: &Run, repository: &Repository, work: &Work) -> RunSettings {
+    let engine = &app.engine;
+    let timeout = work.file.timeout.as_ref().map(|timeout| timeout.value);
+    let (slots, remote_slots) = engine.slot_counts;
+    RunSettings {
+        flake: repository.seen.full_name.clone(),
+        title: repository.seen.full_name.clone(),
+        revision: Some(texts::short(&run.new.commit).to_owned()),
+        attribute: work.request.installable.attribute.to_string(),
+        systems: work.request.systems.clone().unwrap_or_default(),
+        evaluator: engine
+            .evaluator()
+            .map_or_else(|_| String::new(), |evaluator| evaluator.name().to_owned()),
+        nix_version: engine.host.version.text.clone(),
+        slots,
+        remote_slots,
+        substitute_slots: Engine::substitute_slots(),
+        eval_workers: work.request.workers,
+        fail_fast: false,
+        no_build: false,
+        flake_check: false,
+        rules: work.rules(),
+        timeout: timeout.or(app.config.limits.timeout),
+        only: None,
+        previous: HashMap::new(),
+        log_lines: LOG_LINES,
+        uploads: UploadSettings::default(),
+    }
+}
+
+/// Copies nothing; never asked, since no destination is named.
+struct NoUploads;
+
+impl Uploader for NoUploads {
+    fn upload<'a>(
+        &'a self,
+        _destination: usize,
+        _uploads: Vec<Upload>,
+        _cancel: &'a CancellationToken,
+        _on_note: &'a mut (dyn FnMut(UploadNote) + Send),
+    ) -> BoxFuture<'a, UploadEnd> {
+        Box::pin(async { UploadEnd::default() })
+    }
+}

@@ -1,0 +1,124 @@
+//! The derivations that failed and are not built again, and the gate that every build passes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::{
+    db::server::{DbError, FailedBuild, RunId, ServerDb},
+    eval::BoxFuture,
+    run::{Entry, Gate, Share, Slots, Start, StepNote},
+};
+
+/// The derivations that failed, as the database has them.
+pub(super) struct Failures {
+    db: ServerDb,
+    /// For how long they count.
+    age: Duration,
+    known: Mutex<HashMap<String, FailedBuild>>,
+}
+
+impl Failures {
+    /// Reads what failed before.
+    pub(super) async fn load(db: ServerDb, age: Duration) -> Result<Arc<Self>, DbError> {
+        let since = Timestamp::now().as_millisecond() - millis(age);
+        let known = db.failed_since(since).await?;
+        let known = known
+            .into_iter()
+            .map(|failed| (failed.drv_path.clone(), failed));
+        let known = Mutex::new(known.collect());
+        Ok(Arc::new(Self { db, age, known }))
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, FailedBuild>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why a derivation is not built, if it is not.
+    fn refusal(&self, drv_path: &str, run: RunId) -> Option<String> {
+        let known = self.known();
+        let failed = known.get(drv_path).filter(|failed| failed.run != run)?;
+        let age = Timestamp::now().as_millisecond().saturating_sub(failed.at);
+        (age < millis(self.age)).then(|| {
+            format!(
+                "it failed in run {} already: {}",
+                failed.run.0, failed.reason
+            )
+        })
+    }
+
+    /// Remembers that a derivation failed by itself.
+    pub(super) async fn remember(&self, failed: FailedBuild) {
+        let drv_path = failed.drv_path.clone();
+        if self.known().contains_key(&drv_path) {
+            return;
+        }
+        self.known().insert(drv_path, failed.clone());
+        if let Err(error) = self.db.remember_failed(failed).await {
+            warn!(%error, "a failure is not remembered");
+        }
+    }
+
+    /// Forgets that derivations failed; all of them if none is named. Returns how many did.
+    pub(super) async fn forget(&self, drv_paths: Vec<String>) -> Result<usize, DbError> {
+        {
+            let mut known = self.known();
+            if drv_paths.is_empty() {
+                known.clear();
+            }
+            for drv_path in &drv_paths {
+                known.remove(drv_path);
+            }
+        }
+        self.db.forget_failed(drv_paths).await
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What every build of a run passes: what failed is not built again, and what is built needs a slot.
+pub(super) struct RunGate {
+    pub(super) run: RunId,
+    pub(super) failures: Arc<Failures>,
+    pub(super) slots: Slots,
+    pub(super) share: Share,
+}
+
+impl Gate for RunGate {
+    fn enter<'a>(
+        &'a self,
+        start: &'a Start,
+        on_note: &'a mut (dyn FnMut(StepNote) + Send),
+    ) -> BoxFuture<'a, Entry> {
+        Box::pin(async move {
+            if start.substitute {
+                return Entry::Permitted(Box::new(()));
+            }
+            let drv_path = start.target.to_string();
+            if let Some(why) = self.failures.refusal(&drv_path, self.run) {
+                return Entry::Refused(why);
+            }
+            let on_wait = || {
+                on_note(StepNote::Waiting(
+                    "waiting for a slot, which other runs have".to_owned(),
+                ));
+            };
+            let permit = self
+                .slots
+                .acquire(self.share, &start.target, start.remote, on_wait)
+                .await;
+            // Another run may have tried it meanwhile.
+            match self.failures.refusal(&drv_path, self.run) {
+                Some(why) => Entry::Refused(why),
+                None => Entry::Permitted(Box::new(permit)),
+            }
+        })
+    }
+}

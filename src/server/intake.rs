@@ -1,0 +1,345 @@
+//! Turns webhooks that were taken into runs.
+//!
+//! From what the webhook says and the database alone: nothing is asked of a forge, so that the commit is pending there
+//! within moments. Whether the webhook is right is looked at when the run is prepared.
+
+use tracing::{info, warn};
+
+use super::{app::App, texts, webhook::hook_kind};
+use crate::{
+    config::ForgeConfig,
+    db::server::{
+        Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, SeenRepository, TakeUp,
+    },
+    forge::{
+        self, Build, BuildKind, Decision, HookEvent, MERGE_QUEUES, StatusState, TriggerSettings,
+        decide, parse_hook,
+    },
+};
+
+/// How many webhooks are looked at between two looks at the database.
+const BATCH: usize = 64;
+/// How long a title may be, in characters.
+const TITLE_CHARS: usize = 200;
+/// What stands for the number of a run that has none yet.
+const RUN: &str = "RUN";
+
+/// Takes up webhooks until the server ends.
+pub(super) async fn take_up_all(app: &App) {
+    loop {
+        match app.db.open_deliveries(BATCH).await {
+            Ok(deliveries) if deliveries.is_empty() => app.wake.intake.notified().await,
+            Ok(deliveries) => {
+                for delivery in deliveries {
+                    take_up(app, delivery).await;
+                }
+            }
+            Err(error) => {
+                warn!(%error, "webhooks wait");
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            }
+        }
+    }
+}
+
+async fn take_up(app: &App, delivery: Delivery) {
+    let id = delivery.id;
+    let forge = delivery.new.forge.clone();
+    let event = match read(app, &delivery) {
+        Ok(event) => event,
+        Err(why) => return done(app, id, &forge, why).await,
+    };
+    let repository = match event.repository() {
+        None => None,
+        Some(seen) => match find(app, &forge, seen).await {
+            Ok(repository) => Some(repository),
+            Err(why) => return done(app, id, &forge, why).await,
+        },
+    };
+    let Some(repository) = repository else {
+        return done(app, id, &forge, "it is about no repository".to_owned()).await;
+    };
+    let settings = match settings(app, &repository) {
+        Ok(settings) => settings,
+        Err(why) => return done(app, id, &forge, why).await,
+    };
+    let decision = decide(&event, &settings);
+    let mut up = TakeUp {
+        delivery: Some(id),
+        ..TakeUp::default()
+    };
+    let result = match decision {
+        Decision::Build(build) => {
+            up.runs.push(asked(app, &repository, &event, &build));
+            String::new()
+        }
+        Decision::Cancel { key } => {
+            cancel(app, &repository, key.as_str()).await;
+            format!("{} is gone", key.as_str())
+        }
+        Decision::Rerun { commit, .. } => {
+            up.anew = true;
+            match app
+                .db
+                .run_of_commit(repository.id, commit.to_string())
+                .await
+            {
+                Ok(Some(run)) => {
+                    forget_failures(app, &run).await;
+                    up.runs.push(again(app, &repository, run.new));
+                    String::new()
+                }
+                Ok(None) => "no run of this commit is known".to_owned(),
+                Err(error) => error.to_string(),
+            }
+        }
+        Decision::Refresh => "the repositories changed".to_owned(),
+        Decision::Ask { .. } => "a command".to_owned(),
+        Decision::Nothing { why } => why,
+    };
+    up.result = result;
+    match app.db.take_up(up).await {
+        Ok(runs) => {
+            if !runs.is_empty() {
+                info!(
+                    forge,
+                    repository = repository.seen.full_name,
+                    ?runs,
+                    "a webhook asks for a run"
+                );
+                app.wake.publish.notify_one();
+                app.wake.prepare.notify_one();
+            }
+        }
+        Err(error) => warn!(forge, %error, "a webhook is not taken up"),
+    }
+}
+
+/// Notes that nothing more comes of a webhook.
+async fn done(app: &App, id: i64, forge: &str, why: String) {
+    info!(forge, delivery = id, why, "nothing comes of a webhook");
+    let up = TakeUp {
+        delivery: Some(id),
+        result: why,
+        ..TakeUp::default()
+    };
+    if let Err(error) = app.db.take_up(up).await {
+        warn!(forge, %error, "a webhook is not taken up");
+    }
+}
+
+fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {
+    let new = &delivery.new;
+    let forge = app.config.forges.get(&new.forge);
+    let forge = forge.ok_or_else(|| format!("the forge {} is no longer configured", new.forge))?;
+    let header = |name: &str| match name {
+        "content-type" => Some(new.content_type.as_bytes()),
+        name if name.ends_with("-event") => Some(new.event.as_bytes()),
+        _ => None,
+    };
+    parse_hook(hook_kind(forge.kind), &header, &new.body).map_err(|error| error.to_string())
+}
+
+/// The repository of an event, if it is one of those that are built.
+async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Repository, String> {
+    let known = app
+        .db
+        .repository_of(forge.to_owned(), seen.id.clone())
+        .await;
+    let known = known.map_err(|error| error.to_string())?;
+    let name = seen.full_name.as_str();
+    let is_chosen = app
+        .config
+        .forges
+        .get(forge)
+        .is_some_and(|forge| is_listed(forge, name));
+    match known {
+        Some(repository) if repository.enabled || is_chosen => {
+            let is_same = repository.seen.full_name == name
+                && repository.enabled
+                && seen
+                    .default_branch
+                    .as_deref()
+                    .is_none_or(|branch| branch == repository.seen.default_branch);
+            if is_same {
+                return Ok(repository);
+            }
+        }
+        _ if is_chosen => {}
+        _ => return Err(format!("{name} is none of the repositories that are built")),
+    }
+    let seen = SeenRepository {
+        forge: forge.to_owned(),
+        forge_id: seen.id.clone(),
+        full_name: name.to_owned(),
+        default_branch: default_branch(app, forge, seen),
+        private: seen.is_private,
+        installation: seen.installation.map(|id| id.to_string()),
+    };
+    let id = app
+        .db
+        .see_repository(seen)
+        .await
+        .map_err(|error| error.to_string())?;
+    let repository = app
+        .db
+        .repository(id)
+        .await
+        .map_err(|error| error.to_string())?;
+    repository.ok_or_else(|| "it is gone".to_owned())
+}
+
+fn default_branch(app: &App, forge: &str, seen: &forge::Repository) -> String {
+    let plain = app.config.forges.get(forge);
+    let plain = plain.and_then(|forge| forge.plain.get(seen.full_name.as_str()));
+    let configured = plain.map(|plain| plain.default_branch.clone());
+    configured
+        .or_else(|| seen.default_branch.clone())
+        .unwrap_or_else(|| "main".to_owned())
+}
+
+/// Whether the configuration names a repository.
+pub(super) fn is_listed(forge: &ForgeConfig, full_name: &str) -> bool {
+    let owner = full_name.rsplit_once('/').map_or("", |(owner, _)| owner);
+    forge.plain.contains_key(full_name)
+        || forge
+            .repositories
+            .iter()
+            .any(|listed| match listed.strip_suffix("/*") {
+                Some(all_of) => all_of.eq_ignore_ascii_case(owner),
+                None => listed.eq_ignore_ascii_case(full_name),
+            })
+}
+
+/// What of a repository is built.
+fn settings(app: &App, repository: &Repository) -> Result<TriggerSettings, String> {
+    let globs = |patterns: &[crate::config::RefPattern]| -> Vec<String> {
+        patterns
+            .iter()
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect()
+    };
+    TriggerSettings::new(
+        Some(&repository.seen.default_branch),
+        &globs(&app.config.branches),
+        &globs(&app.config.tags),
+        &MERGE_QUEUES.map(str::to_owned),
+    )
+    .map_err(|error| error.to_string())
+}
+
+type AskedRun = (NewRun, Vec<crate::db::server::NewStatus>);
+
+/// A run for an event, with what is told at once.
+fn asked(app: &App, repository: &Repository, event: &HookEvent, build: &Build) -> AskedRun {
+    let (kind, base_ref, pull_request, author) = match &build.kind {
+        BuildKind::Push { .. } => (RunKind::Push, None, None, None),
+        BuildKind::Tag => (RunKind::Tag, None, None, None),
+        BuildKind::MergeQueue => (RunKind::MergeQueue, None, None, None),
+        BuildKind::PullRequest {
+            number,
+            base_ref,
+            author,
+            ..
+        } => (
+            RunKind::PullRequest,
+            Some(base_ref.to_string()),
+            i64::try_from(*number).ok(),
+            author.as_ref(),
+        ),
+    };
+    let (title, actor) = match event {
+        HookEvent::Push(push) => (push.message.as_str(), push.actor.as_ref()),
+        HookEvent::PullRequest(pull) => (pull.title.as_str(), pull.actor.as_ref()),
+        HookEvent::Asked(_)
+        | HookEvent::RefDeleted { .. }
+        | HookEvent::MergeGroup(_)
+        | HookEvent::Rerun(_)
+        | HookEvent::CheckAction(_)
+        | HookEvent::Comment(_)
+        | HookEvent::RepositoryChanged { .. }
+        | HookEvent::InstallationChanged { .. }
+        | HookEvent::Ping
+        | HookEvent::Ignored { .. } => ("", None),
+    };
+    let login = |user: &forge::User| {
+        user.login
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    let new = NewRun {
+        repository: repository.id,
+        kind,
+        git_ref: build.git_ref.to_string(),
+        commit: build.commit.to_string(),
+        base_ref,
+        pull_request,
+        title: title
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(TITLE_CHARS)
+            .collect(),
+        actor: actor.map(login).unwrap_or_default(),
+        author: author.map(|author| (author.id.to_string(), login(author))),
+        reason: None,
+    };
+    again(app, repository, new)
+}
+
+/// A run with what is told at once.
+pub(super) fn again(app: &App, repository: &Repository, new: NewRun) -> AskedRun {
+    let contexts = texts::contexts(&app.config, repository);
+    let url = app.run_url(RUN);
+    let statuses = texts::both(&contexts, StatusState::Pending, "waiting", &url);
+    (new, statuses)
+}
+
+/// What failed in a run is to be built once more.
+pub(super) async fn forget_failures(app: &App, run: &Run) {
+    let forgotten = async {
+        let failed = app.db.failed_of_run(run.id).await?;
+        if failed.is_empty() {
+            return Ok(0);
+        }
+        app.engine.failures.forget(failed).await
+    };
+    if let Err(error) = forgotten.await {
+        warn!(run = run.id.0, %error, "what failed is not forgotten");
+    }
+}
+
+/// Ends whatever goes on for a ref that is gone.
+async fn cancel(app: &App, repository: &Repository, git_ref: &str) {
+    let why = format!("{git_ref} is gone");
+    for state in [
+        RunState::Taken,
+        RunState::Approval,
+        RunState::Queued,
+        RunState::Running,
+    ] {
+        let runs = app.db.runs_in(state).await.unwrap_or_default();
+        for (run, _) in runs {
+            if run.new.repository == repository.id && run.new.git_ref == git_ref {
+                end(app, &run, &why).await;
+            }
+        }
+    }
+}
+
+/// Ends a run that nobody needs any more.
+pub(super) async fn end(app: &App, run: &Run, why: &str) {
+    if app.stop_run(run.id, why) {
+        return;
+    }
+    match app
+        .db
+        .finish_run(run.id, RunEnd::cancelled(why), Vec::new())
+        .await
+    {
+        Ok(_) => app.wake.publish.notify_one(),
+        Err(error) => warn!(run = run.id.0, %error, "a run is not ended"),
+    }
+}

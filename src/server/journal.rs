@@ -1,0 +1,105 @@
+//! Writes down what a run says, and what a forge is to be told of it, as it goes on.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::{app::App, texts};
+use crate::{
+    db::server::{FailedBuild, NewStatus, Repository, Run},
+    event::{Event, EventKind, Outcome},
+    forge::RunStatuses,
+    nix::StorePath,
+};
+
+/// How long events wait for others to be written with them.
+const BATCH_DELAY: Duration = Duration::from_millis(200);
+/// How much of a reason is remembered, in characters.
+const REASON_CHARS: usize = 300;
+
+/// What there is to be written down.
+pub(super) enum Entry {
+    /// Something happened.
+    Event(Box<Event>),
+    /// The whole log of a build that said little.
+    ShortLog(StorePath, Vec<u8>),
+}
+
+/// Writes down the entries of one run until there are no more. Returns the statuses of its last event, and that event.
+pub(super) async fn keep(
+    app: App,
+    run: Arc<Run>,
+    repository: Repository,
+    attribute: String,
+    mut entries_rx: mpsc::UnboundedReceiver<Entry>,
+) -> (Vec<NewStatus>, Option<Event>) {
+    let mut statuses = RunStatuses::new(texts::contexts(&app.config, &repository));
+    let url = app.run_url(run.id.0);
+    let mut end = None;
+    let mut last = Vec::new();
+    while let Some(first) = entries_rx.recv().await {
+        let mut entries = vec![first];
+        // The first words about a run are for the forge, and do not wait.
+        tokio::time::sleep(BATCH_DELAY).await;
+        while let Ok(entry) = entries_rx.try_recv() {
+            entries.push(entry);
+        }
+        let (mut events, mut logs, mut news) = (Vec::new(), Vec::new(), Vec::new());
+        for entry in entries {
+            let event = match entry {
+                Entry::ShortLog(drv_path, text) => {
+                    logs.push((drv_path.to_string(), text));
+                    continue;
+                }
+                Entry::Event(event) => *event,
+            };
+            let told = statuses.observe(&event).into_iter();
+            let told = told.map(|news| texts::of_news(news, &url));
+            if matches!(event.kind, EventKind::RunFinished { .. }) {
+                last.extend(told);
+                end = Some(event);
+            } else {
+                news.extend(told);
+                remember_failure(&app, &run, &event).await;
+                events.push(event);
+            }
+        }
+        let is_news = !news.is_empty();
+        let written = async {
+            app.db.record(run.id, attribute.clone(), events).await?;
+            app.db.keep_short_logs(run.id, logs).await?;
+            let commit = run.new.commit.clone();
+            app.db
+                .set_statuses(repository.id, commit, Some(run.id), news)
+                .await
+        };
+        if let Err(error) = written.await {
+            warn!(run = run.id.0, %error, "what a run says is not written down");
+        }
+        if is_news {
+            app.wake.publish.notify_one();
+        }
+    }
+    (last, end)
+}
+
+/// Remembers a build that failed by its own fault.
+async fn remember_failure(app: &App, run: &Run, event: &Event) {
+    let EventKind::StepFinished {
+        drv_path,
+        outcome: Outcome::Failed | Outcome::TimedOut,
+        error,
+        ..
+    } = &event.kind
+    else {
+        return;
+    };
+    let failed = FailedBuild {
+        drv_path: drv_path.to_string(),
+        run: run.id,
+        at: event.at.as_millisecond(),
+        reason: error.chars().take(REASON_CHARS).collect(),
+    };
+    app.engine.failures.remember(failed).await;
+}

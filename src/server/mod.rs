@@ -1,0 +1,32 @@
+//! `nixci serve`: webhooks in, commit statuses out, and nothing lost in between.
+//!
+//! ```text
+//!  webhook ──► deliveries ──► intake ──► runs: taken ──► prepare ──► queued ──► runner ──► engine
+//!                                          │                │                     │
+//!                                          └── statuses ◄───┴─────────────────────┘
+//!                                                 └──► publish ──► forge
+//! ```
+//!
+//! Everything between two arrows is a row that is on disk. Each part looks for rows that are its own, does what they ask
+//! for, and may do so twice without harm; a killed server carries on where it was. What a webhook says is a hint: what the
+//! forge has when the work begins decides.
+
+mod app;
+mod connection;
+mod engine;
+mod execute;
+mod failures;
+mod intake;
+mod journal;
+mod logs;
+mod prepare;
+mod publish;
+mod queue;
+mod router;
+mod runner;
+mod serve;
+mod source;
+mod texts;
+mod webhook;
+
+pub use serve::{ServeError, serve};

@@ -1,0 +1,372 @@
+//! Looks at runs that were asked for: whether they are to be, and what exactly they build.
+//!
+//! Here what the forge has now decides, whatever the webhook said: a commit that is no longer where the webhook saw it is
+//! not built, and what is there instead is.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    app::App,
+    intake::{again, end},
+    source, texts,
+};
+use crate::{
+    config::PullRequests,
+    db::server::{
+        NewRun, NewStatus, Repository, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust,
+    },
+    forge::StatusState,
+    git::{CommitId, FetchLimits, Merge, Mirror, MirrorError, Wanted},
+};
+
+/// How many runs are prepared at once.
+const AT_ONCE: usize = 8;
+/// How often to look for runs whose time has come.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long to wait before the first further attempt; three times as long after each more.
+const BACK_OFF: Duration = Duration::from_secs(10);
+/// How often something is tried.
+const ATTEMPTS_MAX: u32 = 6;
+/// How much of a commit's message is read, in characters.
+const MESSAGE_CHARS: usize = 1000;
+/// How many files in conflict are named.
+const CONFLICTS_SHOWN: usize = 3;
+
+/// Prepares runs until the server drains.
+pub(super) async fn prepare_all(app: &App) {
+    let mut going_on: HashSet<RunId> = HashSet::new();
+    let mut attempts: std::collections::HashMap<RunId, u32> = std::collections::HashMap::new();
+    let mut tasks: JoinSet<(RunId, Result<(), Trouble>)> = JoinSet::new();
+    loop {
+        let taken = app
+            .db
+            .runs_in(RunState::Taken)
+            .await
+            .unwrap_or_else(|error| {
+                warn!(%error, "runs are not prepared");
+                Vec::new()
+            });
+        for (run, repository) in taken {
+            if going_on.len() >= AT_ONCE || !going_on.insert(run.id) {
+                continue;
+            }
+            let app = Arc::clone(app);
+            tasks.spawn(async move {
+                let id = run.id;
+                (id, prepare(&app, run, &repository).await)
+            });
+        }
+        tokio::select! {
+            () = app.draining.cancelled() => return,
+            () = app.wake.prepare.notified() => {}
+            () = tokio::time::sleep(LOOK) => {}
+            Some(done) = tasks.join_next() => if let Ok((id, result)) = done {
+                going_on.remove(&id);
+                match result {
+                    Ok(()) => { attempts.remove(&id); }
+                    Err(trouble) => {
+                        let attempt = attempts.entry(id).or_default();
+                        *attempt += 1;
+                        later(app, id, *attempt, &trouble).await;
+                    }
+                }
+                app.wake.runner.notify_one();
+                app.wake.publish.notify_one();
+            }
+        }
+    }
+}
+
+/// Why a run could not be prepared now.
+struct Trouble(String);
+
+impl From<MirrorError> for Trouble {
+    fn from(error: MirrorError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::db::server::DbError> for Trouble {
+    fn from(error: crate::db::server::DbError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Tries a run again later, or gives it up.
+async fn later(app: &App, id: RunId, attempt: u32, trouble: &Trouble) {
+    let Trouble(why) = trouble;
+    warn!(run = id.0, attempt, why, "a run is not prepared");
+    let result = if attempt >= ATTEMPTS_MAX {
+        app.db
+            .finish_run(id, RunEnd::errored(why), Vec::new())
+            .await
+            .map(drop)
+    } else {
+        let wait = BACK_OFF * 3_u32.pow(attempt - 1);
+        let at =
+            Timestamp::now().as_millisecond() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        app.db.retake_run(id, at).await
+    };
+    if let Err(error) = result {
+        warn!(run = id.0, %error, "and cannot be put off");
+    }
+}
+
+async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Trouble> {
+    let Some(trust) = trust(app, &run).await? else {
+        return wait_for_approval(app, &run, repository).await;
+    };
+    let remote = match source::remote(&app.config, repository) {
+        Ok(remote) => remote,
+        Err(error) => return refuse(app, &run, repository, &error.to_string()).await,
+    };
+    let (state_dir, number) = (app.config.state_dir.clone(), repository.id.0);
+    let mirror = tokio::task::spawn_blocking(move || Mirror::open(&state_dir, number))
+        .await
+        .map_err(|error| Trouble(error.to_string()))??;
+    let asked_for: CommitId = match run.new.commit.parse() {
+        Ok(commit) => commit,
+        Err(_) => {
+            return refuse(
+                app,
+                &run,
+                repository,
+                "repositories with SHA-256 are not supported yet",
+            )
+            .await;
+        }
+    };
+    let mut wanted = vec![if run.new.kind == RunKind::Manual {
+        Wanted::Commit(asked_for)
+    } else {
+        Wanted::RefAt(run.new.git_ref.clone(), asked_for)
+    }];
+    wanted.extend(run.new.base_ref.clone().map(Wanted::Ref));
+    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let fetched = mirror
+        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
+        .await;
+    let commits = match fetched {
+        Ok(commits) => commits,
+        Err(MirrorError::Moved { found, name, .. }) => {
+            return out_of_date(app, &run, repository, &name, &found.to_string()).await;
+        }
+        Err(error @ MirrorError::Missing { .. }) => {
+            end(app, &run, &format!("out of date: {error}")).await;
+            return Ok(());
+        }
+        Err(error) if error.is_transient() => return Err(error.into()),
+        Err(error) => return refuse(app, &run, repository, &error.to_string()).await,
+    };
+    // Now that it is known to be the newest.
+    for older in app.db.superseded_by(&run).await? {
+        let by = texts::short(&run.new.commit);
+        end(
+            app,
+            &older,
+            &format!("superseded by {by}, run {}", run.id.0),
+        )
+        .await;
+    }
+    let head = commits[0];
+    let base = commits.get(1).copied();
+    let (commit, tree) = match base {
+        None => (head, mirror.tree_id(head)?),
+        Some(base) => match mirror.merge(base, head).await? {
+            Merge::Merged { commit, tree } => (commit, tree),
+            Merge::Conflict { files } => {
+                return conflict(app, &run, repository, &files).await;
+            }
+            Merge::Unrelated => {
+                return refuse(
+                    app,
+                    &run,
+                    repository,
+                    "it has no history in common with its base",
+                )
+                .await;
+            }
+        },
+    };
+    let message = mirror.message(head, MESSAGE_CHARS)?;
+    let tested = Tested {
+        commit: commit.to_string(),
+        tree: tree.to_string(),
+        base_commit: base.map(|commit| commit.to_string()),
+        settings: settings_key(app, trust),
+        title: message.lines().next().unwrap_or_default().to_owned(),
+    };
+    let may_reuse = run.new.kind != RunKind::Manual && run.new.reason.is_none();
+    if may_reuse {
+        let same = app
+            .db
+            .run_of_tree(repository.id, tested.tree.clone(), tested.settings.clone())
+            .await?;
+        if let Some(same) = same {
+            app.db.queue_run(run.id, trust, tested).await?;
+            return reuse(app, &run, repository, &same).await;
+        }
+    }
+    app.db.queue_run(run.id, trust, tested).await?;
+    info!(run = run.id.0, %commit, "a run waits for its turn");
+    Ok(())
+}
+
+/// All that decides on the result besides the tree.
+fn settings_key(app: &App, trust: Trust) -> String {
+    let systems: Vec<String> = app
+        .engine
+        .systems(&app.config)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    format!(
+        "nix {} · {} · {}",
+        app.engine.host.version,
+        systems.join(" "),
+        // A stranger's evaluation may do less.
+        if trust == Trust::Stranger {
+            "stranger"
+        } else {
+            "trusted"
+        }
+    )
+}
+
+/// How far what a run builds is trusted; `None`: it waits for approval.
+async fn trust(app: &App, run: &Run) -> Result<Option<Trust>, Trouble> {
+    if run.new.kind != RunKind::PullRequest {
+        return Ok(Some(Trust::Trusted));
+    }
+    let number = run.new.pull_request.unwrap_or_default();
+    if app
+        .db
+        .is_approved(run.new.repository, number, run.new.commit.clone())
+        .await?
+    {
+        return Ok(Some(Trust::Approved));
+    }
+    Ok((app.config.pull_requests == PullRequests::All).then_some(Trust::Stranger))
+}
+
+async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Result<(), Trouble> {
+    if app.config.pull_requests == PullRequests::Trusted {
+        end(
+            app,
+            run,
+            "not built: its author may not write to the repository",
+        )
+        .await;
+        return Ok(());
+    }
+    app.db.await_approval(run.id).await?;
+    let contexts = texts::contexts(&app.config, repository);
+    let text = format!("waits for approval of {}", texts::short(&run.new.commit));
+    let statuses = texts::both(
+        &contexts,
+        StatusState::Pending,
+        &text,
+        &app.run_url(run.id.0),
+    );
+    tell(app, run, statuses).await
+}
+
+async fn tell(app: &App, run: &Run, statuses: Vec<NewStatus>) -> Result<(), Trouble> {
+    let commit = run.new.commit.clone();
+    app.db
+        .set_statuses(run.new.repository, commit, Some(run.id), statuses)
+        .await?;
+    Ok(())
+}
+
+/// The ref moved on: what is there now is built instead.
+async fn out_of_date(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    git_ref: &str,
+    found: &str,
+) -> Result<(), Trouble> {
+    if git_ref == run.new.git_ref {
+        let newer = NewRun {
+            commit: found.to_owned(),
+            title: String::new(),
+            ..run.new.clone()
+        };
+        let up = TakeUp {
+            runs: vec![again(app, repository, newer)],
+            ..TakeUp::default()
+        };
+        app.db.take_up(up).await?;
+        app.wake.prepare.notify_one();
+    }
+    let why = format!("out of date: {git_ref} is at {} now", texts::short(found));
+    end(app, run, &why).await;
+    Ok(())
+}
+
+/// Ends a run that cannot be, for a reason that lies in the commit.
+async fn refuse(app: &App, run: &Run, repository: &Repository, why: &str) -> Result<(), Trouble> {
+    finish_failed(app, run, repository, StatusState::Error, "errored", why).await
+}
+
+async fn conflict(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    files: &[String],
+) -> Result<(), Trouble> {
+    let base = run.new.base_ref.as_deref().unwrap_or_default();
+    let base = base.strip_prefix("refs/heads/").unwrap_or(base);
+    let mut why = format!("merge conflict with {base}: ");
+    why.push_str(&files[..files.len().min(CONFLICTS_SHOWN)].join(", "));
+    if files.len() > CONFLICTS_SHOWN {
+        why.push_str(", …");
+    }
+    finish_failed(app, run, repository, StatusState::Failure, "failed", &why).await
+}
+
+async fn finish_failed(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    state: StatusState,
+    outcome: &str,
+    why: &str,
+) -> Result<(), Trouble> {
+    let contexts = texts::contexts(&app.config, repository);
+    let statuses = texts::both(&contexts, state, why, &app.run_url(run.id.0));
+    let end = RunEnd {
+        outcome: outcome.to_owned(),
+        error: Some(why.to_owned()),
+        ..RunEnd::default()
+    };
+    app.db.finish_run(run.id, end, statuses).await?;
+    Ok(())
+}
+
+/// Takes over the result of an earlier run of the same tree.
+async fn reuse(app: &App, run: &Run, repository: &Repository, same: &Run) -> Result<(), Trouble> {
+    let contexts = texts::contexts(&app.config, repository);
+    let text = format!("passed: the same tree as run {}", same.id.0);
+    let statuses = texts::both(
+        &contexts,
+        StatusState::Success,
+        &text,
+        &app.run_url(same.id.0),
+    );
+    let end = RunEnd {
+        outcome: "passed".to_owned(),
+        error: None,
+        counts: same.counts.clone(),
+        checks: same.checks,
+        reused_from: Some(same.id),
+    };
+    app.db.finish_run(run.id, end, statuses).await?;
+    Ok(())
+}

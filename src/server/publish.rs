@@ -1,0 +1,132 @@
+//! Tells forges what they do not know yet: from rows, the newest state of each context, within each forge's limits.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::app::App;
+use crate::{
+    config::ForgeSoftware,
+    db::server::{DbError, DueStatus},
+    forge::ForgeError,
+};
+
+/// How many states are looked at between two looks at the database.
+const BATCH: usize = 50;
+/// How long to wait at most before a look at the database.
+const LOOK: Duration = Duration::from_secs(10);
+/// How long to wait after the first failure, where the forge does not say; twice as long after each more.
+const BACK_OFF: Duration = Duration::from_secs(1);
+/// The longest of these waits.
+const BACK_OFF_MAX: Duration = Duration::from_secs(600);
+/// How often a state is tried that a forge neither takes nor refuses: about two days.
+const ATTEMPTS_MAX: u32 = 300;
+
+/// Tells all forges until the server ends.
+pub(super) async fn publish_all(app: &App) {
+    let mut forges = JoinSet::new();
+    let mut wake = Vec::new();
+    for (name, forge) in &app.config.forges {
+        let notify = Arc::new(tokio::sync::Notify::new());
+        wake.push(Arc::clone(&notify));
+        let pace = match forge.kind {
+            // It asks for a second between two changes.
+            ForgeSoftware::Github => Duration::from_secs(1),
+            ForgeSoftware::Gitea
+            | ForgeSoftware::Forgejo
+            | ForgeSoftware::Gitlab
+            | ForgeSoftware::Plain => Duration::ZERO,
+        };
+        let (app, name) = (Arc::clone(app), name.clone());
+        forges.spawn(async move { publish_to(&app, &name, pace, &notify).await });
+    }
+    loop {
+        app.wake.publish.notified().await;
+        for notify in &wake {
+            notify.notify_one();
+        }
+    }
+}
+
+async fn publish_to(app: &App, forge: &str, pace: Duration, wake: &tokio::sync::Notify) {
+    loop {
+        let due = app
+            .db
+            .due_statuses(forge.to_owned(), BATCH)
+            .await
+            .unwrap_or_else(|error| {
+                warn!(forge, %error, "statuses wait");
+                Vec::new()
+            });
+        if due.is_empty() {
+            let next = app.db.next_due(forge.to_owned()).await.ok().flatten();
+            let wait = next.map_or(LOOK, |at| {
+                let ms = at.saturating_sub(Timestamp::now().as_millisecond());
+                Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(20))
+            });
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(wait.min(LOOK)) => {}
+            }
+            continue;
+        }
+        for status in due {
+            match send(app, status).await {
+                Ok(Some(wait)) => {
+                    tokio::time::sleep(wait).await;
+                    break;
+                }
+                Ok(None) => tokio::time::sleep(pace).await,
+                Err(error) => {
+                    warn!(forge, %error, "a status is not noted");
+                    tokio::time::sleep(LOOK).await;
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Tells one state. Returns how long the forge wants to be left alone.
+async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
+    let Some(repository) = app.db.repository(due.repository).await? else {
+        return Ok(None);
+    };
+    app.db.status_sending(due.id, due.version).await?;
+    match app
+        .connections
+        .set_status(&app.config, &repository, &due)
+        .await
+    {
+        Ok(()) => {
+            debug!(
+                repository = repository.seen.full_name,
+                commit = due.commit,
+                context = due.row.context,
+                state = due.row.state,
+                "told"
+            );
+            app.db.status_sent(due.id, due.version).await?;
+            Ok(None)
+        }
+        Err(ForgeError::Later { what, wait }) if due.attempts < ATTEMPTS_MAX => {
+            let back_off = BACK_OFF * 2_u32.pow(due.attempts.min(12));
+            let pause = wait.unwrap_or_else(|| back_off.min(BACK_OFF_MAX));
+            let at = Timestamp::now().as_millisecond()
+                + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            app.db
+                .status_failed(due.id, due.version, what, Some(at))
+                .await?;
+            Ok(wait)
+        }
+        Err(error) => {
+            warn!(repository = repository.seen.full_name, context = due.row.context, %error, "a forge refuses a status");
+            app.db
+                .status_failed(due.id, due.version, error.to_string(), None)
+                .await?;
+            Ok(None)
+        }
+    }
+}

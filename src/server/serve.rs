@@ -1,0 +1,185 @@
+//! Starts the server, and ends it.
+
+use std::{
+    io, os::unix::net::UnixListener as StdUnixListener, path::Path, sync::Arc, time::Duration,
+};
+
+use axum::Router;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{info, warn};
+
+use super::{
+    app::{App, Server},
+    connection::Connections,
+    engine::{Engine, EngineError},
+    failures::Failures,
+    intake, prepare, publish,
+    router::router,
+    runner,
+};
+use crate::{
+    config::{Listen, ServerConfig},
+    db::server::{DbError, ServerDb},
+};
+
+/// How long requests may take that go on when the server ends.
+const REQUESTS_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// Nix or git.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The address.
+    #[error("cannot listen at {at}: {reason}")]
+    Listen {
+        /// Where.
+        at: String,
+        /// Why.
+        reason: String,
+    },
+    /// Signals cannot be taken.
+    #[error("cannot take signals: {0}")]
+    Signals(io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let db = ServerDb::open(&config.state_dir)?;
+    let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
+    let engine = Engine::new(&config, failures).await?;
+    let requeued = db.requeue_running().await?;
+    let app = Server::new(config, db, engine, Connections::default());
+    if requeued > 0 {
+        info!(
+            runs = requeued,
+            "runs that were cut short are taken up again"
+        );
+    }
+    let listener = listen(&app.config.listen).await?;
+    let http = tokio::spawn(answer(
+        listener,
+        router(Arc::clone(&app)),
+        app.draining.clone(),
+    ));
+    let background = [
+        spawn(&app, |app| async move { intake::take_up_all(&app).await }),
+        spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
+        spawn(&app, |app| async move { publish::publish_all(&app).await }),
+    ];
+    let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
+    info!(url = %app.config.url, "ready");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let limit = app.config.limits.drain;
+    info!(
+        runs = app.running_count(),
+        seconds = limit.as_secs(),
+        "ending: runs may go on for a while"
+    );
+    app.draining.cancel();
+    tokio::select! {
+        ended = tokio::time::timeout(limit, &mut runs) => if ended.is_err() {
+            warn!(runs = app.running_count(), "runs are cut short, and taken up when the server is back");
+        },
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    runs.abort();
+    for task in background {
+        task.abort();
+    }
+    let _ = tokio::time::timeout(REQUESTS_LIMIT, http).await;
+    app.engine.close().await;
+    Ok(())
+}
+
+fn spawn<F: Future<Output = ()> + Send + 'static>(
+    app: &App,
+    work: impl FnOnce(App) -> F,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(work(Arc::clone(app)))
+}
+
+/// Where requests come from.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+async fn listen(at: &Listen) -> Result<Listener, ServeError> {
+    let failed = |at: String| {
+        move |error: io::Error| ServeError::Listen {
+            at,
+            reason: error.to_string(),
+        }
+    };
+    match at {
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).await;
+            listener
+                .map(Listener::Tcp)
+                .map_err(failed(address.to_string()))
+        }
+        Listen::Unix(path) => {
+            let listener = bind(path);
+            listener
+                .map(Listener::Unix)
+                .map_err(failed(path.display().to_string()))
+        }
+        Listen::Systemd => inherited().map_err(failed("the socket of systemd".to_owned())),
+    }
+}
+
+/// Listens at a Unix socket, which a server before may have left.
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    match StdUnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // The database's lock says that no other server is there.
+            std::fs::remove_file(path)?;
+        }
+        listener => {
+            let listener = listener?;
+            listener.set_nonblocking(true)?;
+            return UnixListener::from_std(listener);
+        }
+    }
+    UnixListener::bind(path)
+}
+
+/// The socket that systemd hands over.
+fn inherited() -> io::Result<Listener> {
+    Err(io::Error::other("not there yet"))
+}
+
+async fn answer(listener: Listener, router: Router, draining: tokio_util::sync::CancellationToken) {
+    let done = async move { draining.cancelled().await };
+    let result = match listener {
+        Listener::Tcp(listener) => {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(done)
+                .await
+        }
+        Listener::Unix(listener) => {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(done)
+                .await
+        }
+    };
+    if let Err(error) = result {
+        warn!(%error, "no more requests are answered");
+    }
+}

@@ -1,0 +1,80 @@
+//! What statuses say that no run has begun to say.
+
+use crate::{
+    config::{ServerConfig, StatusNames},
+    db::server::{NewStatus, Repository},
+    forge::{CommitStatus, News, StatusContexts, StatusState},
+};
+
+/// The contexts of a repository.
+pub(super) fn contexts(config: &ServerConfig, repository: &Repository) -> StatusContexts {
+    let StatusNames { prefix, failures } = &config.statuses;
+    let kind = config.forges.get(&repository.seen.forge);
+    let kind = kind.map_or("plain", |forge| forge.kind.as_str());
+    StatusContexts::of_repository(prefix, kind, &repository.seen.full_name, *failures)
+}
+
+/// The statuses of evaluation and build of a run that has not begun, with the page that is to be linked.
+pub(super) fn both(
+    contexts: &StatusContexts,
+    state: StatusState,
+    description: &str,
+    url: &str,
+) -> Vec<NewStatus> {
+    [&contexts.eval, &contexts.build]
+        .map(|context| NewStatus {
+            context: context.clone(),
+            state: state_name(state),
+            description: description.to_owned(),
+            target_url: url.to_owned(),
+            only_failing: false,
+        })
+        .to_vec()
+}
+
+/// What a run says, as a row.
+pub(super) fn of_news(news: News, url: &str) -> NewStatus {
+    let (status, only_failing) = match news {
+        News::Status(status) => (status, false),
+        News::Passed { context } => (
+            CommitStatus {
+                context,
+                state: StatusState::Success,
+                description: "passed".to_owned(),
+            },
+            true,
+        ),
+    };
+    NewStatus {
+        context: status.context,
+        state: state_name(status.state),
+        description: status.description,
+        target_url: url.to_owned(),
+        only_failing,
+    }
+}
+
+/// The name of a state in the database.
+pub(super) fn state_name(state: StatusState) -> &'static str {
+    match state {
+        StatusState::Pending => "pending",
+        StatusState::Success => "success",
+        StatusState::Failure => "failure",
+        StatusState::Error => "error",
+    }
+}
+
+/// The state of this name in the database.
+pub(super) fn state_of(name: &str) -> StatusState {
+    match name {
+        "pending" => StatusState::Pending,
+        "success" => StatusState::Success,
+        "failure" => StatusState::Failure,
+        _ => StatusState::Error,
+    }
+}
+
+/// The first digits of a commit.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..8).unwrap_or(commit)
+}

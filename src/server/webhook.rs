@@ -1,0 +1,138 @@
+//! Takes webhooks: verified on their raw bytes, written down, and answered, in that order.
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::app::App;
+use crate::{
+    config::{ForgeConfig, ForgeSoftware},
+    db::server::NewDelivery,
+    forge::{HookKind, SignatureError, verify},
+};
+
+/// How long the name of an event may be, in bytes.
+const EVENT_BYTES: usize = 100;
+
+/// Takes the webhook of a forge, by its name in the configuration.
+pub(super) async fn take(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(forge) = app.config.forges.get(&name) else {
+        return answer(StatusCode::NOT_FOUND, "no forge of this name is configured");
+    };
+    match check(forge, &headers, &body) {
+        Ok(delivery) => keep(&app, &name, forge.kind, delivery, &headers, body).await,
+        Err(error) => refuse(&name, error),
+    }
+}
+
+/// Takes a webhook at the address it had with buildbot-nix: of whichever forge of this kind has its secret.
+pub(super) async fn take_as_buildbot(
+    State(app): State<App>,
+    Path(dialect): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let is_meant = |kind: ForgeSoftware| match dialect.as_str() {
+        "github" => kind == ForgeSoftware::Github,
+        "gitea" => matches!(kind, ForgeSoftware::Gitea | ForgeSoftware::Forgejo),
+        "gitlab" => kind == ForgeSoftware::Gitlab,
+        _ => false,
+    };
+    let mut last = SignatureError::NoSecret;
+    for (name, forge) in &app.config.forges {
+        if !is_meant(forge.kind) {
+            continue;
+        }
+        match check(forge, &headers, &body) {
+            Ok(delivery) => return keep(&app, name, forge.kind, delivery, &headers, body).await,
+            // Of several forges, the one that is nearest says most.
+            Err(error) => last = error,
+        }
+    }
+    refuse(&dialect, last)
+}
+
+fn check(forge: &ForgeConfig, headers: &HeaderMap, body: &[u8]) -> Result<String, SignatureError> {
+    let header = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
+    verify(
+        hook_kind(forge.kind),
+        &header,
+        body,
+        &forge.webhook_secrets,
+        Timestamp::now(),
+    )
+    .map(|id| id.as_str().to_owned())
+}
+
+/// Whose form the webhooks of a forge have.
+pub(super) fn hook_kind(kind: ForgeSoftware) -> HookKind {
+    match kind {
+        ForgeSoftware::Github => HookKind::Github,
+        ForgeSoftware::Gitea => HookKind::Gitea,
+        ForgeSoftware::Forgejo => HookKind::Forgejo,
+        ForgeSoftware::Gitlab => HookKind::Gitlab,
+        ForgeSoftware::Plain => HookKind::Plain,
+    }
+}
+
+async fn keep(
+    app: &App,
+    forge: &str,
+    kind: ForgeSoftware,
+    delivery: String,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Response {
+    let text = |name: &str| {
+        let value = headers.get(name)?.to_str().ok()?;
+        value.get(..EVENT_BYTES.min(value.len())).map(str::to_owned)
+    };
+    let names: &[&str] = match kind {
+        ForgeSoftware::Github => &["x-github-event"],
+        ForgeSoftware::Gitea => &["x-gitea-event"],
+        ForgeSoftware::Forgejo => &["x-forgejo-event", "x-gitea-event"],
+        ForgeSoftware::Gitlab => &["x-gitlab-event"],
+        ForgeSoftware::Plain => &[],
+    };
+    let new = NewDelivery {
+        forge: forge.to_owned(),
+        delivery,
+        event: names.iter().find_map(|name| text(name)).unwrap_or_default(),
+        content_type: text("content-type").unwrap_or_default(),
+        body: body.to_vec(),
+    };
+    match app.db.keep_delivery(new).await {
+        Ok(true) => {
+            app.wake.intake.notify_one();
+            answer(StatusCode::ACCEPTED, "taken")
+        }
+        Ok(false) => answer(StatusCode::OK, "this delivery was taken before"),
+        Err(error) => {
+            warn!(forge, %error, "a webhook is not taken");
+            // The forge shows it, and GitHub's are fetched again.
+            answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "it cannot be written down now",
+            )
+        }
+    }
+}
+
+fn refuse(forge: &str, error: SignatureError) -> Response {
+    info!(forge, %error, "a webhook is refused");
+    answer(StatusCode::UNAUTHORIZED, &error.to_string())
+}
+
+fn answer(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
