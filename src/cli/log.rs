@@ -17,7 +17,7 @@ use clap::Args;
 use self::needed::being_built;
 use super::{
     Failure,
-    args::ColorArg,
+    choices::ColorArg,
     history::open_history,
     memory::{flake_key, logs_dir},
     named_check::{find_check, system_here},

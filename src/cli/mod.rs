@@ -6,6 +6,7 @@
 mod again;
 mod args;
 mod check;
+mod choices;
 mod ci_jobs;
 mod config;
 mod configuration;

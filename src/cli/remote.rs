@@ -22,7 +22,8 @@ use self::{
 };
 use super::{
     Failure,
-    args::{CheckArgs, Cli, EvaluatorArg, SourceArgs},
+    args::{CheckArgs, Cli, SourceArgs},
+    choices::EvaluatorArg,
     orders::Order,
     print_note,
     remote_args::forwarded,
