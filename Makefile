@@ -26,7 +26,7 @@ ifeq ($(origin NIXCI_TEST_NIX),file)
 	@for suite in $(SUITES); do dev/install-nix $$suite || exit; done
 endif
 
-test-servers: ## install the ssh server and the S3 server that the tests need
+test-servers: ## install the ssh server, the S3 server and the bubblewrap that the tests need
 	@dev/install-test-servers
 
 test-descriptions: ## get what GitHub says of its interface, for tests that otherwise do without; in CI (NIXCI_CI) it must be there
