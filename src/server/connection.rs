@@ -1,64 +1,48 @@
 //! The forges, as the server uses them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     config::{Access, ForgeConfig, ForgeSoftware, ServerConfig},
-    db::server::{DueStatus, Repository},
+    db::server::{DueStatus, Repository, SeenRepository},
     forge::{
         self, AppKey, CommitStatus, ForgeApi, ForgeError, Gitea, Github, Gitlab, IdentError,
-        StatusPlace,
+        Permission, StatusPlace, User,
     },
 };
 
-/// The forges of a configuration, each spoken to through one client, which keeps its tokens.
+/// The forges of a configuration that have an interface, by name.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
-    clients: Mutex<HashMap<String, Arc<dyn ForgeApi>>>,
-}
+pub(super) struct Connections(HashMap<String, Arc<dyn ForgeApi>>);
 
 impl Connections {
-    /// The client of a forge; none where the server has no access.
-    pub(super) fn client(
-        &self,
-        config: &ServerConfig,
-        name: &str,
-    ) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError> {
-        let Some(forge) = config.forges.get(name) else {
-            return Err(ForgeError::Refused(
-                "the forge is no longer configured".into(),
-            ));
-        };
-        let mut clients = self
-            .clients
-            .lock()
-            .expect("nothing panics while it is held");
-        if let Some(client) = clients.get(name) {
-            return Ok(Some(Arc::clone(client)));
+    /// Prepares them; asks nothing yet.
+    pub(super) fn new(config: &ServerConfig) -> Result<Self, ForgeError> {
+        let mut connections = HashMap::new();
+        for (name, forge) in &config.forges {
+            if let Some(api) = connect(forge)? {
+                connections.insert(name.clone(), api);
+            }
         }
-        let client = open(forge)?;
-        if let Some(client) = &client {
-            clients.insert(name.to_owned(), Arc::clone(client));
-        }
-        Ok(client)
+        Ok(Self(connections))
+    }
+
+    /// The forge of this name, if it has an interface.
+    pub(super) fn get(&self, forge: &str) -> Option<&Arc<dyn ForgeApi>> {
+        self.0.get(forge)
     }
 
     /// Tells a forge the state of a context.
     pub(super) async fn set_status(
         &self,
-        config: &ServerConfig,
         repository: &Repository,
         due: &DueStatus,
     ) -> Result<(), ForgeError> {
-        let Some(client) = self.client(config, &due.forge)? else {
+        let Some(api) = self.get(&due.forge) else {
             return Ok(());
         };
-        let refused = |error: IdentError| ForgeError::Refused(error.to_string());
         let place = StatusPlace {
-            repository: known(repository).map_err(refused)?,
+            repository: as_forge(&repository.seen)?,
             commit: due.commit.parse().map_err(refused)?,
             branch: None,
             pipeline: None,
@@ -69,40 +53,90 @@ impl Connections {
             state: super::texts::state_of(&due.row.state),
             description: due.row.description.clone(),
         };
-        client.set_status(&place, &status).await
+        if due.is_uncertain {
+            // An earlier server may have told it just before it died; a forge keeps each that it is told.
+            let known = api.statuses(&place, &status.context).await?;
+            let is_known = known.iter().any(|known| {
+                known.context == status.context
+                    && known.state == status.state
+                    && known.description == status.description
+            });
+            if is_known {
+                return Ok(());
+            }
+        }
+        api.set_status(&place, &status).await
+    }
+
+    /// What a user may do with a repository now; nothing where the forge has no interface to ask.
+    pub(super) async fn permission(
+        &self,
+        repository: &Repository,
+        user: &User,
+    ) -> Result<Permission, ForgeError> {
+        match self.get(&repository.seen.forge) {
+            Some(api) => api.permission(&as_forge(&repository.seen)?, user).await,
+            None => Ok(Permission::None),
+        }
     }
 }
 
-/// Prepares to speak with a forge.
-fn open(forge: &ForgeConfig) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError> {
-    let base = forge.api_url.as_str();
-    Ok(Some(match (&forge.access, forge.kind) {
-        (Access::None, _) | (_, ForgeSoftware::Plain) => return Ok(None),
-        (Access::App { id, key }, _) => {
+fn connect(forge: &ForgeConfig) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError> {
+    let url = forge.api_url.as_str().trim_end_matches('/');
+    Ok(match (forge.kind, &forge.access) {
+        // Only GitHub knows apps; the configuration has no other.
+        (ForgeSoftware::Plain, _)
+        | (_, Access::None)
+        | (
+            ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Gitlab,
+            Access::App { .. },
+        ) => None,
+        (ForgeSoftware::Github, Access::Token(token)) => {
+            Some(Arc::new(Github::with_token(url, token.clone())?))
+        }
+        (ForgeSoftware::Github, Access::App { id, key }) => {
             let key = AppKey::new(&id.to_string(), key)?;
-            Arc::new(Github::with_app(base, key)?)
+            Some(Arc::new(Github::with_app(url, key)?))
         }
-        (Access::Token(token), ForgeSoftware::Github) => {
-            Arc::new(Github::with_token(base, token.clone())?)
+        (ForgeSoftware::Gitea, Access::Token(token)) => {
+            Some(Arc::new(Gitea::new(url, token.clone())?))
         }
-        (Access::Token(token), ForgeSoftware::Gitea) => Arc::new(Gitea::new(base, token.clone())?),
-        (Access::Token(token), ForgeSoftware::Forgejo) => {
-            Arc::new(Gitea::forgejo(base, token.clone())?)
+        (ForgeSoftware::Forgejo, Access::Token(token)) => {
+            Some(Arc::new(Gitea::forgejo(url, token.clone())?))
         }
-        (Access::Token(token), ForgeSoftware::Gitlab) => {
-            Arc::new(Gitlab::new(base, token.clone())?)
+        (ForgeSoftware::Gitlab, Access::Token(token)) => {
+            Some(Arc::new(Gitlab::new(url, token.clone())?))
         }
-    }))
+    })
 }
 
-/// A repository as its forge knows it.
-fn known(repository: &Repository) -> Result<forge::Repository, IdentError> {
-    let seen = &repository.seen;
+/// A repository as its forge is asked about it.
+pub(super) fn as_forge(seen: &SeenRepository) -> Result<forge::Repository, ForgeError> {
     Ok(forge::Repository {
         id: seen.forge_id.clone(),
-        full_name: seen.full_name.parse()?,
+        full_name: seen.full_name.parse().map_err(refused)?,
         default_branch: Some(seen.default_branch.clone()),
         is_private: seen.private,
         installation: seen.installation.as_ref().and_then(|id| id.parse().ok()),
     })
+}
+
+/// A repository as it is kept.
+pub(super) fn as_row(
+    forge: &str,
+    repository: &forge::Repository,
+    default_branch: String,
+) -> SeenRepository {
+    SeenRepository {
+        forge: forge.to_owned(),
+        forge_id: repository.id.clone(),
+        full_name: repository.full_name.to_string(),
+        default_branch,
+        private: repository.is_private,
+        installation: repository.installation.map(|id| id.to_string()),
+    }
+}
+
+fn refused(error: IdentError) -> ForgeError {
+    ForgeError::Refused(error.to_string())
 }

@@ -12,6 +12,7 @@
 //! forge has when the work begins decides.
 
 mod app;
+mod commands;
 mod connection;
 mod engine;
 mod execute;
@@ -26,6 +27,7 @@ mod router;
 mod runner;
 mod serve;
 mod source;
+mod sweep;
 mod texts;
 mod webhook;
 
