@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use crate::{
     fake::{FakeForge, Repository},
-    support::{git_server::GitServer, nix, running::Running, store::TestStore},
+    support::{git_server::GitServer, nix, running::Running, servers, store::TestStore},
 };
 
 const SECRET: &str = "a webhook secret";
@@ -108,6 +108,18 @@ impl World {
         command
             .args(["serve", "--log", "debug,hyper=warn", "--config"])
             .arg(&self.config);
+        // Evaluations go behind walls where there are any.
+        if let Some(bubblewrap) = servers::bubblewrap() {
+            let path = std::env::var("PATH").unwrap_or_default();
+            let own = command.get_envs().find(|(name, _)| *name == "PATH");
+            let path = own
+                .and_then(|(_, value)| value?.to_str().map(str::to_owned))
+                .unwrap_or(path);
+            command.env(
+                "PATH",
+                format!("{}:{path}", bubblewrap.parent().unwrap().display()),
+            );
+        }
         self.server = Some(Running::start(&mut command));
         let url = format!("{}/readyz", self.url);
         let began = Instant::now();

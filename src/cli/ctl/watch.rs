@@ -13,7 +13,7 @@ use super::{connection::Connection, show::text};
 use crate::{
     cli::{Failure, check::lock, print_note},
     event::{Event, EventKind},
-    report::{Format, NoSource, ReportFiles, ReportOptions, Reporter, resolve},
+    report::{Again, Detail, Format, NoSource, ReportFiles, ReportOptions, Reporter, resolve},
 };
 
 /// The longest line of events, in bytes.
@@ -59,13 +59,14 @@ pub(super) async fn watch(server: &Connection, run: u64, json: bool) -> Result<E
         look,
         log_lines: LOG_LINES,
         verbosity: 0,
-        log: false,
+        detail: Detail::Events,
         keys: false,
         fold: true,
         stall_timeout: None,
         flake: text(&known["repository"]),
         attribute: "checks".to_owned(),
         scope: None,
+        again: Again::default(),
         logs: None,
         flake_check: false,
         nix_version: (2, 34),
