@@ -11,6 +11,7 @@ mod gitea;
 mod github;
 mod github_app;
 mod gitlab;
+mod openapi;
 mod peers;
 mod webhooks;
 
