@@ -193,19 +193,16 @@ async fn of_forge(name: &str, forge: &ForgeConfig, connections: &Connections) ->
         .repositories
         .iter()
         .find(|listed| !listed.ends_with("/*"));
-    let asked = match listed.and_then(|listed| listed.parse().ok()) {
-        Some(listed) => api
-            .repository(&RepositoryKey::Name(listed))
-            .await
-            .map(|found| vec![found]),
-        None => {
-            let topics = forge.topics.clone();
-            api.repositories(&Selection {
-                topics,
-                ..Selection::default()
-            })
-            .await
-        }
+    let asked_for = listed.and_then(|listed| listed.parse().ok());
+    let asked = if let Some(name) = asked_for {
+        let found = api.repository(&RepositoryKey::Name(name)).await;
+        found.map(|found| vec![found])
+    } else {
+        let by_topic = Selection {
+            topics: forge.topics.clone(),
+            ..Selection::default()
+        };
+        api.repositories(&by_topic).await
     };
     findings.push(match asked {
         Ok(found) if found.is_empty() => finding(

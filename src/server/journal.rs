@@ -1,6 +1,6 @@
 //! Writes down what a run says, and what a forge is to be told of it, as it goes on.
 
-use std::{fs::File, io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -38,7 +38,7 @@ pub(super) async fn keep(
     let url = app.run_url(run.id.0);
     let mut end = None;
     let mut last = Vec::new();
-    let mut file = EventsFile::create(logs::events_file(&app, run.id));
+    let mut file = EventsFile::create(&logs::events_file(&app, run.id));
     while let Some(first) = entries_rx.recv().await {
         let mut entries = vec![first];
         // The first words about a run are for the forge, and do not wait.
@@ -95,9 +95,9 @@ struct EventsFile {
 
 impl EventsFile {
     /// Begins it anew: an attempt before this one was cut short.
-    fn create(path: PathBuf) -> Self {
+    fn create(path: &Path) -> Self {
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        let file = made.and_then(|()| File::create(&path));
+        let file = made.and_then(|()| File::create(path));
         if let Err(error) = &file {
             warn!(path = %path.display(), %error, "events are not kept");
         }

@@ -14,7 +14,7 @@ pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => harmless(text),
         Value::Null => String::new(),
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 
