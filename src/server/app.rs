@@ -5,15 +5,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::Connections, engine::Engine};
+use super::{connection::Connections, engine::Engine, hub::Hub};
 use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
     run::Stop,
 };
+
+/// How many live pages there may be at once.
+const LISTENERS: usize = 1000;
 
 /// What every part of the server has. Clones are the same.
 pub(super) type App = Arc<Server>;
@@ -25,6 +28,10 @@ pub(super) struct Server {
     pub(super) engine: Engine,
     pub(super) connections: Connections,
     pub(super) wake: Wake,
+    /// Tells live pages what changed.
+    pub(super) hub: Hub,
+    /// Room for live pages.
+    pub(super) listeners: Arc<Semaphore>,
     running: Mutex<HashMap<RunId, Running>>,
     /// Says that nothing new is to be begun.
     pub(super) draining: CancellationToken,
@@ -59,6 +66,8 @@ impl Server {
             engine,
             connections,
             wake: Wake::default(),
+            hub: Hub::default(),
+            listeners: Arc::new(Semaphore::new(LISTENERS)),
             running: Mutex::default(),
             draining: CancellationToken::new(),
         })

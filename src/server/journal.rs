@@ -77,6 +77,7 @@ pub(super) async fn keep(
         if let Err(error) = written.await {
             warn!(run = run.id.0, %error, "what a run says is not written down");
         }
+        app.hub.changed(run.id);
         if is_news {
             app.wake.publish.notify_one();
         }

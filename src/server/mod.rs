@@ -11,14 +11,17 @@
 //! for, and may do so twice without harm; a killed server carries on where it was. What a webhook says is a hint: what the
 //! forge has when the work begins decides.
 
+mod access;
 mod app;
 mod connection;
 mod engine;
 mod execute;
 mod failures;
+mod hub;
 mod intake;
 mod journal;
 mod logs;
+mod pages;
 mod prepare;
 mod publish;
 mod queue;

@@ -9,6 +9,7 @@ mod failed_builds;
 mod repositories;
 mod results;
 mod runs;
+mod sight;
 mod statuses;
 
 pub use database::{DbError, ServerDb, backup};
@@ -17,4 +18,5 @@ pub use failed_builds::FailedBuild;
 pub use repositories::{Repository, RepositoryId, SeenRepository};
 pub use results::{CheckRow, StepRow};
 pub use runs::{NewRun, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust};
+pub use sight::{OpenRun, Sight, ToldStatus};
 pub use statuses::{DueStatus, NewStatus, StatusId, StatusRow};

@@ -66,7 +66,7 @@ pub struct StepRow {
     pub log_tail: Option<String>,
 }
 
-fn check_of_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
+pub(super) fn check_of_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
     Ok(CheckRow {
         path: row.get(0)?,
         name: row.get(1)?,
