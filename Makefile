@@ -7,7 +7,7 @@ NIXCI_TEST_NIX ?= $(subst $(empty) ,:,$(SUITES:%=$(CACHE)/%))
 export NIXCI_TEST_NIX
 
 .NOTPARALLEL:
-.PHONY: help demo test test-nix test-servers bench fuzz deny completions
+.PHONY: help demo test test-nix test-servers test-descriptions bench fuzz deny completions
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -15,7 +15,7 @@ help: ## list this
 demo: ## build nixci and see it on examples/matrix; installs a Nix of its own if there is none
 	@dev/demo
 
-test: test-nix test-servers ## run every test, those against three versions of Nix and real servers included
+test: test-nix test-servers test-descriptions ## run every test, those against three versions of Nix and real servers included
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
@@ -26,8 +26,11 @@ ifeq ($(origin NIXCI_TEST_NIX),file)
 	@for suite in $(SUITES); do dev/install-nix $$suite || exit; done
 endif
 
-test-servers: ## install the ssh server and the S3 server that the tests need
+test-servers: ## install the ssh server, the S3 server and the bubblewrap that the tests need
 	@dev/install-test-servers
+
+test-descriptions: ## get what GitHub says of its interface, for tests that otherwise do without; in CI (NIXCI_CI) it must be there
+	@dev/install-forge-descriptions || test -z "$$NIXCI_CI"
 
 bench: ## measure nixci beside Nix on this machine and print a table
 	cargo build --release --locked

@@ -2,13 +2,26 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::TypedValueParser as _};
+use clap::{ArgAction, Args, Parser, Subcommand, builder::TypedValueParser as _};
 
 use super::{
-    diff::DiffArgs, flake_check_args::FlakeCheckArgs, forge_report::ForgeArgs,
-    history::HistoryArgs, init::InitArgs, keys::KeysArgs, log::LogArgs, memory::MemoryArgs,
-    output::OutputArgs, result_args::ResultArgs, scope_args::ScopeArgs, serve::ServeArgs,
-    size::parse_size, store_args::StoreArgs, upload_args::UploadArgs, why::WhyArgs,
+    choices::{ByArg, ColorArg, EvalFormatArg, EvaluatorArg, FormatArg},
+    diff::DiffArgs,
+    flake_check_args::FlakeCheckArgs,
+    forge_report::ForgeArgs,
+    history::HistoryArgs,
+    init::InitArgs,
+    keys::KeysArgs,
+    log::LogArgs,
+    memory::MemoryArgs,
+    output::OutputArgs,
+    result_args::ResultArgs,
+    scope_args::ScopeArgs,
+    serve::ServeArgs,
+    size::parse_size,
+    store_args::StoreArgs,
+    upload_args::UploadArgs,
+    why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
 
@@ -351,81 +364,4 @@ fn at_most_ten_thousand(least: u64) -> impl clap::builder::TypedValueParser<Valu
     clap::value_parser!(u64)
         .range(least..=10_000)
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
-}
-
-/// `--format` of `check`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum FormatArg {
-    /// `matrix` on a terminal; elsewhere what the CI understands, or `plain`
-    #[default]
-    Auto,
-    /// A live table of checks and systems
-    Matrix,
-    /// A line per event that matters
-    Plain,
-    /// A JSON object per event
-    Json,
-    /// As `plain`, with folded logs and annotations for GitHub, Gitea and Forgejo Actions
-    Github,
-    /// As `plain`, with folded logs for GitLab
-    Gitlab,
-}
-
-/// `--format` of `eval`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum EvalFormatArg {
-    /// A table
-    #[default]
-    Table,
-    /// A JSON object per check
-    Json,
-    /// A matrix for GitHub, Gitea and Forgejo Actions
-    GithubMatrix,
-    /// A child pipeline for GitLab
-    GitlabChildPipeline,
-}
-
-/// `--by`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ByArg {
-    /// A job for each check
-    #[default]
-    Check,
-    /// A job for each system
-    System,
-}
-
-/// `--color`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ColorArg {
-    /// On a terminal, unless `NO_COLOR` is set; elsewhere only if `CLICOLOR_FORCE` is
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-impl ColorArg {
-    /// What the user wants; `None`: no wish.
-    pub(super) fn wish(self) -> Option<bool> {
-        match self {
-            Self::Auto => None,
-            Self::Always => Some(true),
-            Self::Never => Some(false),
-        }
-    }
-}
-
-/// `--evaluator`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum EvaluatorArg {
-    /// nix-eval-jobs if it is there and fits, else the built-in one
-    #[default]
-    Auto,
-    /// The program nix-eval-jobs
-    NixEvalJobs,
-    /// The built-in one
-    Builtin,
 }

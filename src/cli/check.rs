@@ -12,7 +12,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
-    args::{CheckArgs, FormatArg},
+    args::CheckArgs,
+    choices::FormatArg,
     forge_report::ForgeReport,
     keys::take_keys,
     memory::{Memory, failed_ones},

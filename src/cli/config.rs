@@ -10,10 +10,7 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Failure,
-    args::{CheckArgs, FormatArg},
-    configuration::SystemsWanted,
-    setup::Setup,
+    Failure, args::CheckArgs, choices::FormatArg, configuration::SystemsWanted, setup::Setup,
     upload_args::UploadPlan,
 };
 use crate::{

@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use super::{
     Failure,
-    args::{ColorArg, SourceArgs},
+    args::SourceArgs,
+    choices::ColorArg,
     gather::{Found, gather, print},
     setup::{Setup, close, runtime},
 };

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::{
     Failure,
-    args::{ByArg, EvalArgs, EvalFormatArg},
+    args::EvalArgs,
+    choices::{ByArg, EvalFormatArg},
     ci_jobs::{
         Job, github_matrix, github_matrix_by_system, gitlab_pipeline, gitlab_pipeline_by_system,
     },

@@ -7,10 +7,7 @@ use clap::{Args, ValueEnum};
 use super::{Failure, print_labelled};
 use crate::{
     event::Event,
-    forge::{
-        CiJob, Forge, ForgeError, ForgeKind, Gitea, Github, Gitlab, Publisher, RunStatuses,
-        StatusContexts,
-    },
+    forge::{CiJob, ForgeKind, JobForge, Publisher, RunStatuses, StatusContexts},
 };
 
 /// How much of the file is read in which a CI describes what happened.
@@ -65,8 +62,8 @@ impl ForgeReport {
         let job = CiJob::from_env(kind, &|name| std::env::var(name).ok(), &read)
             .map_err(Failure::usage)?;
         let statuses = RunStatuses::new(StatusContexts::new(&args.report_as));
-        let forge = forge_of(kind, &job).map_err(Failure::usage)?;
-        let publisher = Publisher::start(forge, statuses.check_prefix());
+        let forge = JobForge::new(kind, &job).map_err(Failure::usage)?;
+        let publisher = Publisher::start(Arc::new(forge), statuses.check_prefix());
         Ok(Some(Self {
             statuses,
             publisher,
@@ -89,14 +86,6 @@ impl ForgeReport {
             );
         }
     }
-}
-
-fn forge_of(kind: ForgeKind, job: &CiJob) -> Result<Arc<dyn Forge>, ForgeError> {
-    Ok(match kind {
-        ForgeKind::Github => Arc::new(Github::new(job)?),
-        ForgeKind::Gitea => Arc::new(Gitea::new(job)?),
-        ForgeKind::Gitlab => Arc::new(Gitlab::new(job)?),
-    })
 }
 
 fn read(path: &str) -> Option<Vec<u8>> {

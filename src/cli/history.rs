@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     Failure,
-    args::ColorArg,
+    choices::ColorArg,
     memory::{flake_key, print_warning},
     named_check::{find_check, system_here},
 };

@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::{
     Failure,
-    args::ColorArg,
+    choices::ColorArg,
     history::open_history,
     memory::{flake_key, logs_dir},
     named_check::{find_check, system_here},

@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod choices;
 mod ci_jobs;
 mod config;
 mod configuration;

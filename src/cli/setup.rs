@@ -7,7 +7,8 @@ use tokio::runtime::Runtime;
 
 use super::{
     Failure,
-    args::{CheckArgs, EvaluatorArg, SourceArgs},
+    args::{CheckArgs, SourceArgs},
+    choices::EvaluatorArg,
     configuration::{Configuration, SystemsWanted},
     local_flake::LocalFlake,
     store_args::BuildStore,

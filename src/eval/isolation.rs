@@ -37,6 +37,8 @@ pub struct Isolation {
     pub import_from_derivation: bool,
     /// With what the addresses must begin that it fetches; `None`: any address.
     pub allowed_uris: Option<Vec<String>>,
+    /// The control group that its processes go into, see [`super::Cell`].
+    pub cgroup: Option<PathBuf>,
     /// What it may cost.
     pub limits: EvalLimits,
 }
@@ -103,6 +105,9 @@ const TAKEN_OVER: &[&str] = &[
 /// The most that temporary files of a process may need, in bytes: they are in memory.
 const TMP_BYTES: &str = "1073741824";
 
+/// Goes into a control group and becomes another program.
+const ENTER: &str = "echo 0 > \"$0\" && exec \"$@\"";
+
 /// Where the folder for the home is, inside.
 const HOME: &str = "/home/nixci";
 
@@ -112,20 +117,26 @@ impl Isolation {
         let Some(isolation) = isolation else {
             return Command::new(program);
         };
-        let Some(bubblewrap) = &isolation.bubblewrap else {
-            let mut command = Command::new(program);
-            command
-                .env_clear()
-                .envs(isolation.environment(&isolation.home));
-            return command;
+        let (mut words, home) = match &isolation.bubblewrap {
+            Some(bubblewrap) => {
+                let mut words = vec![bubblewrap.into()];
+                words.extend(isolation.walls(program, writable));
+                words.push("--".into());
+                (words, Path::new(HOME))
+            }
+            None => (Vec::new(), &*isolation.home),
         };
-        let mut command = Command::new(bubblewrap);
-        command
-            .args(isolation.walls(program, writable))
-            .arg("--")
-            .arg(program)
-            .env_clear()
-            .envs(isolation.environment(Path::new(HOME)));
+        words.push(program.into());
+        if let Some(group) = &isolation.cgroup {
+            let enter = [OsString::from("/bin/sh"), "-c".into(), ENTER.into()];
+            words.splice(
+                0..0,
+                enter.into_iter().chain([group.join("cgroup.procs").into()]),
+            );
+        }
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command.env_clear().envs(isolation.environment(home));
         command
     }
 

@@ -7,6 +7,7 @@
 mod budget;
 mod builtin;
 mod cache;
+mod cgroup;
 mod choose;
 mod delivery;
 mod failure;
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, pin::Pin};
 
 pub use builtin::BuiltinEvaluator;
 pub use cache::{CacheKey, CachedEvaluation, EvalCache};
+pub use cgroup::{Cell, Delegation};
 pub use choose::{EvaluatorKind, choose_evaluator};
 #[doc(hidden)]
 pub use fuzz::fuzz_evaluation;

@@ -28,7 +28,8 @@ pub struct Progress {
     /// Uploads that run or wait: one for each derivation and destination.
     #[serde(default)]
     pub uploading: usize,
-    /// How much longer the run takes, by the history of earlier runs; absent where that says nothing.
+    /// How much longer the run takes, by the history of earlier runs; absent where that says nothing. While the
+    /// evaluation goes on, it takes longer.
     #[serde(rename = "remaining_ms", with = "optional_milliseconds")]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub remaining: Option<Duration>,

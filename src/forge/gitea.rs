@@ -1,67 +1,212 @@
-//! Commit statuses of Gitea and Forgejo: `POST /repos/OWNER/REPO/statuses/SHA` below `/api/v1`.
+//! Gitea's and Forgejo's interface, below `/api/v1`: GitHub's shapes in most places.
+//!
+//! No limits of its own. A page of a list has at most 50 entries unless its owner says otherwise.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    BoxFuture, CiJob, CommitStatus, Forge, ForgeError, Http,
-    github::{failing_in, name},
+    BoxFuture, CloneCredentials, CommitStatus, ForgeApi, ForgeError, HookState, HookWish,
+    KnownRepository, Permission, PullRequestNow, Repository, RepositoryKey, Selection, StatusPlace,
+    User,
+    github::{self, repository_path},
+    http::{Credential, Sender, Session},
+    listing::Listing,
     status::cut,
 };
 
 /// How long a description may be: Gitea sets no limit, but shows a line.
 const DESCRIPTION_CHARS: usize = 255;
+/// The events that a repository's webhook has to tell; the family of `pull_request` comes with it.
+const EVENTS: [&str; 4] = ["push", "delete", "pull_request", "issue_comment"];
 
-/// One commit on Gitea or Forgejo.
+/// Gitea or Forgejo.
 #[derive(Debug)]
 pub struct Gitea {
-    http: Http,
-    repository: String,
-    revision: String,
-    target_url: Option<String>,
+    session: Session,
+    token: SecretString,
+    hook_type: &'static str,
+    listing: Listing,
 }
 
 impl Gitea {
-    /// Prepares statuses for the commit of this job.
-    pub fn new(job: &CiJob) -> Result<Self, ForgeError> {
+    /// Asks Gitea's interface at `base`, which ends in `/api/v1`.
+    pub fn new(base: &str, token: SecretString) -> Result<Self, ForgeError> {
+        let credential = Credential::new("authorization", "token ", &token)?;
         Ok(Self {
-            http: Http::new(&job.api_url, "authorization", "token ", &job.token)?,
-            repository: job.repository.clone(),
-            revision: job.revision.clone(),
-            target_url: job.target_url.clone(),
+            session: Session::new(base, credential)?,
+            token,
+            hook_type: "gitea",
+            listing: Listing::default(),
         })
+    }
+
+    /// Asks Forgejo's, which differs in the name of its webhooks.
+    pub fn forgejo(base: &str, token: SecretString) -> Result<Self, ForgeError> {
+        let gitea = Self::new(base, token)?;
+        Ok(Self {
+            hook_type: "forgejo",
+            ..gitea
+        })
+    }
+
+    fn session(&self) -> &dyn Sender {
+        &self.session
     }
 }
 
-impl Forge for Gitea {
-    fn set_status<'a>(&'a self, status: &'a CommitStatus) -> BoxFuture<'a, ()> {
+impl ForgeApi for Gitea {
+    fn repository<'a>(&'a self, which: &'a RepositoryKey) -> BoxFuture<'a, KnownRepository> {
         Box::pin(async move {
-            let path = format!("/repos/{}/statuses/{}", self.repository, self.revision);
-            let body = json!({
-                "state": name(status.state),
-                "context": status.context,
-                "description": cut(&status.description, DESCRIPTION_CHARS),
-                "target_url": self.target_url.as_deref().unwrap_or_default(),
-            });
-            self.http.post(&path, &body).await.map(drop)
+            let path = match which {
+                RepositoryKey::Id(id) => format!("/repositories/{id}"),
+                RepositoryKey::Name(name) => repository_path(name)?,
+            };
+            github::known(self.session().get(&path).await?, None)
         })
     }
 
-    fn failing<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, HashSet<String>> {
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>> {
         Box::pin(async move {
-            let (repository, revision) = (&self.repository, &self.revision);
-            let path = format!("/repos/{repository}/commits/{revision}/status?limit=100");
-            let answer = self.http.get(&path).await?;
-            Ok(failing_in(
-                answer.get("statuses"),
-                prefix,
-                ["context", "status"],
-            ))
+            let searches: Vec<String> = if selection.topics.is_empty() {
+                vec!["/user/repos?limit=50".to_owned()]
+            } else {
+                let search = |topic: &String| {
+                    let topic: String =
+                        url::form_urlencoded::byte_serialize(topic.as_bytes()).collect();
+                    format!("/repos/search?topic=true&q={topic}&limit=50")
+                };
+                selection.topics.iter().map(search).collect()
+            };
+            let mut all: Vec<KnownRepository> = Vec::new();
+            for search in searches {
+                for mut known in self
+                    .listing
+                    .collect(self.session(), &search, None, github::known)
+                    .await?
+                {
+                    if all
+                        .iter()
+                        .any(|other| other.repository.id == known.repository.id)
+                    {
+                        continue;
+                    }
+                    // A search also finds parts of topics, and old versions do not list them.
+                    if known.topics.is_empty() && !selection.topics.is_empty() {
+                        known.topics = self.topics(&known.repository).await?;
+                    }
+                    all.push(known);
+                }
+            }
+            all.retain(|known| selection.takes(known));
+            Ok(all)
+        })
+    }
+
+    fn pull_request<'a>(
+        &'a self,
+        repository: &'a Repository,
+        number: u64,
+    ) -> BoxFuture<'a, PullRequestNow> {
+        Box::pin(async move {
+            let path = repository_path(&repository.full_name)?;
+            let answer = self
+                .session()
+                .get(&format!("{path}/pulls/{number}"))
+                .await?;
+            github::pull_request(answer)
+        })
+    }
+
+    fn permission<'a>(
+        &'a self,
+        repository: &'a Repository,
+        user: &'a User,
+    ) -> BoxFuture<'a, Permission> {
+        Box::pin(github::permission(self.session(), repository, user))
+    }
+
+    fn set_status<'a>(
+        &'a self,
+        place: &'a StatusPlace,
+        status: &'a CommitStatus,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let path = repository_path(&place.repository.full_name)?;
+            let body = json!({
+                "state": github::name(status.state),
+                "context": status.context,
+                "description": cut(&status.description, DESCRIPTION_CHARS),
+                "target_url": place.target_url.as_deref().unwrap_or_default(),
+            });
+            let path = format!("{path}/statuses/{}", place.commit);
+            self.session().post(&path, &body).await.map(drop)
+        })
+    }
+
+    fn statuses<'a>(
+        &'a self,
+        place: &'a StatusPlace,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Vec<CommitStatus>> {
+        Box::pin(async move {
+            let path = repository_path(&place.repository.full_name)?;
+            let path = format!("{path}/commits/{}/status?limit=50", place.commit);
+            github::statuses(self.session(), &path, prefix).await
+        })
+    }
+
+    fn ensure_hook<'a>(
+        &'a self,
+        repository: &'a Repository,
+        hook: &'a HookWish,
+    ) -> BoxFuture<'a, HookState> {
+        let made = ("type", self.hook_type);
+        Box::pin(github::ensure_hook(
+            self.session(),
+            repository,
+            hook,
+            &EVENTS,
+            made,
+            "limit=50",
+        ))
+    }
+
+    fn clone_credentials<'a>(
+        &'a self,
+        _repository: &'a Repository,
+    ) -> BoxFuture<'a, CloneCredentials> {
+        Box::pin(async {
+            Ok(CloneCredentials {
+                user: "nixci",
+                token: self.token.clone(),
+            })
         })
     }
 
     fn pace(&self) -> Duration {
         Duration::ZERO
+    }
+}
+
+impl Gitea {
+    async fn topics(&self, repository: &Repository) -> Result<Vec<String>, ForgeError> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            topics: Option<Vec<String>>,
+        }
+        let path = format!(
+            "{}/topics?limit=50",
+            repository_path(&repository.full_name)?
+        );
+        let answer = match self.session().get(&path).await {
+            // One repository that went away meanwhile is none that stops the others.
+            Err(error) if error.is_of_token() => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        let answer: Answer = super::http::read("topics", answer)?;
+        Ok(answer.topics.unwrap_or_default())
     }
 }

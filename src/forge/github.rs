@@ -1,35 +1,96 @@
-//! GitHub's commit statuses: `POST /repos/OWNER/REPO/statuses/SHA`.
+//! GitHub's interface: <https://docs.github.com/en/rest>.
 //!
-//! <https://docs.github.com/en/rest/commits/statuses>. A description has at most 140 characters; a commit takes at most
-//! 1,000 statuses a context; writes should be a second apart.
+//! A status' description has at most 140 characters; a commit takes at most 1,000 statuses a context; writes should be a
+//! second apart. With an App each request is made with a token for the repository it is about, and no other.
 
-use std::{collections::HashSet, time::Duration};
+mod app;
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BoxFuture, CiJob, CommitStatus, Forge, ForgeError, Http, StatusState, status::cut};
+pub use self::app::AppKey;
+use self::app::{App, AppSession, Scope};
+use super::{
+    BoxFuture, CheckRun, CloneCredentials, CommitStatus, FailedDelivery, ForgeApi, ForgeError,
+    GitRef, HookState, HookWish, KnownCheckRun, KnownRepository, Permission, PullRequestNow,
+    Repository, RepositoryKey, RepositoryName, Selection, StatusPlace, StatusState, User,
+    hook::payload,
+    http::{Credential, Sender, Session, read},
+    listing::Listing,
+    status::cut,
+};
 
 /// How long a description may be.
 const DESCRIPTION_CHARS: usize = 140;
+/// The events that a repository's webhook has to tell.
+const EVENTS: [&str; 5] = [
+    "push",
+    "pull_request",
+    "merge_group",
+    "issue_comment",
+    "repository",
+];
 
-/// One commit on GitHub.
+/// GitHub, or GitHub Enterprise.
 #[derive(Debug)]
 pub struct Github {
-    http: Http,
-    repository: String,
-    revision: String,
-    target_url: Option<String>,
+    access: Access,
+    listing: Listing,
+}
+
+/// What requests are made with.
+#[derive(Debug)]
+enum Access {
+    Token {
+        session: Session,
+        token: SecretString,
+    },
+    App(App),
 }
 
 impl Github {
-    /// Prepares statuses for the commit of this job.
-    pub fn new(job: &CiJob) -> Result<Self, ForgeError> {
+    /// Asks the interface at `base` with a person's token, or that of a job.
+    pub fn with_token(base: &str, token: SecretString) -> Result<Self, ForgeError> {
+        let credential = Credential::new("authorization", "Bearer ", &token)?;
+        let session = Session::new(base, credential)?;
         Ok(Self {
-            http: Http::new(&job.api_url, "authorization", "Bearer ", &job.token)?,
-            repository: job.repository.clone(),
-            revision: job.revision.clone(),
-            target_url: job.target_url.clone(),
+            access: Access::Token { session, token },
+            listing: Listing::default(),
         })
+    }
+
+    /// Asks the interface at `base` as an App.
+    pub fn with_app(base: &str, key: AppKey) -> Result<Self, ForgeError> {
+        Ok(Self {
+            access: Access::App(App::new(base, key)?),
+            listing: Listing::default(),
+        })
+    }
+
+    /// What sends requests about a repository.
+    async fn session(&self, repository: &Repository) -> Result<Box<dyn Sender + '_>, ForgeError> {
+        Ok(match &self.access {
+            Access::Token { session, .. } => Box::new(session.clone()),
+            Access::App(app) => Box::new(AppSession {
+                app,
+                scope: app.scope_of(repository).await?,
+            }),
+        })
+    }
+}
+
+/// The path of a repository, which has an owner and a name.
+pub(super) fn repository_path(name: &RepositoryName) -> Result<String, ForgeError> {
+    if name.as_str().split('/').count() == 2 {
+        Ok(format!("/repos/{name}"))
+    } else {
+        Err(ForgeError::Refused(format!(
+            "`{name}` is no repository: that is `owner/name`"
+        )))
     }
 }
 
@@ -43,53 +104,432 @@ pub(super) fn name(state: StatusState) -> &'static str {
     }
 }
 
-/// The contexts of a list of statuses that say that something failed; `name` and `state` are the fields' names.
-pub(super) fn failing_in(
-    statuses: Option<&Value>,
-    prefix: &str,
-    [name, state]: [&str; 2],
-) -> HashSet<String> {
-    let all = statuses.and_then(Value::as_array).into_iter().flatten();
-    all.filter(|status| {
-        let state = status.get(state).and_then(Value::as_str);
-        matches!(state, Some("failure" | "failed" | "error" | "canceled"))
-    })
-    .filter_map(|status| status.get(name)?.as_str())
-    .filter(|context| context.starts_with(prefix))
-    .map(str::to_owned)
-    .collect()
+/// A repository in an answer, the same in Gitea's interface.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(flatten)]
+    repository: payload::Repository,
+    topics: Option<Vec<String>>,
+    archived: Option<bool>,
 }
 
-impl Forge for Github {
-    fn set_status<'a>(&'a self, status: &'a CommitStatus) -> BoxFuture<'a, ()> {
+/// Reads a repository of an answer.
+pub(super) fn known(
+    answer: Value,
+    installation: Option<u64>,
+) -> Result<KnownRepository, ForgeError> {
+    let listed: Listed = read("a repository", answer)?;
+    Ok(KnownRepository {
+        repository: listed.repository.into_event(installation),
+        topics: listed.topics.unwrap_or_default(),
+        is_archived: listed.archived.unwrap_or_default(),
+    })
+}
+
+/// A pull request in an answer, the same in Gitea's interface.
+#[derive(Deserialize)]
+struct PullRequestAnswer {
+    number: u64,
+    state: String,
+    mergeable: Option<bool>,
+    #[serde(flatten)]
+    told: payload::PullRequest,
+}
+
+/// Reads a pull request of an answer.
+pub(super) fn pull_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
+    let answer: PullRequestAnswer = read("a pull request", answer)?;
+    let told = answer.told;
+    let refused = |error: super::IdentError| ForgeError::Refused(error.to_string());
+    let git_ref: GitRef = format!("refs/pull/{}/head", answer.number)
+        .parse()
+        .map_err(refused)?;
+    Ok(PullRequestNow {
+        number: answer.number,
+        is_agit: told.head.is_agit(&git_ref),
+        head_commit: told.head.sha,
+        head_repository: told.head.repo.map(|repository| repository.id.to_string()),
+        git_ref,
+        base_ref: GitRef::of_branch(&told.base.name).map_err(refused)?,
+        base_commit: Some(told.base.sha),
+        author: told.user.and_then(payload::User::known),
+        is_open: answer.state == "open",
+        is_draft: told.draft.unwrap_or_default(),
+        is_mergeable: answer.mergeable,
+        title: cut(&told.title.unwrap_or_default(), 1024),
+    })
+}
+
+/// The newest status of each context, the same in Gitea's interface but for one field's name.
+pub(super) async fn statuses(
+    session: &dyn Sender,
+    path: &str,
+    prefix: &str,
+) -> Result<Vec<CommitStatus>, ForgeError> {
+    #[derive(Deserialize)]
+    struct Listed {
+        context: String,
+        state: Option<String>,
+        status: Option<String>,
+        description: Option<String>,
+    }
+    let all: Vec<Listed> = session.list("statuses", path).await?;
+    Ok(all
+        .into_iter()
+        .filter(|listed| listed.context.starts_with(prefix))
+        .map(|listed| CommitStatus {
+            context: listed.context,
+            state: StatusState::named(&listed.state.or(listed.status).unwrap_or_default()),
+            description: listed.description.unwrap_or_default(),
+        })
+        .collect())
+}
+
+/// Asks what a user may do, the same in Gitea's interface.
+pub(super) async fn permission(
+    session: &dyn Sender,
+    repository: &Repository,
+    user: &User,
+) -> Result<Permission, ForgeError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        permission: String,
+        user: Option<payload::Numbered>,
+    }
+    let Some(login) = &user.login else {
+        return Ok(Permission::None);
+    };
+    let login: String = url::form_urlencoded::byte_serialize(login.as_str().as_bytes()).collect();
+    let path = repository_path(&repository.full_name)?;
+    let path = format!("{path}/collaborators/{login}/permission");
+    let answer: Answer = match session.get(&path).await {
+        Err(ForgeError::Missing(_)) => return Ok(Permission::None),
+        answer => read("a user's rights", answer?)?,
+    };
+    // The name may belong to somebody else by now.
+    if answer.user.map(|user| user.id) != Some(user.id) {
+        return Ok(Permission::None);
+    }
+    Ok(match answer.permission.as_str() {
+        "owner" | "admin" => Permission::Admin,
+        "write" => Permission::Write,
+        "read" => Permission::Read,
+        _ => Permission::None,
+    })
+}
+
+/// A webhook in an answer, the same in Gitea's interface.
+#[derive(Deserialize)]
+struct ListedHook {
+    id: u64,
+    active: bool,
+    events: Vec<String>,
+    config: HookConfig,
+}
+
+#[derive(Deserialize)]
+struct HookConfig {
+    url: Option<String>,
+    content_type: Option<String>,
+    insecure_ssl: Option<Value>,
+}
+
+/// Makes or repairs a webhook, the same in Gitea's interface; `made` is what a new one has besides.
+pub(super) async fn ensure_hook(
+    session: &dyn Sender,
+    repository: &Repository,
+    hook: &HookWish,
+    events: &[&str],
+    made: (&str, &str),
+    query: &str,
+) -> Result<HookState, ForgeError> {
+    use secrecy::ExposeSecret as _;
+    let path = format!("{}/hooks", repository_path(&repository.full_name)?);
+    let all: Vec<ListedHook> = session.list("webhooks", &format!("{path}?{query}")).await?;
+    let found = all
+        .into_iter()
+        .find(|listed| listed.config.url.as_deref() == Some(&hook.url));
+    let mut body = json!({
+        "active": true,
+        "events": events,
+        "config": {
+            "url": hook.url,
+            "content_type": "json",
+            "insecure_ssl": "0",
+            "secret": hook.secret.expose_secret(),
+        },
+    });
+    let Some(found) = found else {
+        body[made.0] = json!(made.1);
+        session.post(&path, &body).await?;
+        return Ok(HookState::Made);
+    };
+    let has = |event: &&str| found.events.iter().any(|has| has == event || has == "*");
+    let verifies = match &found.config.insecure_ssl {
+        None => true,
+        Some(value) => value == "0" || value == 0,
+    };
+    let is_right = found.active
+        && verifies
+        && found.config.content_type.as_deref() == Some("json")
+        && events.iter().all(has);
+    if is_right && !hook.is_secret_new {
+        return Ok(HookState::Kept);
+    }
+    session
+        .patch(&format!("{path}/{}", found.id), &body)
+        .await?;
+    Ok(HookState::Repaired)
+}
+
+impl ForgeApi for Github {
+    fn repository<'a>(&'a self, which: &'a RepositoryKey) -> BoxFuture<'a, KnownRepository> {
         Box::pin(async move {
-            let path = format!("/repos/{}/statuses/{}", self.repository, self.revision);
+            match (&self.access, which) {
+                (Access::Token { session, .. }, RepositoryKey::Id(id)) => {
+                    let session: &dyn Sender = session;
+                    known(session.get(&format!("/repositories/{id}")).await?, None)
+                }
+                (Access::Token { session, .. }, RepositoryKey::Name(name)) => {
+                    let session: &dyn Sender = session;
+                    known(session.get(&repository_path(name)?).await?, None)
+                }
+                (Access::App(app), _) => {
+                    let path = match which {
+                        RepositoryKey::Id(id) => format!("/repositories/{id}"),
+                        RepositoryKey::Name(name) => repository_path(name)?,
+                    };
+                    let installation = app.installation_of(&path).await?;
+                    let scope = Scope::Installation(installation);
+                    let session: &dyn Sender = &AppSession { app, scope };
+                    known(session.get(&path).await?, Some(installation))
+                }
+            }
+        })
+    }
+
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>> {
+        Box::pin(async move {
+            let mut all = match &self.access {
+                Access::Token { session, .. } => {
+                    let path = "/user/repos?per_page=100";
+                    self.listing.collect(session, path, None, known).await?
+                }
+                Access::App(app) => {
+                    let mut all = Vec::new();
+                    for installation in app.installations().await? {
+                        let scope = Scope::Installation(installation);
+                        let session = AppSession { app, scope };
+                        let path = "/installation/repositories?per_page=100";
+                        match self
+                            .listing
+                            .collect(&session, path, Some(installation), known)
+                            .await
+                        {
+                            Ok(some) => all.extend(some),
+                            // Suspended, or just taken away: the others go on.
+                            Err(error) if error.is_of_token() => {
+                                tracing::warn!(installation, %error, "cannot list the repositories of an installation");
+                            }
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    all
+                }
+            };
+            all.retain(|known| selection.takes(known));
+            Ok(all)
+        })
+    }
+
+    fn pull_request<'a>(
+        &'a self,
+        repository: &'a Repository,
+        number: u64,
+    ) -> BoxFuture<'a, PullRequestNow> {
+        Box::pin(async move {
+            let path = repository_path(&repository.full_name)?;
+            let session = self.session(repository).await?;
+            pull_request(session.get(&format!("{path}/pulls/{number}")).await?)
+        })
+    }
+
+    fn permission<'a>(
+        &'a self,
+        repository: &'a Repository,
+        user: &'a User,
+    ) -> BoxFuture<'a, Permission> {
+        Box::pin(async move {
+            let session = self.session(repository).await?;
+            permission(&*session, repository, user).await
+        })
+    }
+
+    fn set_status<'a>(
+        &'a self,
+        place: &'a StatusPlace,
+        status: &'a CommitStatus,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let path = repository_path(&place.repository.full_name)?;
             let mut body = json!({
                 "state": name(status.state),
                 "context": status.context,
                 "description": cut(&status.description, DESCRIPTION_CHARS),
             });
-            if let Some(url) = &self.target_url {
+            if let Some(url) = &place.target_url {
                 body["target_url"] = json!(url);
             }
-            self.http.post(&path, &body).await.map(drop)
+            let session = self.session(&place.repository).await?;
+            let path = format!("{path}/statuses/{}", place.commit);
+            session.post(&path, &body).await.map(drop)
         })
     }
 
-    fn failing<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, HashSet<String>> {
+    fn statuses<'a>(
+        &'a self,
+        place: &'a StatusPlace,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Vec<CommitStatus>> {
         Box::pin(async move {
-            let (repository, revision) = (&self.repository, &self.revision);
-            let path = format!("/repos/{repository}/commits/{revision}/status?per_page=100");
-            let answer = self.http.get(&path).await?;
-            Ok(failing_in(
-                answer.get("statuses"),
-                prefix,
-                ["context", "state"],
-            ))
+            let path = repository_path(&place.repository.full_name)?;
+            let session = self.session(&place.repository).await?;
+            let path = format!("{path}/commits/{}/status?per_page=100", place.commit);
+            statuses(&*session, &path, prefix).await
+        })
+    }
+
+    fn ensure_hook<'a>(
+        &'a self,
+        repository: &'a Repository,
+        hook: &'a HookWish,
+    ) -> BoxFuture<'a, HookState> {
+        Box::pin(async move {
+            let session = self.session(repository).await?;
+            ensure_hook(
+                &*session,
+                repository,
+                hook,
+                &EVENTS,
+                ("name", "web"),
+                "per_page=100",
+            )
+            .await
+        })
+    }
+
+    fn clone_credentials<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> BoxFuture<'a, CloneCredentials> {
+        Box::pin(async move {
+            let token = match &self.access {
+                Access::Token { token, .. } => token.clone(),
+                Access::App(app) => app.clone_token(repository).await?,
+            };
+            Ok(CloneCredentials {
+                user: "x-access-token",
+                token,
+            })
         })
     }
 
     fn pace(&self) -> Duration {
         Duration::from_secs(1)
+    }
+
+    fn has_check_runs(&self) -> bool {
+        match self.access {
+            Access::App(_) => true,
+            Access::Token { .. } => false,
+        }
+    }
+
+    fn create_check_run<'a>(
+        &'a self,
+        repository: &'a Repository,
+        run: &'a CheckRun,
+    ) -> BoxFuture<'a, u64> {
+        Box::pin(async move {
+            let path = format!("{}/check-runs", repository_path(&repository.full_name)?);
+            let session = self.session(repository).await?;
+            let mut bodies = run.bodies().into_iter();
+            let mut first = bodies.next().unwrap_or_default();
+            first["head_sha"] = json!(run.commit.as_str());
+            let made: payload::Numbered = read("a check run", session.post(&path, &first).await?)?;
+            for body in bodies {
+                session.patch(&format!("{path}/{}", made.id), &body).await?;
+            }
+            Ok(made.id)
+        })
+    }
+
+    fn update_check_run<'a>(
+        &'a self,
+        repository: &'a Repository,
+        id: u64,
+        run: &'a CheckRun,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let path = format!(
+                "{}/check-runs/{id}",
+                repository_path(&repository.full_name)?
+            );
+            let session = self.session(repository).await?;
+            for body in run.bodies() {
+                session.patch(&path, &body).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn check_runs<'a>(&'a self, place: &'a StatusPlace) -> BoxFuture<'a, Vec<KnownCheckRun>> {
+        #[derive(Deserialize)]
+        struct Listed {
+            id: u64,
+            name: String,
+            external_id: Option<String>,
+            conclusion: Option<String>,
+        }
+        Box::pin(async move {
+            let path = repository_path(&place.repository.full_name)?;
+            let session = self.session(&place.repository).await?;
+            let commit = &place.commit;
+            let path = format!("{path}/commits/{commit}/check-runs?filter=latest&per_page=100");
+            let all: Vec<Listed> = session.list("check runs", &path).await?;
+            let known = all.into_iter().map(|listed| KnownCheckRun {
+                id: listed.id,
+                name: listed.name,
+                external_id: listed.external_id.unwrap_or_default(),
+                is_completed: listed.conclusion.is_some(),
+                is_failed: listed.conclusion.is_some_and(|conclusion| {
+                    matches!(
+                        conclusion.as_str(),
+                        "action_required" | "cancelled" | "failure" | "timed_out"
+                    )
+                }),
+            });
+            Ok(known.collect())
+        })
+    }
+
+    fn failed_deliveries(&self, since: Timestamp) -> BoxFuture<'_, Vec<FailedDelivery>> {
+        Box::pin(async move {
+            match &self.access {
+                Access::App(app) => app.failed_deliveries(since).await,
+                Access::Token { .. } => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn redeliver(&self, id: u64) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            match &self.access {
+                Access::App(app) => app.redeliver(id).await,
+                Access::Token { .. } => Err(ForgeError::Refused(
+                    "only an App can have webhooks delivered again".to_owned(),
+                )),
+            }
+        })
     }
 }

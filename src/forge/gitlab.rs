@@ -1,49 +1,224 @@
-//! GitLab's commit statuses: `POST /projects/ID/statuses/SHA`.
+//! GitLab's interface, below `/api/v4`: <https://docs.gitlab.com/api/rest/>.
 //!
-//! <https://docs.gitlab.com/api/commits/#set-commit-pipeline-status>. A state machine: what is said twice is answered
-//! with 400. `ref` and `pipeline_id` keep GitLab from making another pipeline for the status.
+//! A status is a state machine: what is said twice is answered with 400. `ref` and `pipeline_id` keep GitLab from making
+//! another pipeline for the status.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    BoxFuture, CiJob, CommitStatus, Forge, ForgeError, Http, StatusState, github::failing_in,
+    BoxFuture, CloneCredentials, CommitId, CommitStatus, ForgeApi, ForgeError, GitRef, HookState,
+    HookWish, KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey,
+    RepositoryName, Selection, StatusPlace, StatusState, User,
+    hook::gitlab::Project,
+    http::{Credential, Sender, Session, read},
+    listing::Listing,
+    signature::SIGNING_TOKEN,
     status::cut,
 };
 
 /// How long a description may be.
 const DESCRIPTION_CHARS: usize = 255;
+/// What a webhook has to tell.
+const EVENTS: [&str; 4] = [
+    "push_events",
+    "tag_push_events",
+    "merge_requests_events",
+    "note_events",
+];
 
-/// One commit on GitLab.
+/// GitLab.
 #[derive(Debug)]
 pub struct Gitlab {
-    http: Http,
-    project: String,
-    revision: String,
-    branch: Option<String>,
-    pipeline: Option<u64>,
-    target_url: Option<String>,
+    session: Session,
+    token: SecretString,
+    listing: Listing,
 }
 
 impl Gitlab {
-    /// Prepares statuses for the commit of this job.
-    pub fn new(job: &CiJob) -> Result<Self, ForgeError> {
+    /// Asks the interface at `base`, which ends in `/api/v4`.
+    pub fn new(base: &str, token: SecretString) -> Result<Self, ForgeError> {
+        let credential = Credential::new("private-token", "", &token)?;
         Ok(Self {
-            http: Http::new(&job.api_url, "private-token", "", &job.token)?,
-            project: job.repository.clone(),
-            revision: job.revision.clone(),
-            branch: job.branch.clone(),
-            pipeline: job.pipeline,
-            target_url: job.target_url.clone(),
+            session: Session::new(base, credential)?,
+            token,
+            listing: Listing::default(),
         })
+    }
+
+    fn session(&self) -> &dyn Sender {
+        &self.session
     }
 }
 
-impl Forge for Gitlab {
-    fn set_status<'a>(&'a self, status: &'a CommitStatus) -> BoxFuture<'a, ()> {
+/// The path of a project: by its number where that is known.
+fn project_path(repository: &Repository) -> String {
+    match repository.id.parse::<u64>() {
+        Ok(id) => format!("/projects/{id}"),
+        Err(_) => named_path(&repository.full_name),
+    }
+}
+
+fn named_path(name: &RepositoryName) -> String {
+    format!("/projects/{}", name.as_str().replace('/', "%2F"))
+}
+
+/// A project in an answer.
+#[derive(Deserialize)]
+struct Listed {
+    visibility: Option<String>,
+    topics: Option<Vec<String>>,
+    archived: Option<bool>,
+    #[serde(flatten)]
+    project: Project,
+}
+
+fn known(answer: Value, _installation: Option<u64>) -> Result<KnownRepository, ForgeError> {
+    let listed: Listed = read("a project", answer)?;
+    let repository = Repository {
+        is_private: listed.visibility.as_deref() != Some("public"),
+        ..listed.project.into()
+    };
+    Ok(KnownRepository {
+        repository,
+        topics: listed.topics.unwrap_or_default(),
+        is_archived: listed.archived.unwrap_or_default(),
+    })
+}
+
+#[derive(Deserialize)]
+struct MergeRequest {
+    iid: u64,
+    sha: CommitId,
+    source_project_id: Option<u64>,
+    target_branch: String,
+    author: Option<Author>,
+    state: String,
+    draft: Option<bool>,
+    merge_status: Option<String>,
+    title: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Author {
+    id: u64,
+    username: Option<Login>,
+}
+
+#[derive(Deserialize)]
+struct ListedStatus {
+    name: String,
+    status: String,
+    description: Option<String>,
+}
+
+impl ForgeApi for Gitlab {
+    fn repository<'a>(&'a self, which: &'a RepositoryKey) -> BoxFuture<'a, KnownRepository> {
         Box::pin(async move {
-            let path = format!("/projects/{}/statuses/{}", self.project, self.revision);
+            let path = match which {
+                RepositoryKey::Id(id) => format!("/projects/{id}"),
+                RepositoryKey::Name(name) => named_path(name),
+            };
+            known(self.session().get(&path).await?, None)
+        })
+    }
+
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>> {
+        Box::pin(async move {
+            // The topics are compared here: a list of them means all at once to GitLab.
+            let path = "/projects?membership=true&archived=false&per_page=100";
+            let mut all = self
+                .listing
+                .collect(self.session(), path, None, known)
+                .await?;
+            all.retain(|known| selection.takes(known));
+            Ok(all)
+        })
+    }
+
+    fn pull_request<'a>(
+        &'a self,
+        repository: &'a Repository,
+        number: u64,
+    ) -> BoxFuture<'a, PullRequestNow> {
+        Box::pin(async move {
+            let path = format!("{}/merge_requests/{number}", project_path(repository));
+            let answer: MergeRequest = read("a merge request", self.session().get(&path).await?)?;
+            let refused = |error: super::IdentError| ForgeError::Refused(error.to_string());
+            Ok(PullRequestNow {
+                number: answer.iid,
+                git_ref: format!("refs/merge-requests/{}/head", answer.iid)
+                    .parse()
+                    .map_err(refused)?,
+                head_commit: answer.sha,
+                head_repository: answer.source_project_id.map(|id| id.to_string()),
+                is_agit: false,
+                base_ref: GitRef::of_branch(&answer.target_branch).map_err(refused)?,
+                base_commit: None,
+                author: answer.author.map(|author| User {
+                    id: author.id,
+                    login: author.username,
+                }),
+                is_open: answer.state == "opened",
+                is_draft: answer.draft.unwrap_or_default(),
+                is_mergeable: match answer.merge_status.as_deref() {
+                    Some("can_be_merged") => Some(true),
+                    Some("cannot_be_merged") => Some(false),
+                    _ => None,
+                },
+                title: cut(&answer.title.unwrap_or_default(), 1024),
+            })
+        })
+    }
+
+    fn permission<'a>(
+        &'a self,
+        repository: &'a Repository,
+        user: &'a User,
+    ) -> BoxFuture<'a, Permission> {
+        #[derive(Deserialize)]
+        struct Member {
+            id: u64,
+            access_level: u64,
+            state: Option<String>,
+        }
+        Box::pin(async move {
+            let path = format!("{}/members/all/{}", project_path(repository), user.id);
+            let member: Member = match self.session().get(&path).await {
+                Err(ForgeError::Missing(_)) => return Ok(Permission::None),
+                answer => read("a member", answer?)?,
+            };
+            let is_active = member
+                .state
+                .as_deref()
+                .is_none_or(|state| state == "active");
+            if member.id != user.id || !is_active {
+                return Ok(Permission::None);
+            }
+            // https://docs.gitlab.com/api/members/#roles
+            Ok(match member.access_level {
+                40.. => Permission::Admin,
+                30..40 => Permission::Write,
+                10..30 => Permission::Read,
+                _ => Permission::None,
+            })
+        })
+    }
+
+    fn set_status<'a>(
+        &'a self,
+        place: &'a StatusPlace,
+        status: &'a CommitStatus,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let path = format!(
+                "{}/statuses/{}",
+                project_path(&place.repository),
+                place.commit
+            );
             let mut body = json!({
                 "state": match status.state {
                     StatusState::Pending => "running",
@@ -54,16 +229,19 @@ impl Forge for Gitlab {
                 "description": cut(&status.description, DESCRIPTION_CHARS),
             });
             let optional = [
-                ("target_url", self.target_url.as_ref().map(|url| json!(url))),
-                ("ref", self.branch.as_ref().map(|branch| json!(branch))),
-                ("pipeline_id", self.pipeline.map(|id| json!(id))),
+                (
+                    "target_url",
+                    place.target_url.as_ref().map(|url| json!(url)),
+                ),
+                ("ref", place.branch.as_ref().map(|branch| json!(branch))),
+                ("pipeline_id", place.pipeline.map(|id| json!(id))),
             ];
             for (field, value) in optional {
                 if let Some(value) = value {
                     body[field] = value;
                 }
             }
-            match self.http.post(&path, &body).await {
+            match self.session().post(&path, &body).await {
                 Err(ForgeError::Refused(what)) if what.contains("Cannot transition status") => {
                     Ok(())
                 }
@@ -72,13 +250,81 @@ impl Forge for Gitlab {
         })
     }
 
-    fn failing<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, HashSet<String>> {
+    fn statuses<'a>(
+        &'a self,
+        place: &'a StatusPlace,
+        prefix: &'a str,
+    ) -> BoxFuture<'a, Vec<CommitStatus>> {
         Box::pin(async move {
-            let (project, revision) = (&self.project, &self.revision);
-            let path =
-                format!("/projects/{project}/repository/commits/{revision}/statuses?per_page=100");
-            let answer: Value = self.http.get(&path).await?;
-            Ok(failing_in(Some(&answer), prefix, ["name", "status"]))
+            let project = project_path(&place.repository);
+            let path = format!(
+                "{project}/repository/commits/{}/statuses?per_page=100",
+                place.commit
+            );
+            let all: Vec<ListedStatus> = self.session().list("statuses", &path).await?;
+            let wanted = all
+                .into_iter()
+                .filter(|status| status.name.starts_with(prefix));
+            let statuses = wanted.map(|status| CommitStatus {
+                state: StatusState::named(&status.status),
+                context: status.name,
+                description: status.description.unwrap_or_default(),
+            });
+            Ok(statuses.collect())
+        })
+    }
+
+    fn ensure_hook<'a>(
+        &'a self,
+        repository: &'a Repository,
+        hook: &'a HookWish,
+    ) -> BoxFuture<'a, HookState> {
+        Box::pin(async move {
+            if hook.secret.expose_secret().starts_with(SIGNING_TOKEN) {
+                return Err(ForgeError::Refused(
+                    "GitLab makes signing tokens itself: make the webhook by hand".to_owned(),
+                ));
+            }
+            let path = format!("{}/hooks", project_path(repository));
+            let all: Vec<Value> = self
+                .session()
+                .list("webhooks", &format!("{path}?per_page=100"))
+                .await?;
+            let found = all.iter().find(|listed| listed["url"] == hook.url.as_str());
+            let mut body = json!({
+                "url": hook.url,
+                "token": hook.secret.expose_secret(),
+                "enable_ssl_verification": true,
+            });
+            for event in EVENTS {
+                body[event] = json!(true);
+            }
+            let Some(found) = found else {
+                self.session().post(&path, &body).await?;
+                return Ok(HookState::Made);
+            };
+            let is_right = found["enable_ssl_verification"] != false
+                && EVENTS.iter().all(|event| found[event] == true)
+                // A webhook that failed too often is switched off until somebody saves it.
+                && found.get("alert_status").is_none_or(|status| status == "executable");
+            if is_right && !hook.is_secret_new {
+                return Ok(HookState::Kept);
+            }
+            let id: u64 = read("a webhook", found["id"].clone())?;
+            self.session().put(&format!("{path}/{id}"), &body).await?;
+            Ok(HookState::Repaired)
+        })
+    }
+
+    fn clone_credentials<'a>(
+        &'a self,
+        _repository: &'a Repository,
+    ) -> BoxFuture<'a, CloneCredentials> {
+        Box::pin(async {
+            Ok(CloneCredentials {
+                user: "oauth2",
+                token: self.token.clone(),
+            })
         })
     }
 

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use reqwest::{
-    Client, Method, StatusCode,
+    Client, Method, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::BoxFuture;
 
 /// How long one request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
@@ -20,6 +23,11 @@ const ANSWER_BYTES: usize = 4 << 20;
 const DETAIL_CHARS: usize = 200;
 /// How long to wait where a forge says that it is enough and not for how long.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a request is sent on to another address.
+const REDIRECTS_MAX: usize = 3;
+/// How many pages of a list are read.
+pub(super) const PAGES_MAX: usize = 1000;
 
 /// Why a forge did not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,46 +43,206 @@ pub enum ForgeError {
     /// This request will never work, others may.
     #[error("{0}")]
     Refused(String),
-    /// No request will work: the token is wrong, or has no rights.
+    /// The token is not valid, or not any longer.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The token has no right to this.
     #[error("{0}")]
     Forbidden(String),
+    /// There is no such thing, or the token may not know of it.
+    #[error("{0}")]
+    Missing(String),
 }
 
-/// A forge's HTTP interface.
-#[derive(Debug)]
-pub struct Http {
-    client: Client,
-    base: String,
+impl ForgeError {
+    /// Whether it is the token that is at fault, and not what was asked for.
+    pub fn is_of_token(&self) -> bool {
+        match self {
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::Missing(_) => true,
+            Self::Later { .. } | Self::Refused(_) => false,
+        }
+    }
 }
 
-impl Http {
-    /// Prepares requests below `base`, each with the header `name: {prefix}{token}`.
-    pub fn new(
-        base: &str,
+/// What proves to a forge who asks: one header.
+#[derive(Clone, Debug)]
+pub(super) struct Credential {
+    name: HeaderName,
+    value: HeaderValue,
+}
+
+impl Credential {
+    /// The header `name: {prefix}{token}`.
+    pub(super) fn new(
         name: &'static str,
         prefix: &str,
         token: &SecretString,
     ) -> Result<Self, ForgeError> {
         let mut value = HeaderValue::from_str(&format!("{prefix}{}", token.expose_secret()))
             .map_err(|_| {
-                ForgeError::Forbidden("the token has characters that no token has".to_owned())
+                ForgeError::Unauthorized("the token has characters that no token has".to_owned())
             })?;
         // It stays out of `Debug`.
         value.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static(name), value);
-        let policy = Policy::custom(|attempt| {
-            let first = attempt.previous().first().map(origin);
-            if attempt.previous().len() > 3 || first != Some(origin(attempt.url())) {
-                attempt.stop()
-            } else {
-                attempt.follow()
-            }
-        });
+        let name = HeaderName::from_static(name);
+        Ok(Self { name, value })
+    }
+}
+
+/// A request, as far as it is the same for every forge.
+#[derive(Clone, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    /// The path below the interface's address, with the query.
+    pub(super) path: &'a str,
+    pub(super) body: Option<&'a Value>,
+    /// What the same request was answered with before: then an unchanged answer has no body.
+    pub(super) etag: Option<&'a str>,
+}
+
+/// What a forge answers where it did what it was asked to.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Nothing changed since the answer with the `etag` of the request.
+    pub(super) is_unchanged: bool,
+    pub(super) etag: Option<String>,
+    /// The query with which the list goes on.
+    pub(super) next: Option<String>,
+    /// The JSON; `Null` if it is none.
+    pub(super) body: Value,
+}
+
+/// Something that sends requests with the right credentials.
+pub(super) trait Sender: Send + Sync {
+    /// Sends a request.
+    fn send<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Answer>;
+}
+
+impl dyn Sender + '_ {
+    /// Gets JSON.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, ForgeError> {
+        self.request(Method::GET, path, None).await
+    }
+
+    /// Posts JSON.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
+        self.request(Method::POST, path, Some(body)).await
+    }
+
+    /// Patches JSON.
+    pub(super) async fn patch(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
+        self.request(Method::PATCH, path, Some(body)).await
+    }
+
+    /// Puts JSON.
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
+        self.request(Method::PUT, path, Some(body)).await
+    }
+
+    /// Sends JSON, or nothing.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ForgeError> {
+        let call = Call {
+            method,
+            path,
+            body,
+            etag: None,
+        };
+        Ok(self.send(call).await?.body)
+    }
+
+    /// Gets a list, all pages of it.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+    ) -> Result<Vec<T>, ForgeError> {
+        let mut all = Vec::new();
+        let take = |answer| {
+            all.append(&mut entries(what, answer)?);
+            Ok(true)
+        };
+        self.pages(path, take).await?;
+        read(what, Value::Array(all))
+    }
+
+    /// Gets a list, page by page, as long as `take` wants more of it.
+    pub(super) async fn pages(
+        &self,
+        path: &str,
+        mut take: impl FnMut(Value) -> Result<bool, ForgeError> + Send,
+    ) -> Result<(), ForgeError> {
+        let mut page = path.to_owned();
+        for _ in 0..PAGES_MAX {
+            let call = Call {
+                method: Method::GET,
+                path: &page,
+                body: None,
+                etag: None,
+            };
+            let answer = self.send(call).await?;
+            let goes_on = take(answer.body)?;
+            let Some(next) = answer.next.filter(|_| goes_on) else {
+                return Ok(());
+            };
+            page = next_page(path, &next);
+        }
+        Ok(())
+    }
+}
+
+/// The entries of a page: a list, or the list in a field.
+pub(super) fn entries(what: &str, mut answer: Value) -> Result<Vec<Value>, ForgeError> {
+    let field = ["repositories", "data", "statuses", "check_runs"]
+        .into_iter()
+        .find_map(|name| Some(answer.get_mut(name)?.take()));
+    read(what, field.unwrap_or(answer))
+}
+
+/// The path of the next page: only the query is the forge's.
+pub(super) fn next_page(path: &str, query: &str) -> String {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    format!("{path}?{query}")
+}
+
+/// A forge's HTTP interface.
+#[derive(Clone, Debug)]
+pub(super) struct Http {
+    client: Client,
+    base: String,
+}
+
+/// The interface with one token for everything.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    http: Http,
+    credential: Credential,
+}
+
+impl Session {
+    /// Sends everything below `base` with this header.
+    pub(super) fn new(base: &str, credential: Credential) -> Result<Self, ForgeError> {
+        let http = Http::new(base)?;
+        Ok(Self { http, credential })
+    }
+}
+
+impl Sender for Session {
+    fn send<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Answer> {
+        Box::pin(async move { self.http.send(call, &self.credential).await })
+    }
+}
+
+impl Http {
+    /// Prepares requests below `base`.
+    pub(super) fn new(base: &str) -> Result<Self, ForgeError> {
         let client = Client::builder()
             .user_agent(concat!("nixci/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(policy)
+            .redirect(Policy::none())
             .connect_timeout(CONNECT_LIMIT)
             .timeout(REQUEST_LIMIT)
             .build()
@@ -85,54 +253,114 @@ impl Http {
         })
     }
 
-    /// Posts JSON.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ForgeError> {
-        self.send(Method::POST, path, Some(body)).await
-    }
-
-    /// Gets JSON.
-    pub async fn get(&self, path: &str) -> Result<Value, ForgeError> {
-        self.send(Method::GET, path, None).await
-    }
-
-    async fn send(
+    /// Sends a request; what is read is followed to another address of the same server, such as that of a repository
+    /// that was renamed. What is written only where it stays the same request.
+    pub(super) async fn send(
         &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, ForgeError> {
+        call: Call<'_>,
+        credential: &Credential,
+    ) -> Result<Answer, ForgeError> {
+        let address = format!("{}{}", self.base, call.path);
+        let mut url = Url::parse(&address).map_err(|error| {
+            ForgeError::Refused(format!("the forge's address is none: {error}"))
+        })?;
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.send_to(url.clone(), &call, credential).await?;
+            let follows = match response.status().as_u16() {
+                301 | 302 => call.method == Method::GET,
+                307 | 308 => true,
+                _ => false,
+            };
+            let location = response.headers().get("location").filter(|_| follows);
+            let next = location.and_then(|location| url.join(location.to_str().ok()?).ok());
+            match next.filter(|next| next.origin() == url.origin()) {
+                Some(next) => url = next,
+                None => return answer_of(response).await,
+            }
+        }
+        Err(ForgeError::Refused(
+            "the forge sends the request around in circles".to_owned(),
+        ))
+    }
+
+    async fn send_to(
+        &self,
+        url: Url,
+        call: &Call<'_>,
+        credential: &Credential,
+    ) -> Result<Response, ForgeError> {
         let mut request = self
             .client
-            .request(method, format!("{}{path}", self.base))
-            .header("accept", "application/json");
-        if let Some(body) = body {
+            .request(call.method.clone(), url)
+            .header("accept", "application/json")
+            .header(credential.name.clone(), credential.value.clone());
+        if let Some(body) = call.body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|error| ForgeError::Later {
+        if let Some(etag) = call.etag {
+            request = request.header("if-none-match", etag);
+        }
+        request.send().await.map_err(|error| ForgeError::Later {
             what: sentence(&error),
             wait: None,
-        })?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut answer = Vec::new();
-        // What is too long, or breaks off, is no JSON then.
-        while answer.len() < ANSWER_BYTES
-            && let Ok(Some(chunk)) = response.chunk().await
-        {
-            answer.extend_from_slice(&chunk);
-        }
-        if status.is_success() {
-            return Ok(serde_json::from_slice(&answer).unwrap_or(Value::Null));
-        }
-        Err(judge(status, &headers, &answer, jiff::Timestamp::now()))
+        })
     }
 }
 
-fn origin(url: &reqwest::Url) -> (String, Option<String>, Option<u16>) {
-    (
-        url.scheme().to_owned(),
-        url.host_str().map(str::to_owned),
-        url.port_or_known_default(),
-    )
+async fn answer_of(mut response: Response) -> Result<Answer, ForgeError> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut answer = Vec::new();
+    let problem = loop {
+        match response.chunk().await {
+            Ok(Some(_)) if answer.len() >= ANSWER_BYTES => {
+                break Some(ForgeError::Refused(format!(
+                    "the forge's answer is longer than {} MiB",
+                    ANSWER_BYTES >> 20
+                )));
+            }
+            Ok(Some(chunk)) => answer.extend_from_slice(&chunk),
+            Ok(None) => break None,
+            Err(error) => {
+                let (what, wait) = (sentence(&error), None);
+                break Some(ForgeError::Later { what, wait });
+            }
+        }
+    };
+    let is_unchanged = status == StatusCode::NOT_MODIFIED;
+    if !status.is_success() && !is_unchanged {
+        return Err(judge(status, &headers, &answer, jiff::Timestamp::now()));
+    }
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    Ok(Answer {
+        is_unchanged,
+        etag: text("etag").map(str::to_owned),
+        next: text("link").and_then(next_query),
+        body: serde_json::from_slice(&answer).unwrap_or_default(),
+    })
+}
+
+/// The query of the link to the next page (RFC 8288): `<https://…?page=2>; rel="next", …`.
+fn next_query(links: &str) -> Option<String> {
+    links.split(',').find_map(|link| {
+        let (target, relation) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let (_, query) = target
+            .split_once('?')
+            .filter(|_| relation.contains("rel=\"next\""))?;
+        Some(query.to_owned())
+    })
+}
+
+/// Reads a part of an answer.
+pub(super) fn read<T: DeserializeOwned>(what: &str, answer: Value) -> Result<T, ForgeError> {
+    serde_json::from_value(answer).map_err(|error| {
+        let error = super::status::cut(&error.to_string(), DETAIL_CHARS);
+        ForgeError::Refused(format!(
+            "the forge's answer about {what} is not as expected: {error}"
+        ))
+    })
 }
 
 /// An error of the network, without the address, which may hold what is nobody's business.
@@ -177,7 +405,9 @@ fn judge(
             what,
             wait: Some(wait.unwrap_or(PATIENCE)),
         },
-        401 | 403 | 404 => ForgeError::Forbidden(what),
+        401 => ForgeError::Unauthorized(what),
+        403 => ForgeError::Forbidden(what),
+        404 | 410 => ForgeError::Missing(what),
         408 | 409 | 425 | 500.. => ForgeError::Later { what, wait },
         _ => ForgeError::Refused(what),
     }

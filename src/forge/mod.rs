@@ -3,12 +3,16 @@
 //! Each forge's JSON is in its own file. Knows no run: [`RunStatuses`] turns events into statuses, [`Publisher`] sends
 //! them. A forge that does not answer costs the statuses, never the run.
 
+mod api;
+mod check_run;
 mod ci_job;
 mod gitea;
 mod github;
 mod gitlab;
 mod hook;
 mod http;
+mod job;
+mod listing;
 mod publisher;
 mod run_status;
 mod signature;
@@ -17,9 +21,17 @@ mod trigger;
 
 use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
+pub use api::{
+    CloneCredentials, FailedDelivery, ForgeApi, HookState, HookWish, KnownCheckRun,
+    KnownRepository, Permission, PullRequestNow, RepositoryKey, Selection, StatusPlace,
+};
+pub use check_run::{
+    Annotation, AnnotationLevel, CHECK_TEXT_CHARS, CheckButton, CheckOutput, CheckRun, CheckState,
+    Conclusion, code_span, fenced,
+};
 pub use ci_job::{CiJob, CiJobError, ForgeKind};
 pub use gitea::Gitea;
-pub use github::Github;
+pub use github::{AppKey, Github};
 pub use gitlab::Gitlab;
 #[doc(hidden)]
 pub use hook::fuzz_hook;
@@ -28,7 +40,8 @@ pub use hook::{
     IdentError, InstallationChange, Login, MergeGroup, PullRequest, PullRequestAction, Push,
     Repository, RepositoryChange, RepositoryName, Rerun, User, parse_hook,
 };
-pub use http::{ForgeError, Http};
+pub use http::ForgeError;
+pub use job::JobForge;
 pub use publisher::Publisher;
 pub use run_status::{RunStatuses, StatusContexts};
 pub use signature::{DeliveryId, Headers, HookKind, SignatureError, verify};

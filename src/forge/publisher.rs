@@ -165,13 +165,10 @@ impl Desk {
                 self.not_before = Instant::now() + wait.unwrap_or(back_off);
                 true
             }
-            Err(error @ ForgeError::Refused(_)) => {
+            Err(error) => {
+                let goes_on = !error.is_of_token();
                 self.lose(error);
-                true
-            }
-            Err(error @ ForgeError::Forbidden(_)) => {
-                self.lose(error);
-                false
+                goes_on
             }
         }
     }
@@ -183,7 +180,7 @@ impl Desk {
 
     fn complaint(&self) -> Option<String> {
         let error = self.first_error.as_ref()?;
-        if let ForgeError::Forbidden(_) = error {
+        if error.is_of_token() {
             return Some(format!(
                 "the forge does not take the commit statuses: {error}; does the token have the right to write commit \
                 statuses of this repository?"

@@ -15,7 +15,7 @@ use crate::nix::unhex;
 /// How far the clocks may be apart where a signature has a time, in seconds; the figure is Standard Webhooks'.
 const SKEW_SECONDS: u64 = 5 * 60;
 /// What GitLab's signing tokens begin with; what follows is the key in base64.
-const SIGNING_TOKEN: &str = "whsec_";
+pub(super) const SIGNING_TOKEN: &str = "whsec_";
 /// How many signatures a delivery may have; Standard Webhooks has one for each key in use.
 const SIGNATURES_MAX: usize = 8;
 /// How long the id of a delivery may be, in bytes.

@@ -13,6 +13,26 @@ pub enum StatusState {
     Error,
 }
 
+impl StatusState {
+    /// The state that a forge names so.
+    pub(super) fn named(name: &str) -> Self {
+        match name {
+            "success" | "skipped" | "warning" => Self::Success,
+            "failure" | "failed" => Self::Failure,
+            "error" | "canceled" | "cancelled" => Self::Error,
+            _ => Self::Pending,
+        }
+    }
+
+    /// Whether it says that something is not well.
+    pub fn is_failed(self) -> bool {
+        match self {
+            Self::Failure | Self::Error => true,
+            Self::Pending | Self::Success => false,
+        }
+    }
+}
+
 /// The state of one context of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitStatus {

@@ -34,6 +34,8 @@ pub struct Advertisement {
     pub refs: Vec<RemoteRef>,
     /// The full name of the branch that its `HEAD` stands for, where it says so.
     pub default_branch: Option<String>,
+    /// Where it is now, if its server sent there: another path of the same server.
+    pub moved_to: Option<String>,
     /// What it can do, as far as libgit2 has a use for it.
     pub(super) capabilities: Vec<&'static str>,
 }

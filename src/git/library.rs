@@ -15,10 +15,7 @@ use git2::{
 };
 use tokio::runtime::Handle;
 
-use super::{
-    MirrorError,
-    web::{Exchange, Session},
-};
+use super::{MirrorError, exchange::Exchange, web::Session};
 
 thread_local! {
     /// What libgit2 does on this thread, if it talks to a web server: it tells its transports no more than a URL.

@@ -8,6 +8,7 @@ mod advertisement;
 mod checkout;
 mod commit;
 mod commit_id;
+mod exchange;
 mod library;
 mod limits;
 mod mirror;

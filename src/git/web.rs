@@ -6,7 +6,7 @@
 //! Source: `gitprotocol-http(5)`.
 
 use std::{
-    env, io, mem,
+    env,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -165,11 +165,12 @@ impl Session {
                 )));
             }
         }
-        let advertisement =
+        let mut advertisement =
             Advertisement::parse(&answer, self.limits.refs).map_err(|what| self.broken(&what))?;
         let mut base = found;
         base.set_query(None);
         base.set_path(&path);
+        advertisement.moved_to = (base != *url).then(|| base.to_string());
         self.url = Some(base);
         Ok(advertisement)
     }
@@ -187,7 +188,7 @@ impl Session {
     }
 
     /// What it means that git says this instead of sending objects.
-    fn refused(&self, said: &str) -> MirrorError {
+    pub(super) fn refused(&self, said: &str) -> MirrorError {
         match said.split_once("not our ref ") {
             Some((_, what)) => MirrorError::Missing {
                 url: self.url().map(Url::to_string).unwrap_or_default(),
@@ -195,6 +196,21 @@ impl Session {
             },
             None => MirrorError::Refused(format!("{} says: {said}", self.host)),
         }
+    }
+
+    /// Asks for objects.
+    pub(super) async fn post(&self, request: Vec<u8>) -> Result<Response, MirrorError> {
+        let url = self.url().map(Url::as_str).unwrap_or_default();
+        let sent = self
+            .client
+            .post(format!("{url}/git-upload-pack"))
+            .header(CONTENT_TYPE, "application/x-git-upload-pack-request")
+            .header(ACCEPT, "application/x-git-upload-pack-result")
+            .body(request);
+        let answer = self.send(sent).await?;
+        check_type(&answer, "application/x-git-upload-pack-result")
+            .map_err(|what| self.broken(&what))?;
+        Ok(answer)
     }
 
     /// Sends a request and returns an answer that is a success.
@@ -229,7 +245,7 @@ impl Session {
     }
 
     /// Returns the next piece of an answer.
-    async fn chunk(
+    pub(super) async fn chunk(
         &self,
         response: &mut Response,
     ) -> Result<Option<impl AsRef<[u8]> + use<>>, MirrorError> {
@@ -322,14 +338,6 @@ fn location(headers: &HeaderMap) -> String {
     one_line(location.unwrap_or("nowhere"))
 }
 
-/// What git says in an answer that is no more than an error. libgit2 passes over it.
-///
-/// Source: `error-line` in `gitprotocol-pack(5)`.
-fn refusal(answer: &[u8]) -> Option<String> {
-    let said = answer.get(4..)?.strip_prefix(b"ERR ")?;
-    Some(one_line(&String::from_utf8_lossy(said)))
-}
-
 fn check_type(response: &Response, expected: &str) -> Result<(), String> {
     let found = response
         .headers()
@@ -342,89 +350,4 @@ fn check_type(response: &Response, expected: &str) -> Result<(), String> {
         "it answers with {}",
         one_line(found.unwrap_or("something without a type"))
     ))
-}
-
-/// A request for objects and its answer, as libgit2 writes and reads them. Blocks: for threads where that is allowed.
-pub(super) struct Exchange {
-    session: Arc<Session>,
-    runtime: tokio::runtime::Handle,
-    request: Vec<u8>,
-    response: Option<Response>,
-    chunk: io::Cursor<Vec<u8>>,
-}
-
-impl Exchange {
-    /// Begins a request.
-    pub(super) fn new(session: Arc<Session>, runtime: tokio::runtime::Handle) -> Self {
-        Self {
-            session,
-            runtime,
-            request: Vec::new(),
-            response: None,
-            chunk: io::Cursor::default(),
-        }
-    }
-
-    async fn fill(
-        session: &Session,
-        request: Vec<u8>,
-        response: &mut Option<Response>,
-    ) -> Result<Vec<u8>, MirrorError> {
-        let is_first = response.is_none();
-        let response = if let Some(response) = response {
-            response
-        } else {
-            let url = session.url().map(Url::as_str).unwrap_or_default();
-            let sent = session
-                .client
-                .post(format!("{url}/git-upload-pack"))
-                .header(CONTENT_TYPE, "application/x-git-upload-pack-request")
-                .header(ACCEPT, "application/x-git-upload-pack-result")
-                .body(request);
-            let answer = session.send(sent).await?;
-            check_type(&answer, "application/x-git-upload-pack-result")
-                .map_err(|what| session.broken(&what))?;
-            response.insert(answer)
-        };
-        let chunk = session.chunk(response).await?;
-        let chunk = chunk
-            .map(|chunk| chunk.as_ref().to_vec())
-            .unwrap_or_default();
-        match refusal(&chunk).filter(|_| is_first) {
-            Some(said) => Err(session.refused(&said)),
-            None => Ok(chunk),
-        }
-    }
-}
-
-impl io::Read for Exchange {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.chunk.read(buffer)?;
-        if count > 0 || buffer.is_empty() {
-            return Ok(count);
-        }
-        let request = mem::take(&mut self.request);
-        let filled = self
-            .runtime
-            .block_on(Self::fill(&self.session, request, &mut self.response));
-        match filled {
-            Ok(chunk) => self.chunk = io::Cursor::new(chunk),
-            Err(failure) => {
-                self.session.fail(failure);
-                return Err(io::Error::other("no answer"));
-            }
-        }
-        self.chunk.read(buffer)
-    }
-}
-
-impl io::Write for Exchange {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.request.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

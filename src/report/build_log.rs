@@ -2,10 +2,11 @@
 //!
 //! Apart from the steps that run since nobody else needs whole logs. Bounded: of a long log the beginning goes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::line_ring::LineRing;
 use crate::{
     event::{Event, EventKind},
     nix::StorePath,
@@ -21,11 +22,8 @@ const BYTES_MAX: usize = 512 << 10;
 pub(super) struct BuildLog {
     /// When it began.
     pub began: Timestamp,
-    /// The last lines, as they came.
-    pub lines: VecDeque<String>,
-    /// How many lines came before them.
-    pub dropped: u64,
-    bytes: usize,
+    /// The last lines.
+    pub lines: LineRing,
 }
 
 /// The logs of all builds that run.
@@ -43,16 +41,17 @@ impl BuildLogs {
             } => {
                 let log = BuildLog {
                     began: event.at,
-                    lines: VecDeque::new(),
-                    dropped: 0,
-                    bytes: 0,
+                    lines: LineRing::new(BYTES_MAX, 0),
                 };
                 self.0.insert(drv_path.clone(), log);
                 None
             }
             EventKind::StepLogged { drv_path, lines } => {
                 if let Some(log) = self.0.get_mut(drv_path) {
-                    log.push(lines);
+                    for line in lines {
+                        log.lines.push(line);
+                    }
+                    log.lines.shrink_to(LINES_MAX);
                 }
                 None
             }
@@ -78,22 +77,6 @@ impl BuildLogs {
             | EventKind::Ticked { .. }
             | EventKind::CheckExplained { .. }
             | EventKind::RunFinished { .. } => None,
-        }
-    }
-}
-
-impl BuildLog {
-    fn push(&mut self, lines: &[String]) {
-        for line in lines {
-            self.bytes += line.len();
-            self.lines.push_back(line.clone());
-            while self.lines.len() > LINES_MAX || self.bytes > BYTES_MAX {
-                let Some(first) = self.lines.pop_front() else {
-                    break;
-                };
-                self.bytes -= first.len();
-                self.dropped += 1;
-            }
         }
     }
 }

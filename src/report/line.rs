@@ -299,17 +299,18 @@ pub(super) fn lines(event: &Event, is_news: bool, styles: &Styles) -> (Weight, V
 }
 
 /// The lines of a build's log, each with the build's name in front.
-pub(super) fn log_lines<'l>(
+pub(super) fn log_lines(
     drv_path: &StorePath,
-    lines: impl IntoIterator<Item = &'l String>,
+    lines: impl IntoIterator<Item = impl AsRef<str>>,
     styles: &Styles,
 ) -> Vec<String> {
     let name = paint(&styles.dim, format_args!("{}>", step_name(drv_path)));
-    let line = |line: &String| {
-        let shown = log_line(line, styles.color, LOG_COLUMNS_MAX, styles.glyphs.ellipsis);
+    let lines = lines.into_iter().map(|line| {
+        let (line, ellipsis) = (line.as_ref(), styles.glyphs.ellipsis);
+        let shown = log_line(line, styles.color, LOG_COLUMNS_MAX, ellipsis);
         format!("{name} {shown}").trim_end().to_owned()
-    };
-    lines.into_iter().map(line).collect()
+    });
+    lines.collect()
 }
 
 /// A line with its word in front.

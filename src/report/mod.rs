@@ -28,6 +28,7 @@ mod history_table;
 mod json;
 mod junit;
 mod line;
+mod line_ring;
 mod markdown;
 mod matrix;
 mod options;

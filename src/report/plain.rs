@@ -142,8 +142,8 @@ impl Plain {
         log: &BuildLog,
         styles: &Styles,
     ) -> io::Result<()> {
-        let all = log.dropped.saturating_add(log.lines.len() as u64);
-        let which = match log.dropped {
+        let all = log.lines.end_line();
+        let which = match log.lines.before() {
             0 => String::new(),
             _ => format!("the last {} of ", count(log.lines.len())),
         };
@@ -160,7 +160,11 @@ impl Plain {
             line.push_str(&paint(&styles.dim, format_args!(", {which}")));
         }
         let began = log.began;
-        let log = log_lines(drv_path, log.lines.iter(), styles);
+        let log = log_lines(
+            drv_path,
+            log.lines.lines_from(0).map(|(_, line)| line),
+            styles,
+        );
         let log = log.iter().map(|line| without_commands(line));
         let title = without_commands(&lines.concat());
         match self.dialect.filter(|_| self.fold) {

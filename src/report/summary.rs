@@ -4,6 +4,7 @@
 //! [`text`]. Bounded: a few checks by name for each cause, the last lines of a log, and a limit on all of it together.
 
 mod annotations;
+mod causes;
 mod entry;
 mod hash_fix;
 mod last_line;
@@ -11,66 +12,27 @@ mod noise;
 mod passed;
 mod text;
 
-use std::{collections::HashMap, hash::Hash, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 pub(super) use entry::{Entry, of_failure};
 pub(super) use last_line::last_line;
 pub(super) use text::{Ending, Extent};
 
-use self::{hash_fix::HashFix, passed::Passed};
+use self::{
+    causes::{CHECKS_NAMED, Causes, Checks},
+    hash_fix::HashFix,
+    passed::Passed,
+};
 use super::source_tree::{SourceTree, excerpt};
 use crate::{
     event::{Counts, Event, EventKind, Outcome, UploadOutcome},
     nix::{StorePath, System},
 };
 
-/// How many checks are named for one cause.
-const CHECKS_NAMED: usize = 5;
-/// How many different warnings, reasons and evaluation errors are kept, each.
-const CAUSES_MAX: usize = 10_000;
 /// How long such a text may be, in characters.
 const TEXT_CHARS_MAX: usize = 100_000;
 /// How many bytes of logs and errors are kept in all.
 const TEXT_BYTES_MAX: usize = 16 << 20;
-
-/// The checks that share a cause.
-#[derive(Debug, Default)]
-struct Checks {
-    /// The first of them.
-    named: Vec<String>,
-    /// How many there are.
-    total: usize,
-    /// How many of them have ended.
-    ended: usize,
-    /// How many of those that have ended failed before, too.
-    before: usize,
-    /// How many of those that have ended may fail.
-    allowed: usize,
-}
-
-impl Checks {
-    fn add(&mut self, check: &str) {
-        self.total += 1;
-        self.name(check);
-    }
-
-    fn name(&mut self, check: &str) {
-        if self.named.len() < CHECKS_NAMED && !self.named.iter().any(|known| known == check) {
-            self.named.push(check.to_owned());
-        }
-    }
-
-    fn end(&mut self, before: usize, allowed: bool) {
-        self.ended += 1;
-        self.before += before;
-        self.allowed += usize::from(allowed);
-    }
-
-    /// Whether what they have in common fails nothing.
-    fn may_fail(&self) -> bool {
-        self.allowed > 0 && self.allowed == self.ended
-    }
-}
 
 /// A derivation that could not be obtained.
 #[derive(Debug)]
@@ -96,72 +58,6 @@ struct EvaluationError {
     file: Option<String>,
     line: Option<u32>,
     column: Option<u32>,
-}
-
-/// Causes in the order in which they came up, each with its checks.
-#[derive(Debug)]
-struct Causes<K> {
-    index: HashMap<K, usize>,
-    checks: Vec<Checks>,
-}
-
-impl<K> Default for Causes<K> {
-    fn default() -> Self {
-        Self {
-            index: HashMap::new(),
-            checks: Vec::new(),
-        }
-    }
-}
-
-/// Where a cause is kept.
-#[derive(Clone, Copy, Debug, Default)]
-struct Added {
-    /// Its place; `None`: there are too many.
-    at: Option<usize>,
-    is_new: bool,
-}
-
-impl<K: Eq + Hash> Causes<K> {
-    /// Adds a check, or an occurrence without one.
-    fn add(&mut self, cause: K, check: Option<&str>) -> Added {
-        let next = self.checks.len();
-        if next == CAUSES_MAX && !self.index.contains_key(&cause) {
-            return Added::default();
-        }
-        let at = *self.index.entry(cause).or_insert(next);
-        if at == next {
-            self.checks.push(Checks::default());
-        }
-        match check {
-            Some(check) => self.checks[at].add(check),
-            None => self.checks[at].total += 1,
-        }
-        Added {
-            at: Some(at),
-            is_new: at == next,
-        }
-    }
-
-    /// Notes that a check of a cause has ended.
-    fn end(&mut self, at: Option<usize>, before: usize, allowed: bool) {
-        if let Some(checks) = at.and_then(|at| self.checks.get_mut(at)) {
-            checks.end(before, allowed);
-        }
-    }
-
-    fn in_order(&self) -> Vec<(&K, &Checks)> {
-        let mut causes: Vec<_> = self.index.iter().collect();
-        causes.sort_unstable_by_key(|(_, at)| **at);
-        causes
-            .into_iter()
-            .map(|(cause, at)| (cause, &self.checks[*at]))
-            .collect()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.checks.is_empty()
-    }
 }
 
 /// How the checks of this run did before, as far as known.

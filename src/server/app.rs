@@ -44,6 +44,7 @@ pub(super) struct Wake {
     pub(super) prepare: Notify,
     pub(super) runner: Notify,
     pub(super) publish: Notify,
+    pub(super) sweep: Notify,
 }
 
 /// A run that goes on.

@@ -1,55 +1,142 @@
 //! The forges, as the server uses them.
 
+use std::{collections::HashMap, sync::Arc};
+
 use crate::{
-    config::{Access, ForgeSoftware, ServerConfig},
-    db::server::{DueStatus, Repository},
-    forge::{CiJob, CommitStatus, Forge, ForgeError, Gitea, Github, Gitlab},
+    config::{Access, ForgeConfig, ForgeSoftware, ServerConfig},
+    db::server::{DueStatus, Repository, SeenRepository},
+    forge::{
+        self, AppKey, CommitStatus, ForgeApi, ForgeError, Gitea, Github, Gitlab, IdentError,
+        Permission, StatusPlace, User,
+    },
 };
 
-/// The forges of a configuration.
+/// The forges of a configuration that have an interface, by name.
 #[derive(Debug, Default)]
-pub(super) struct Connections;
+pub(super) struct Connections(HashMap<String, Arc<dyn ForgeApi>>);
 
 impl Connections {
+    /// Prepares them; asks nothing yet.
+    pub(super) fn new(config: &ServerConfig) -> Result<Self, ForgeError> {
+        let mut connections = HashMap::new();
+        for (name, forge) in &config.forges {
+            if let Some(api) = connect(forge)? {
+                connections.insert(name.clone(), api);
+            }
+        }
+        Ok(Self(connections))
+    }
+
+    /// The forge of this name, if it has an interface.
+    pub(super) fn get(&self, forge: &str) -> Option<&Arc<dyn ForgeApi>> {
+        self.0.get(forge)
+    }
+
     /// Tells a forge the state of a context.
     pub(super) async fn set_status(
         &self,
-        config: &ServerConfig,
         repository: &Repository,
         due: &DueStatus,
     ) -> Result<(), ForgeError> {
-        let Some(forge) = config.forges.get(&due.forge) else {
-            return Err(ForgeError::Refused(
-                "the forge is no longer configured".into(),
-            ));
-        };
-        let Access::Token(token) = &forge.access else {
+        let Some(api) = self.get(&due.forge) else {
             return Ok(());
         };
-        let job = CiJob {
-            api_url: forge.api_url.as_str().trim_end_matches('/').to_owned(),
-            repository: if forge.kind == ForgeSoftware::Gitlab {
-                repository.seen.forge_id.clone()
-            } else {
-                repository.seen.full_name.clone()
-            },
-            revision: due.commit.clone(),
+        let place = StatusPlace {
+            repository: as_forge(&repository.seen)?,
+            commit: due.commit.parse().map_err(refused)?,
             branch: None,
             pipeline: None,
             target_url: Some(due.row.target_url.clone()),
-            token: token.clone(),
-        };
-        let client: Box<dyn Forge> = match forge.kind {
-            ForgeSoftware::Github => Box::new(Github::new(&job)?),
-            ForgeSoftware::Gitea | ForgeSoftware::Forgejo => Box::new(Gitea::new(&job)?),
-            ForgeSoftware::Gitlab => Box::new(Gitlab::new(&job)?),
-            ForgeSoftware::Plain => return Ok(()),
         };
         let status = CommitStatus {
             context: due.row.context.clone(),
             state: super::texts::state_of(&due.row.state),
             description: due.row.description.clone(),
         };
-        client.set_status(&status).await
+        if due.is_uncertain {
+            // An earlier server may have told it just before it died; a forge keeps each that it is told.
+            let known = api.statuses(&place, &status.context).await?;
+            let is_known = known.iter().any(|known| {
+                known.context == status.context
+                    && known.state == status.state
+                    && known.description == status.description
+            });
+            if is_known {
+                return Ok(());
+            }
+        }
+        api.set_status(&place, &status).await
     }
+
+    /// What a user may do with a repository now; nothing where the forge has no interface to ask.
+    pub(super) async fn permission(
+        &self,
+        repository: &Repository,
+        user: &User,
+    ) -> Result<Permission, ForgeError> {
+        match self.get(&repository.seen.forge) {
+            Some(api) => api.permission(&as_forge(&repository.seen)?, user).await,
+            None => Ok(Permission::None),
+        }
+    }
+}
+
+fn connect(forge: &ForgeConfig) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError> {
+    let url = forge.api_url.as_str().trim_end_matches('/');
+    Ok(match (forge.kind, &forge.access) {
+        // Only GitHub knows apps; the configuration has no other.
+        (ForgeSoftware::Plain, _)
+        | (_, Access::None)
+        | (
+            ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Gitlab,
+            Access::App { .. },
+        ) => None,
+        (ForgeSoftware::Github, Access::Token(token)) => {
+            Some(Arc::new(Github::with_token(url, token.clone())?))
+        }
+        (ForgeSoftware::Github, Access::App { id, key }) => {
+            let key = AppKey::new(&id.to_string(), key)?;
+            Some(Arc::new(Github::with_app(url, key)?))
+        }
+        (ForgeSoftware::Gitea, Access::Token(token)) => {
+            Some(Arc::new(Gitea::new(url, token.clone())?))
+        }
+        (ForgeSoftware::Forgejo, Access::Token(token)) => {
+            Some(Arc::new(Gitea::forgejo(url, token.clone())?))
+        }
+        (ForgeSoftware::Gitlab, Access::Token(token)) => {
+            Some(Arc::new(Gitlab::new(url, token.clone())?))
+        }
+    })
+}
+
+/// A repository as its forge is asked about it.
+pub(super) fn as_forge(seen: &SeenRepository) -> Result<forge::Repository, ForgeError> {
+    Ok(forge::Repository {
+        id: seen.forge_id.clone(),
+        full_name: seen.full_name.parse().map_err(refused)?,
+        default_branch: Some(seen.default_branch.clone()),
+        is_private: seen.private,
+        installation: seen.installation.as_ref().and_then(|id| id.parse().ok()),
+    })
+}
+
+/// A repository as it is kept.
+pub(super) fn as_row(
+    forge: &str,
+    repository: &forge::Repository,
+    default_branch: String,
+) -> SeenRepository {
+    SeenRepository {
+        forge: forge.to_owned(),
+        forge_id: repository.id.clone(),
+        full_name: repository.full_name.to_string(),
+        default_branch,
+        private: repository.is_private,
+        installation: repository.installation.map(|id| id.to_string()),
+    }
+}
+
+fn refused(error: IdentError) -> ForgeError {
+    ForgeError::Refused(error.to_string())
 }

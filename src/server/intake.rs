@@ -5,12 +5,10 @@
 
 use tracing::{info, warn};
 
-use super::{app::App, texts, webhook::hook_kind};
+use super::{app::App, commands, connection::as_row, texts, webhook::hook_kind};
 use crate::{
     config::ForgeConfig,
-    db::server::{
-        Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, SeenRepository, TakeUp,
-    },
+    db::server::{Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, TakeUp},
     forge::{
         self, Build, BuildKind, Decision, HookEvent, MERGE_QUEUES, StatusState, TriggerSettings,
         decide, parse_hook,
@@ -57,6 +55,9 @@ async fn take_up(app: &App, delivery: Delivery) {
         },
     };
     let Some(repository) = repository else {
+        if matches!(event, HookEvent::InstallationChanged { .. }) {
+            app.wake.sweep.notify_one();
+        }
         return done(app, id, &forge, "it is about no repository".to_owned()).await;
     };
     let settings = match settings(app, &repository) {
@@ -93,8 +94,26 @@ async fn take_up(app: &App, delivery: Delivery) {
                 Err(error) => error.to_string(),
             }
         }
-        Decision::Refresh => "the repositories changed".to_owned(),
-        Decision::Ask { .. } => "a command".to_owned(),
+        Decision::Refresh => {
+            app.wake.sweep.notify_one();
+            "the repositories changed".to_owned()
+        }
+        Decision::Ask {
+            command,
+            number,
+            commit,
+            actor,
+        } => {
+            let done = commands::carry_out(
+                app,
+                &repository,
+                &command,
+                number,
+                commit.as_ref(),
+                actor.as_ref(),
+            );
+            done.await.unwrap_or_else(|why| why)
+        }
         Decision::Nothing { why } => why,
     };
     up.result = result;
@@ -168,14 +187,7 @@ async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Reposi
         _ if is_chosen => {}
         _ => return Err(format!("{name} is none of the repositories that are built")),
     }
-    let seen = SeenRepository {
-        forge: forge.to_owned(),
-        forge_id: seen.id.clone(),
-        full_name: name.to_owned(),
-        default_branch: default_branch(app, forge, seen),
-        private: seen.is_private,
-        installation: seen.installation.map(|id| id.to_string()),
-    };
+    let seen = as_row(forge, seen, default_branch(app, forge, seen));
     let id = app
         .db
         .see_repository(seen)

@@ -13,6 +13,7 @@
 
 mod access;
 mod app;
+mod commands;
 mod connection;
 mod engine;
 mod execute;
@@ -29,6 +30,7 @@ mod router;
 mod runner;
 mod serve;
 mod source;
+mod sweep;
 mod texts;
 mod webhook;
 

@@ -20,7 +20,7 @@ use crate::{
     db::server::{
         NewRun, NewStatus, Repository, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust,
     },
-    forge::StatusState,
+    forge::{ForgeError, Permission, StatusState, User},
     git::{CommitId, FetchLimits, Merge, Mirror, MirrorError, Wanted},
 };
 
@@ -118,11 +118,12 @@ async fn later(app: &App, id: RunId, attempt: u32, trouble: &Trouble) {
 }
 
 async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Trouble> {
-    let Some(trust) = trust(app, &run).await? else {
+    let Some(trust) = trust(app, &run, repository).await? else {
         return wait_for_approval(app, &run, repository).await;
     };
-    let remote = match source::remote(&app.config, repository) {
+    let remote = match source::remote(app, repository).await {
         Ok(remote) => remote,
+        Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => return refuse(app, &run, repository, &error.to_string()).await,
     };
     let (state_dir, number) = (app.config.state_dir.clone(), repository.id.0);
@@ -239,7 +240,7 @@ fn settings_key(app: &App, trust: Trust) -> String {
 }
 
 /// How far what a run builds is trusted; `None`: it waits for approval.
-async fn trust(app: &App, run: &Run) -> Result<Option<Trust>, Trouble> {
+async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<Trust>, Trouble> {
     if run.new.kind != RunKind::PullRequest {
         return Ok(Some(Trust::Trusted));
     }
@@ -250,6 +251,25 @@ async fn trust(app: &App, run: &Run) -> Result<Option<Trust>, Trouble> {
         .await?
     {
         return Ok(Some(Trust::Approved));
+    }
+    if let Some((id, login)) = &run.new.author
+        && let Ok(id) = id.parse()
+    {
+        let author = User {
+            id,
+            login: login.parse().ok(),
+        };
+        // Of the one who wrote it, and now: whatever the webhook, the repository of its head or its commits say.
+        let permission = app.connections.permission(repository, &author).await;
+        match permission {
+            Ok(permission) if permission >= Permission::Write => return Ok(Some(Trust::Trusted)),
+            Ok(_) | Err(ForgeError::Refused(_) | ForgeError::Missing(_)) => {}
+            Err(error) => {
+                return Err(Trouble(format!(
+                    "the permission of {login} cannot be asked for: {error}"
+                )));
+            }
+        }
     }
     Ok((app.config.pull_requests == PullRequests::All).then_some(Trust::Stranger))
 }

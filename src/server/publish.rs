@@ -8,7 +8,6 @@ use tracing::{debug, warn};
 
 use super::app::App;
 use crate::{
-    config::ForgeSoftware,
     db::server::{DbError, DueStatus},
     forge::ForgeError,
 };
@@ -28,17 +27,13 @@ const ATTEMPTS_MAX: u32 = 300;
 pub(super) async fn publish_all(app: &App) {
     let mut forges = JoinSet::new();
     let mut wake = Vec::new();
-    for (name, forge) in &app.config.forges {
+    for name in app.config.forges.keys() {
         let notify = Arc::new(tokio::sync::Notify::new());
         wake.push(Arc::clone(&notify));
-        let pace = match forge.kind {
-            // It asks for a second between two changes.
-            ForgeSoftware::Github => Duration::from_secs(1),
-            ForgeSoftware::Gitea
-            | ForgeSoftware::Forgejo
-            | ForgeSoftware::Gitlab
-            | ForgeSoftware::Plain => Duration::ZERO,
-        };
+        let pace = app
+            .connections
+            .get(name)
+            .map_or(Duration::ZERO, |api| api.pace());
         let (app, name) = (Arc::clone(app), name.clone());
         forges.spawn(async move { publish_to(&app, &name, pace, &notify).await });
     }
@@ -95,11 +90,7 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
         return Ok(None);
     };
     app.db.status_sending(due.id, due.version).await?;
-    match app
-        .connections
-        .set_status(&app.config, &repository, &due)
-        .await
-    {
+    match app.connections.set_status(&repository, &due).await {
         Ok(()) => {
             debug!(
                 repository = repository.seen.full_name,

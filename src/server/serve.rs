@@ -18,11 +18,12 @@ use super::{
     failures::Failures,
     intake, prepare, publish,
     router::router,
-    runner,
+    runner, sweep,
 };
 use crate::{
     config::{Listen, ServerConfig},
     db::server::{DbError, ServerDb},
+    forge::ForgeError,
 };
 
 /// How long requests may take that go on when the server ends.
@@ -37,6 +38,9 @@ pub enum ServeError {
     /// Nix or git.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A forge.
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     /// The address.
     #[error("cannot listen at {at}: {reason}")]
     Listen {
@@ -58,7 +62,8 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
     let requeued = db.requeue_running().await?;
-    let app = Server::new(config, db, engine, Connections);
+    let connections = Connections::new(&config)?;
+    let app = Server::new(config, db, engine, connections);
     if requeued > 0 {
         info!(
             runs = requeued,
@@ -75,6 +80,7 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         spawn(&app, |app| async move { intake::take_up_all(&app).await }),
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
         spawn(&app, |app| async move { publish::publish_all(&app).await }),
+        spawn(&app, |app| async move { sweep::sweep_all(&app).await }),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
     info!(url = %app.config.url, "ready");

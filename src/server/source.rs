@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
+use super::{app::App, connection::as_forge};
 use crate::{
-    config::{Access, ForgeSoftware, RepositoryConfig, ServerConfig, Tree, TreeFiles},
+    config::{Access, ForgeSoftware, RepositoryConfig, Tree, TreeFiles},
     db::server::Repository,
+    forge::ForgeError,
     git::{CommitId, Credentials, Mirror, MirrorError, Remote},
 };
 
 /// The largest file of settings that is read, in bytes.
 const CONFIG_BYTES: usize = 1 << 20;
 
-/// Where a repository is fetched from.
-pub(super) fn remote(
-    config: &ServerConfig,
-    repository: &Repository,
-) -> Result<Remote, MirrorError> {
+/// Where a repository is fetched from, with what opens it. The forge is asked for that.
+pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote, MirrorError> {
     let seen = &repository.seen;
     let gone = || MirrorError::Address(format!("{} is no longer configured", seen.full_name));
-    let forge = config.forges.get(&seen.forge).ok_or_else(gone)?;
-    let url = config
+    let forge = app.config.forges.get(&seen.forge).ok_or_else(gone)?;
+    let url = app
+        .config
         .clone_url(&seen.forge, &seen.full_name)
         .ok_or_else(gone)?;
     if forge.kind == ForgeSoftware::Plain {
@@ -30,29 +30,37 @@ pub(super) fn remote(
         return Remote::of_forge(
             &url,
             url.as_str(),
-            credentials(&forge.access, forge.kind).as_ref(),
+            plain_credentials(&forge.access).as_ref(),
         );
     }
-    Remote::of_forge(
-        &forge.url,
-        url.as_str(),
-        credentials(&forge.access, forge.kind).as_ref(),
-    )
+    let Some(api) = app.connections.get(&seen.forge) else {
+        return Remote::of_forge(&forge.url, url.as_str(), None);
+    };
+    let refused = |error: ForgeError| match error {
+        ForgeError::Later { what, .. } => MirrorError::Unreachable(what),
+        error @ (ForgeError::Refused(_)
+        | ForgeError::Unauthorized(_)
+        | ForgeError::Forbidden(_)
+        | ForgeError::Missing(_)) => MirrorError::Refused(error.to_string()),
+    };
+    let known = as_forge(seen).map_err(refused)?;
+    let credentials = api.clone_credentials(&known).await.map_err(refused)?;
+    let credentials = Credentials {
+        user: credentials.user.to_owned(),
+        token: credentials.token,
+    };
+    Remote::of_forge(&forge.url, url.as_str(), Some(&credentials))
 }
 
-fn credentials(access: &Access, kind: ForgeSoftware) -> Option<Credentials> {
-    let Access::Token(token) = access else {
-        return None;
-    };
-    let user = match kind {
-        ForgeSoftware::Github => "x-access-token",
-        ForgeSoftware::Gitlab => "oauth2",
-        ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Plain => "nixci",
-    };
-    Some(Credentials {
-        user: user.to_owned(),
-        token: token.clone(),
-    })
+/// What opens a repository of a forge that has no interface.
+fn plain_credentials(access: &Access) -> Option<Credentials> {
+    match access {
+        Access::Token(token) => Some(Credentials {
+            user: "nixci".to_owned(),
+            token: token.clone(),
+        }),
+        Access::None | Access::App { .. } => None,
+    }
 }
 
 /// The settings that a commit has for itself.

@@ -15,7 +15,7 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const TOKEN: &str = "a-secret-token";
 
 /// A forge that takes everything, and says of one check that it failed before.
-async fn forge(status: u16) -> MockServer {
+async fn forge(status: u16, takes_check_runs: bool) -> MockServer {
     let server = MockServer::start().await;
     let answer = move |request: &Request| {
         let old = json!({ "context": "nixci/build checks.SYSTEM.good".replace("SYSTEM", SYSTEM),
@@ -25,7 +25,17 @@ async fn forge(status: u16) -> MockServer {
             "GET" if request.url.path().ends_with("/statuses") => {
                 ResponseTemplate::new(200).set_body_json(json!([old]))
             }
+            "GET" if request.url.path().ends_with("/check-runs") => {
+                ResponseTemplate::new(200).set_body_json(json!({ "check_runs": [] }))
+            }
             "GET" => ResponseTemplate::new(200).set_body_json(json!({ "statuses": [old] })),
+            // A token that may not make check runs.
+            _ if request.url.path().contains("/check-runs") && !takes_check_runs => {
+                ResponseTemplate::new(403).set_body_json(json!({ "message": "not accessible" }))
+            }
+            _ if request.url.path().contains("/check-runs") => {
+                ResponseTemplate::new(201).set_body_json(json!({ "id": 77 }))
+            }
             _ => ResponseTemplate::new(status).set_body_json(json!({ "message": "as it is" })),
         }
     };
@@ -37,6 +47,7 @@ async fn forge(status: u16) -> MockServer {
 fn run(
     kind: &str,
     status: u16,
+    takes_check_runs: bool,
     variables: impl Fn(&str) -> Vec<(&'static str, String)>,
 ) -> (Finished, Vec<Request>) {
     let store = nix::newest().store().with_daemon();
@@ -45,7 +56,7 @@ fn run(
         .failing("bad")
         .committed();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(forge(status));
+    let server = runtime.block_on(forge(status, takes_check_runs));
     let mut command = project.nixci_command(&["check", "--report", kind]);
     command.envs(variables(&server.uri()));
     let run = Running::start(&mut command).finish();
@@ -53,7 +64,7 @@ fn run(
     let requests = runtime.block_on(server.received_requests()).unwrap();
     let posted = requests
         .into_iter()
-        .filter(|request| request.method.as_str() == "POST");
+        .filter(|request| request.method.as_str() != "GET");
     (run, posted.collect())
 }
 
@@ -88,8 +99,9 @@ fn github(uri: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn github_is_told_of_the_whole_and_of_each_failure() {
-    let (run, posted) = run("github", 201, github);
+    let (run, mut posted) = run("github", 201, false, github);
     assert_eq!(run.code, Some(1), "{run}");
+    assert!(posted.remove(0).url.path().ends_with("/check-runs"));
     for request in &posted {
         assert_eq!(
             request.url.path(),
@@ -114,8 +126,48 @@ fn github_is_told_of_the_whole_and_of_each_failure() {
 }
 
 #[test]
+fn github_is_told_by_check_runs_where_the_token_may_make_them() {
+    let (run, posted) = run("github", 201, true, github);
+    assert_eq!(run.code, Some(1), "{run}");
+    let mut shown = BTreeMap::new();
+    let mut statuses = Vec::new();
+    for request in &posted {
+        let body: Value = request.body_json().unwrap();
+        if request.url.path().contains("/statuses/") {
+            statuses.push(body["context"].as_str().unwrap().replace(SYSTEM, "SYSTEM"));
+            continue;
+        }
+        let name = body["name"].as_str().unwrap().replace(SYSTEM, "SYSTEM");
+        if request.method.as_str() == "POST" {
+            assert_eq!(request.url.path(), "/repos/owner/repo/check-runs");
+            assert_eq!(body["head_sha"], COMMIT);
+        } else {
+            assert_eq!(request.url.path(), "/repos/owner/repo/check-runs/77");
+        }
+        let output = &body["output"];
+        let text = format!(
+            "{} {}: {} | {}",
+            body["status"], body["conclusion"], output["title"], output["summary"]
+        );
+        shown.insert(name, text);
+    }
+    // What a status said of an earlier run only a status can take back.
+    assert_eq!(statuses, ["nixci/build checks.SYSTEM.good"]);
+    let lines: Vec<_> = shown
+        .iter()
+        .map(|(name, text)| format!("{name} = {text}"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    nixci/build = "completed" "failure": "1 passed, 1 failed" | "` 1 passed, 1 failed `"
+    nixci/build checks.SYSTEM.bad = "completed" "failure": "failed: builder failed with exit code 1" | "` failed: builder failed with exit code 1 `"
+    nixci/build checks.SYSTEM.good = "completed" "success": "passed" | "` passed `"
+    nixci/eval = "completed" "success": "2 checks" | "` 2 checks `"
+    "#);
+}
+
+#[test]
 fn gitea_is_told_below_its_own_interface() {
-    let (run, posted) = run("gitea", 201, |uri| {
+    let (run, posted) = run("gitea", 201, false, |uri| {
         let mut variables = github(uri);
         variables[0].1 = format!("{uri}/api/v1");
         variables
@@ -138,7 +190,7 @@ fn gitea_is_told_below_its_own_interface() {
 
 #[test]
 fn gitlab_is_told_with_the_pipeline() {
-    let (run, posted) = run("gitlab", 201, |uri| {
+    let (run, posted) = run("gitlab", 201, false, |uri| {
         vec![
             ("CI_API_V4_URL", format!("{uri}/api/v4")),
             ("CI_PROJECT_ID", "42".to_owned()),
@@ -171,9 +223,15 @@ fn gitlab_is_told_with_the_pipeline() {
 
 #[test]
 fn a_forge_that_refuses_costs_a_warning_and_not_the_run() {
-    let (run, posted) = run("github", 403, github);
+    let (run, posted) = run("github", 403, false, github);
     assert_eq!(run.code, Some(1), "{run}");
-    assert_eq!(posted.len(), 1, "no request without rights is repeated");
+    let paths: Vec<_> = posted.iter().map(|request| request.url.path()).collect();
+    let commit = format!("/repos/owner/repo/statuses/{COMMIT}");
+    assert_eq!(
+        paths,
+        ["/repos/owner/repo/check-runs", commit.as_str()],
+        "no request without rights is repeated"
+    );
     assert!(
         run.stderr
             .contains("HTTP 403 (as it is); does the token have the right"),

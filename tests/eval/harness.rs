@@ -91,7 +91,8 @@ impl<'s> Evaluation<'s> {
         self.run_until_idle(evaluator, Duration::ZERO)
     }
 
-    fn run_until_idle(&self, evaluator: &dyn Evaluator, patience: Duration) -> Found {
+    /// Runs an evaluator so, and gives what is left this long to go away.
+    pub(crate) fn run_until_idle(&self, evaluator: &dyn Evaluator, patience: Duration) -> Found {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

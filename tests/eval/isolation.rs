@@ -2,6 +2,7 @@
 //! the list of attacks, and is tried without isolation too where it works there.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::TcpListener,
     path::PathBuf,
@@ -14,7 +15,7 @@ use std::{
 };
 
 use nixci::{
-    eval::{EvalError, EvalLimits, Isolation},
+    eval::{EvalError, EvalLimits, Isolation, NixEvalJobs},
     git::{CommitId, FetchLimits, GitHttp, Mirror, Remote, Wanted},
     nix::Installable,
 };
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{Evaluation, url},
-    support::{Project, nix, project::SYSTEM, servers, store::TestStore},
+    support::{Project, nix, program::write_program, project::SYSTEM, servers, store::TestStore},
 };
 
 /// How long the daemon may need to see that a connection is closed.
@@ -56,7 +57,7 @@ fn mirror(store: &TestStore, project: &Project<'_>, number: i64) -> (Mirror, Com
 /// What keeps an evaluation of a mirror apart.
 fn isolation(store: &TestStore, mirror: &Mirror, bubblewrap: PathBuf) -> Isolation {
     let home = store.folder().join("apart");
-    std::fs::create_dir_all(&home).unwrap();
+    fs::create_dir_all(&home).unwrap();
     let own = ["NIX_STATE_DIR", "NIX_LOG_DIR", "NIX_BIN_DIR", "PATH"];
     let variables = store
         .env()
@@ -74,6 +75,7 @@ fn isolation(store: &TestStore, mirror: &Mirror, bubblewrap: PathBuf) -> Isolati
         has_network: false,
         import_from_derivation: false,
         allowed_uris: None,
+        cgroup: None,
         limits: EvalLimits::default(),
     }
 }
@@ -168,7 +170,7 @@ fn local_repo_read() {
             "{open:#?}"
         );
         // What was fetched is in the store, where everybody may find it: this is about another secret.
-        std::fs::write(secret.dir().join("token"), "another").unwrap();
+        fs::write(secret.dir().join("token"), "another").unwrap();
         let secret = secret.committed();
         let (_, commit_2) = mirror(store, &secret, 8);
         let read = read.replace(&commit.to_string(), &commit_2.to_string());
@@ -188,7 +190,7 @@ fn local_repo_read() {
 fn impure_eval_and_token_leak_through_fetchers() {
     each_store(|store, bubblewrap| {
         let netrc = store.folder().join("conf/netrc");
-        std::fs::write(&netrc, "machine x password s3cret").unwrap();
+        fs::write(&netrc, "machine x password s3cret").unwrap();
         let read = |path: &str| {
             format!("builtins.trace (builtins.readFile {path}) (build \"a\" \"\" {{ }})")
         };
@@ -389,4 +391,32 @@ fn ssrf_while_evaluating() {
         assert_eq!(evaluation.run_leaving(LEAVE).failed.len(), 1);
         assert!(visits.load(Ordering::SeqCst) > 0, "Nix {}", store.nix());
     });
+}
+
+/// nix-eval-jobs is behind the same walls.
+#[test]
+fn nix_eval_jobs_is_kept_apart_too() {
+    let Some(bubblewrap) = servers::bubblewrap() else {
+        return;
+    };
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store).check("a", "").committed();
+    let own = mirror(&store, &project, 7);
+    fs::create_dir(store.folder().join("jobs")).unwrap();
+    let program = write_program(
+        &store.folder().join("jobs/nix-eval-jobs"),
+        &format!(
+            "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" != --gc-roots-dir ] || roots=$2; shift; done\n\
+             echo x > \"$roots/x\" || exit 7\n\
+             said=\"$HOME $(ls {}) $(ls {}/home 2>&1 | wc -l) $(cat /etc/shadow 2>&1 | wc -l)\"\n\
+             echo '{{\"attr\":\"a\",\"attrPath\":[\"{SYSTEM}\",\"a\"],\"error\":\"'$said'\"}}'\n",
+            store.folder().display(),
+            store.folder().display(),
+        ),
+    );
+    let evaluator = NixEvalJobs::new(program, (2, 34));
+    let found = apart(&store, &own, bubblewrap).run_until_idle(&evaluator, LEAVE);
+    let said = &found.failed[&format!("{SYSTEM}.a")].message;
+    // What it has a home in, what it sees of the store's folder, and that two files are not there.
+    assert_eq!(said, "/home/nixci jobs mirrors store var 1 1");
 }

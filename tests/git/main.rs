@@ -12,6 +12,7 @@ mod support;
 
 mod fetching;
 mod hostile;
+mod measuring;
 mod merging;
 mod misbehaviour;
 

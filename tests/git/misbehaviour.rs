@@ -179,6 +179,10 @@ async fn a_repository_that_moved_on_its_server_is_found_and_no_other_server_is_a
         [id(&head)]
     );
 
+    let found = world.refs(&moved).await.unwrap().moved_to;
+    assert_eq!(found, Some(format!("{}/work/.git", world.server.address())));
+    assert_eq!(world.refs(&world.remote("")).await.unwrap().moved_to, None);
+
     let elsewhere = GitServer::start(world.folder(), "");
     world.server = GitServer::start(world.folder(), elsewhere.address());
     let away = world.remote_with("away/", Some("t0ken"));

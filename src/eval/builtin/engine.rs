@@ -3,6 +3,8 @@
 //! The effects of the built-in evaluator; what to do next is decided by the schedule, what an answer means by the
 //! findings. Ends with all its children gone.
 
+mod memory;
+
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use tempfile::TempDir;
@@ -23,7 +25,7 @@ use super::{
 };
 use crate::eval::{
     EvalError, EvalFailure, EvalRequest, EvalSummary, LockedSource,
-    budget::{self, Budget},
+    budget::Budget,
     delivery::Delivery,
     nix_eval_jobs::{JobEvent, Jobs},
     process::TOO_MUCH,
@@ -359,62 +361,6 @@ impl<'e, 'd> Engine<'e, 'd> {
             Some(_) | None => last_words,
         };
         self.done(task, Err(&why))
-    }
-
-    /// Sees how large a worker is between two attributes.
-    fn weigh(&mut self, id: WorkerId) {
-        let Some(running) = self.workers.get_mut(&id) else {
-            return;
-        };
-        if running.has_answered && !budget::IS_CHEAP {
-            return;
-        }
-        let Some(bytes) = running.worker.resident_bytes() else {
-            return;
-        };
-        if !running.has_answered {
-            running.has_answered = true;
-            self.budget.loaded(bytes);
-            self.limit_workers();
-        }
-        if self.budget.is_worn_out(bytes, self.schedule.workers_max()) {
-            self.schedule.dismiss(id);
-            self.stop(id);
-        }
-    }
-
-    fn limit_workers(&mut self) {
-        let wanted = if self.jobs.is_some() {
-            1
-        } else {
-            self.request.workers
-        };
-        self.schedule.limit_workers(self.budget.workers(wanted));
-    }
-
-    fn watch_memory(&mut self) -> Result<(), EvalError> {
-        let size =
-            |(id, running): (&WorkerId, &Running)| Some((*id, running.worker.resident_bytes()?));
-        let sizes: Vec<_> = self.workers.iter().filter_map(size).collect();
-        let Some(victim) = self.budget.victim(&sizes) else {
-            return Ok(());
-        };
-        let task = self.schedule.evict(victim);
-        self.stop(victim);
-        match task {
-            Some(task) if task.is_alone => {
-                let budget = self.request.memory_budget_bytes >> 20;
-                let why = format!(
-                    "its evaluation needs more than {budget} MiB, even alone: raise the budget with `--eval-memory`"
-                );
-                self.done(task, Err(&why))
-            }
-            Some(task) => {
-                self.schedule.retry_alone(task);
-                Ok(())
-            }
-            None => Ok(()),
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! when everything else is done.
 
 mod request;
+mod worker;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,8 +14,9 @@ use std::{
 };
 
 pub(super) use request::{Look, Task};
-use request::{Request, next_request_size, request_length};
+use request::{next_request_size, request_length};
 
+use self::worker::{Phase, State};
 use super::worker::WorkerId;
 use crate::nix::AttrPath;
 
@@ -48,16 +50,6 @@ pub(super) enum Loss {
     TooMany,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
-    Starting,
-    Idle,
-    Looking(Request),
-    /// Loads the flake while another worker finds out what there is to do.
-    WarmingUp,
-    Leaving,
-}
-
 /// How far an evaluation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -71,37 +63,6 @@ enum Stage {
     WarmingUp,
     /// There are answers.
     Going,
-}
-
-#[derive(Clone, Debug)]
-struct State {
-    phase: Phase,
-    is_fresh: bool,
-    /// How many attributes its next request has at most.
-    request_size: usize,
-}
-
-impl Phase {
-    /// What is being looked at.
-    fn task(&self) -> Option<&Task> {
-        match self {
-            Self::Looking(request) => request.tasks.front(),
-            Self::WarmingUp | Self::Starting | Self::Idle | Self::Leaving => None,
-        }
-    }
-}
-
-impl State {
-    /// Lets it look at these.
-    fn look(&mut self, worker: WorkerId, tasks: VecDeque<Task>) -> Effect {
-        let paths = tasks.iter().map(|task| task.path.clone()).collect();
-        self.is_fresh = false;
-        self.phase = Phase::Looking(Request {
-            tasks,
-            is_slow: false,
-        });
-        Effect::Look(worker, paths)
-    }
 }
 
 /// The plan of an evaluation.

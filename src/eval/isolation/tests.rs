@@ -13,6 +13,7 @@ fn isolation() -> Isolation {
         has_network: false,
         import_from_derivation: false,
         allowed_uris: None,
+        cgroup: None,
         limits: EvalLimits::default(),
     }
 }
@@ -100,4 +101,23 @@ fn settings_and_environment_are_those_of_nobody() {
     let command = Isolation::command(Some(&bare), Path::new("/bin/nix"), &[]);
     assert_eq!(command.as_std().get_program(), "/bin/nix");
     assert_eq!(command.as_std().get_args().count(), 0);
+}
+
+#[tokio::test]
+async fn a_program_goes_into_its_control_group_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let isolation = Isolation {
+        bubblewrap: None,
+        cgroup: Some(folder.path().to_owned()),
+        ..isolation()
+    };
+    let mut command = Isolation::command(Some(&isolation), Path::new("/bin/echo"), &[]);
+    let output = command.args(["a b", "$c"]).output().await.unwrap();
+    assert_eq!(output.stdout, b"a b $c\n");
+    let entered = std::fs::read_to_string(folder.path().join("cgroup.procs"));
+    assert_eq!(entered.unwrap(), "0\n");
+    // Without its group nothing runs.
+    drop(folder);
+    let mut command = Isolation::command(Some(&isolation), Path::new("/bin/echo"), &[]);
+    assert!(!command.output().await.unwrap().status.success());
 }

@@ -170,8 +170,9 @@ struct Kind {
     event_name: Option<String>,
 }
 
+/// A project as payloads and answers name it.
 #[derive(Deserialize)]
-struct Project {
+pub(in crate::forge) struct Project {
     id: u64,
     path_with_namespace: RepositoryName,
     default_branch: Option<String>,

@@ -142,7 +142,7 @@ fn is_ref(text: &str) -> bool {
 }
 
 /// Cuts a text to at most so many bytes, at the end of a character.
-pub(super) fn bounded(mut text: String, max_bytes: usize) -> String {
+pub(in crate::forge) fn bounded(mut text: String, max_bytes: usize) -> String {
     if text.len() > max_bytes {
         let end = (0..=max_bytes).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(end.unwrap_or_default());

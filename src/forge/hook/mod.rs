@@ -6,9 +6,9 @@
 mod event;
 mod gitea;
 mod github;
-mod gitlab;
+pub(super) mod gitlab;
 mod ident;
-mod payload;
+pub(super) mod payload;
 mod plain;
 
 use std::borrow::Cow;
@@ -17,6 +17,7 @@ pub use event::{
     Asked, CheckAction, CheckName, Comment, HookEvent, InstallationChange, MergeGroup, PullRequest,
     PullRequestAction, Push, Repository, RepositoryChange, Rerun, User,
 };
+pub(super) use ident::bounded;
 pub use ident::{CommitId, GitRef, IdentError, Login, RepositoryName};
 use serde::de::DeserializeOwned;
 

@@ -16,22 +16,34 @@ pub(super) const TITLE_BYTES: usize = 1 << 10;
 pub(super) const MESSAGE_BYTES: usize = 16 << 10;
 
 #[derive(Deserialize)]
-struct Repository {
+pub(in crate::forge) struct Repository {
     id: u64,
     full_name: RepositoryName,
     default_branch: Option<String>,
     private: Option<bool>,
 }
 
+impl Repository {
+    pub(in crate::forge) fn into_event(self, installation: Option<u64>) -> event::Repository {
+        event::Repository {
+            id: self.id.to_string(),
+            full_name: self.full_name,
+            default_branch: self.default_branch.map(|name| bounded(name, TITLE_BYTES)),
+            is_private: self.private.unwrap_or(true),
+            installation,
+        }
+    }
+}
+
 #[derive(Deserialize)]
-struct User {
+pub(in crate::forge) struct User {
     id: i64,
     login: Option<Login>,
 }
 
 impl User {
     /// Gitea's stand-ins for users who are gone, and for its own actions, have ids below zero.
-    fn known(self) -> Option<event::User> {
+    pub(in crate::forge) fn known(self) -> Option<event::User> {
         Some(event::User {
             id: u64::try_from(self.id).ok()?,
             login: self.login,
@@ -41,8 +53,8 @@ impl User {
 
 /// Something of which nothing but its number is of interest.
 #[derive(Deserialize)]
-pub(super) struct Numbered {
-    pub(super) id: u64,
+pub(in crate::forge) struct Numbered {
+    pub(in crate::forge) id: u64,
 }
 
 /// What every payload of a repository has around what it tells.
@@ -57,16 +69,8 @@ pub(super) struct Frame {
 impl Frame {
     /// The action, the repository, and who is behind it.
     pub(super) fn open(self) -> (String, event::Repository, Option<event::User>) {
-        let repository = event::Repository {
-            id: self.repository.id.to_string(),
-            full_name: self.repository.full_name,
-            default_branch: self
-                .repository
-                .default_branch
-                .map(|name| bounded(name, TITLE_BYTES)),
-            is_private: self.repository.private.unwrap_or(true),
-            installation: self.installation.map(|installation| installation.id),
-        };
+        let installation = self.installation.map(|installation| installation.id);
+        let repository = self.repository.into_event(installation);
         let actor = self.sender.and_then(User::known);
         (self.action.unwrap_or_default(), repository, actor)
     }
@@ -151,21 +155,29 @@ pub(super) struct PullRequestTold {
 }
 
 #[derive(Deserialize)]
-struct PullRequest {
-    head: Side,
-    base: Side,
-    user: Option<User>,
-    draft: Option<bool>,
+pub(in crate::forge) struct PullRequest {
+    pub(in crate::forge) head: Side,
+    pub(in crate::forge) base: Side,
+    pub(in crate::forge) user: Option<User>,
+    pub(in crate::forge) draft: Option<bool>,
     merged: Option<bool>,
-    title: Option<String>,
+    pub(in crate::forge) title: Option<String>,
 }
 
+/// Where a pull request comes from, or goes to.
 #[derive(Deserialize)]
-struct Side {
+pub(in crate::forge) struct Side {
     #[serde(rename = "ref")]
-    name: String,
-    sha: CommitId,
-    repo: Option<Numbered>,
+    pub(in crate::forge) name: String,
+    pub(in crate::forge) sha: CommitId,
+    pub(in crate::forge) repo: Option<Numbered>,
+}
+
+impl Side {
+    /// Whether a head was pushed to `refs/for/…`, and not to a branch: `git_ref` is the pull request's.
+    pub(in crate::forge) fn is_agit(&self, git_ref: &GitRef) -> bool {
+        self.repo.is_some() && self.name == git_ref.as_str()
+    }
 }
 
 /// What it was before it was edited.
@@ -214,8 +226,8 @@ impl PullRequestTold {
         Ok(HookEvent::PullRequest(Box::new(event::PullRequest {
             number: self.number,
             action,
+            is_agit: head.is_agit(&git_ref),
             head_commit: head.sha,
-            is_agit: head.repo.is_some() && head.name == git_ref.as_str(),
             head_ref: bounded(head.name, TITLE_BYTES),
             head_repository: head.repo.map(|repository| repository.id.to_string()),
             git_ref,

@@ -11,6 +11,8 @@ use crate::report::sanitize::columns;
 
 /// How wide a cell is at least: a sign, a space, and the longest word that is usual there.
 const CELL_COLUMNS: usize = 12;
+/// How wide a cell gets where there is room.
+const CELL_COLUMNS_MAX: usize = 30;
 /// The columns between two cells.
 pub(super) const GAP: usize = 2;
 /// The columns in front of a row's name.
@@ -180,10 +182,16 @@ fn cells(model: &Model, width: usize) -> (Cells, usize) {
     }
     let used: usize = shown.iter().map(|(_, cell)| cell + GAP).sum();
     let hidden = systems[shown.len()..].to_vec();
-    (
-        Cells::Columns { shown, hidden },
-        wanted.min(names + room.saturating_sub(used)),
-    )
+    let names = wanted.min(names + room.saturating_sub(used));
+    // What is left is for what checks wait for.
+    let left = width.saturating_sub(MARGIN + names + used);
+    if hidden.is_empty() {
+        let more = left / shown.len();
+        for (_, cell) in &mut shown {
+            *cell = (*cell).max(CELL_COLUMNS_MAX.min(*cell + more));
+        }
+    }
+    (Cells::Columns { shown, hidden }, names)
 }
 
 /// The rows for so many lines, and how many of each class are left; those have a line among them if there are any.

@@ -209,14 +209,17 @@ impl Matrix {
     ) -> Option<LogToPage> {
         let log = self.logs.as_ref()?.of(drv_path)?;
         let mut kept = String::new();
-        if log.before > 0 {
+        if log.lines.before() > 0 {
             _ = writeln!(
                 kept,
                 "({} before)",
-                counted(usize::try_from(log.before).unwrap_or(usize::MAX), "line")
+                counted(
+                    usize::try_from(log.lines.before()).unwrap_or(usize::MAX),
+                    "line"
+                )
             );
         }
-        for (_, line) in log.lines_from(0) {
+        for (_, line) in log.lines.lines_from(0) {
             _ = writeln!(kept, "{}", log_text(line, color, false));
         }
         Some(LogToPage {

@@ -3,14 +3,17 @@
 //! Pure state; an event costs the same however many checks there are (one that names checks costs by their number).
 //! Texts are kept as they came and made harmless where they are written.
 
+mod check;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
 
+pub(super) use self::check::{CLASSES, Check, Class, Stage};
 use crate::{
-    event::{Counts, Event, EventKind, Outcome, Progress, Wait},
+    event::{Counts, Event, EventKind, Progress, Wait},
     nix::{StorePath, System},
     report::{
         running::{RunningStep, RunningSteps},
@@ -24,79 +27,6 @@ const SYSTEMS_MAX: usize = 64;
 const RESERVED_FOR: Duration = Duration::from_secs(2);
 /// How much of a reason is kept for each check, in characters.
 const NOTE_CHARS_MAX: usize = 80;
-
-/// What became of a check; of a row, the first of these that one of its checks is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
-    Failed,
-    Running,
-    Waiting,
-    /// Failed, as it may.
-    Allowed,
-    Passed,
-    /// Ended without having passed or failed.
-    Neutral,
-}
-
-/// How many classes there are.
-pub(super) const CLASSES: usize = 6;
-
-impl Class {
-    /// Every class, the most pressing first.
-    pub(super) const ALL: [Self; CLASSES] = [
-        Self::Failed,
-        Self::Running,
-        Self::Waiting,
-        Self::Allowed,
-        Self::Neutral,
-        Self::Passed,
-    ];
-}
-
-/// Where a check stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// It needs something that is not there yet, or its turn.
-    Waiting,
-    /// It ended.
-    Ended(Outcome, Duration),
-}
-
-/// A cell of the matrix.
-#[derive(Debug)]
-pub(super) struct Check {
-    /// Its number.
-    pub at: usize,
-    /// Its attribute path.
-    pub path: Arc<str>,
-    row: usize,
-    /// Its derivation, where it has one.
-    pub drv_path: Option<StorePath>,
-    /// Where it stands.
-    pub stage: Stage,
-    /// Whether it failed and may.
-    pub is_allowed: bool,
-    /// Why, in words; empty where there is nothing to say.
-    pub note: Box<str>,
-    /// Whether its own step runs.
-    pub is_running: bool,
-    /// How many steps that it needs run.
-    pub dependencies_running: usize,
-}
-
-impl Check {
-    /// What matters most of it.
-    pub(super) fn class(&self) -> Class {
-        match self.stage {
-            Stage::Ended(..) if self.is_allowed => Class::Allowed,
-            Stage::Ended(outcome, _) if outcome.is_failed() => Class::Failed,
-            Stage::Ended(outcome, _) if outcome.is_passed() => Class::Passed,
-            Stage::Ended(..) => Class::Neutral,
-            Stage::Waiting if self.is_running || self.dependencies_running > 0 => Class::Running,
-            Stage::Waiting => Class::Waiting,
-        }
-    }
-}
 
 /// A row of the matrix.
 #[derive(Debug)]
@@ -129,6 +59,8 @@ pub(super) struct Model {
     pub allowed: usize,
     /// The steps that run.
     pub running: RunningSteps,
+    /// How many builds may run at once on the machine that builds.
+    pub slots: usize,
     /// How many lines running steps may take before the block has to grow.
     pub reserved: usize,
     /// The latest figures.
@@ -160,8 +92,10 @@ impl Model {
                 revision,
                 attribute,
                 systems,
+                slots,
                 ..
             } => {
+                self.slots = *slots;
                 self.title.clone_from(title);
                 self.attribute.clone_from(attribute);
                 self.revision = revision.clone().unwrap_or_default();
@@ -260,6 +194,11 @@ impl Model {
         drv_paths
             .filter_map(|(drv_path, _)| self.running.of(drv_path))
             .min_by_key(|step| step.started)
+    }
+
+    /// Whether what could begin has to wait until a build has ended.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots > 0 && self.progress.building >= self.slots
     }
 
     /// How many rows there are.

@@ -61,13 +61,11 @@ impl State {
         }
     }
 
-    /// How much longer the run takes at least. `None` while more may be found, or where too little is known.
+    /// How much longer the run takes, by what has been found so far. `None` where too little is known.
     pub(super) fn remaining(&mut self, now: Instant) -> Option<Duration> {
         let [local, remote] = self.left;
         let (known, unknown) = (local.known + remote.known, local.unknown + remote.unknown);
-        let may_grow =
-            !self.evaluation.ended || !self.unplanned.is_empty() || !self.planning.is_empty();
-        if may_grow || known == 0 || known < unknown {
+        if known == 0 || known < unknown {
             return None;
         }
         let mut done = [Duration::ZERO; 2];

@@ -42,7 +42,7 @@ impl LogPage {
                 && let Some(log) = log
             {
                 // From what is shown on, the last of it first: that is where errors are.
-                let from = self.top.map_or(log.end_line(), |top| top + 1);
+                let from = self.top.map_or(log.lines.end_line(), |top| top + 1);
                 self.go_to(
                     self.before(log, from).or_else(|| self.behind(log, from)),
                     log,
@@ -77,18 +77,18 @@ impl LogPage {
     /// Moves, where the key is one that does.
     fn go(&mut self, key: Key, log: &Log, body: Size) {
         let end = end_top(log, body);
-        let top = self.top.unwrap_or(end).max(log.before);
+        let top = self.top.unwrap_or(end).max(log.lines.before());
         let page = body.lines.max(2) as u64 - 1;
         let to = match key {
             Key::Char('j') | Key::Down | Key::Enter => top + 1,
             Key::Char('k') | Key::Up => top.saturating_sub(1),
             Key::Char(' ') | Key::PageDown | Key::Ctrl('f') => {
                 // By lines of the log that are shown, which may be fewer than those of the screen.
-                let shown = fitting(log.lines_from(top).map(|(_, line)| line), body);
+                let shown = fitting(log.lines.lines_from(top).map(|(_, line)| line), body);
                 top + (shown as u64).clamp(1, page)
             }
             Key::Char('b') | Key::PageUp | Key::Ctrl('b') => {
-                let above = log.lines_from(0).rev();
+                let above = log.lines.lines_from(0).rev();
                 let above = above.skip_while(|(number, _)| *number >= top);
                 top.saturating_sub((fitting(above.map(|(_, line)| line), body) as u64).max(1))
             }
@@ -108,7 +108,7 @@ impl LogPage {
             }
         };
         // Whoever is at the end follows.
-        self.top = (to < end).then(|| to.max(log.before));
+        self.top = (to < end).then(|| to.max(log.lines.before()));
     }
 
     fn go_to(&mut self, found: Option<u64>, log: &Log, body: Size) {
@@ -116,21 +116,26 @@ impl LogPage {
         if let Some(number) = found {
             self.found = found;
             // With what came before it in sight.
-            let to = number.saturating_sub(body.lines as u64 / 3).max(log.before);
+            let to = number
+                .saturating_sub(body.lines as u64 / 3)
+                .max(log.lines.before());
             self.top = Some(to.min(end_top(log, body)));
         }
     }
 
     /// The last line before this one with the text that is searched for.
     fn before(&self, log: &Log, number: u64) -> Option<u64> {
-        let mut lines = log.lines_from(0).rev();
+        let mut lines = log.lines.lines_from(0).rev();
         let found = lines.find(|(at, line)| *at < number && self.has(line));
         found.map(|(at, _)| at)
     }
 
     /// The first line from this one on with the text that is searched for.
     fn behind(&self, log: &Log, number: u64) -> Option<u64> {
-        let found = log.lines_from(number).find(|(_, line)| self.has(line));
+        let found = log
+            .lines
+            .lines_from(number)
+            .find(|(_, line)| self.has(line));
         found.map(|(at, _)| at)
     }
 
@@ -151,7 +156,7 @@ impl LogPage {
         };
         let top = self.top.unwrap_or_else(|| end_top(log, canvas.size));
         let mut body = Vec::new();
-        for (number, line) in log.lines_from(top) {
+        for (number, line) in log.lines.lines_from(top) {
             let is_hit = self.has(line);
             for row in wrapped(line, canvas.size.columns) {
                 let style = match (is_hit, self.found == Some(number)) {
@@ -183,7 +188,7 @@ impl LogPage {
         let place = match self.top {
             None if log.end.is_none() => "following".to_owned(),
             None => "end".to_owned(),
-            Some(top) => format!("line {} of {}", count(top + 1), count(log.end_line())),
+            Some(top) => format!("line {} of {}", count(top + 1), count(log.lines.end_line())),
         };
         let last = if self.search.is_open() {
             self.search.render(canvas, "")
@@ -249,6 +254,8 @@ fn fitting<'a>(lines: impl Iterator<Item = &'a str>, body: Size) -> usize {
 
 /// The number of the first line that is shown when the end is.
 fn end_top(log: &Log, body: Size) -> u64 {
-    let lines = log.lines_from(0).rev().map(|(_, line)| line);
-    log.end_line().saturating_sub(fitting(lines, body) as u64)
+    let lines = log.lines.lines_from(0).rev().map(|(_, line)| line);
+    log.lines
+        .end_line()
+        .saturating_sub(fitting(lines, body) as u64)
 }

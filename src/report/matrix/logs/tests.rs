@@ -1,7 +1,10 @@
-use super::{BYTES_MAX, LINE_BYTES_MAX, LOG_BYTES_MAX, Logs};
+use super::{BYTES_MAX, LOG_BYTES_MAX, Logs};
 use crate::{
     event::Outcome,
-    report::script::{Script, drv},
+    report::{
+        line_ring::LINE_BYTES_MAX,
+        script::{Script, drv},
+    },
 };
 
 fn logs(script: &Script) -> Logs {
@@ -30,7 +33,7 @@ fn logs_of_what_runs_and_what_failed_are_kept() {
     assert_eq!(names, ["a", "e", "b"]);
     assert_eq!(logs.failed(), 2);
     let lines = |name: &str| {
-        let lines = logs.of(&drv(name)).unwrap().lines_from(0);
+        let lines = logs.of(&drv(name)).unwrap().lines.lines_from(0);
         lines
             .map(|(number, line)| format!("{number} {line}"))
             .collect::<Vec<_>>()
@@ -53,11 +56,11 @@ fn a_flood_costs_bounded_memory() {
     let logs = logs(&script);
     let log = logs.of(&drv("a")).unwrap();
     assert!(logs.bytes <= LOG_BYTES_MAX, "{}", logs.bytes);
-    assert_eq!(log.end_line(), 5_002);
-    let (number, text) = log.lines_from(0).next_back().unwrap();
+    assert_eq!(log.lines.end_line(), 5_002);
+    let (number, text) = log.lines.lines_from(0).next_back().unwrap();
     assert_eq!((number, text), (5_001, "last"));
     assert_eq!(
-        log.lines_from(5_000).next().unwrap().1.len(),
+        log.lines.lines_from(5_000).next().unwrap().1.len(),
         LINE_BYTES_MAX
     );
 }
@@ -78,7 +81,7 @@ fn many_failures_leave_the_ends_of_the_oldest() {
     let logs = logs(&script);
     assert!(logs.bytes <= BYTES_MAX, "{}", logs.bytes);
     assert_eq!(logs.in_order().count(), 80);
-    let kept = |name: &str| logs.of(&drv(name)).unwrap().lines_from(0).len();
+    let kept = |name: &str| logs.of(&drv(name)).unwrap().lines.lines_from(0).len();
     assert_eq!(kept("s0"), super::LINES_LEFT);
     assert!(kept("s79") > super::LINES_LEFT);
 }

@@ -216,8 +216,14 @@ impl Writer<'_> {
             add(2, "", text, &styles.run);
         }
         if progress.uploading > 0 {
-            let text = format!("{} {}", glyphs.up, count(progress.uploading));
-            add(2, "", text, &styles.run);
+            let others = [progress.building, progress.downloading, progress.queued];
+            let is_last = others.iter().all(|n| *n == 0);
+            let n = if is_last {
+                counted(progress.uploading, "upload")
+            } else {
+                count(progress.uploading)
+            };
+            add(2, "", format!("{} {n}", glyphs.up), &styles.run);
         }
         let counts = &self.model.outcomes;
         let others = counts.total() - counts.passed() - counts.failed();
@@ -239,12 +245,13 @@ impl Writer<'_> {
         add(6, ", ", duration(self.now), &styles.plain);
         let remaining = progress.remaining.filter(|remaining| !remaining.is_zero());
         if let Some(remaining) = remaining {
-            add(
-                1,
-                ", ",
-                format!("about {} left", estimate(remaining)),
-                &styles.plain,
-            );
+            let about = if progress.evaluating {
+                "more than"
+            } else {
+                "about"
+            };
+            let text = format!("{about} {} left", estimate(remaining));
+            add(1, ", ", text, &styles.plain);
         }
         figures
     }

@@ -164,10 +164,11 @@ impl Writer<'_> {
                 let step = self.model.blocker(check);
                 step.map_or("building".to_owned(), RunningStep::short_stage)
             }
-            Stage::Waiting => self
-                .model
-                .blocker(check)
-                .map_or("waiting".to_owned(), |step| format!("for {}", step.name)),
+            Stage::Waiting => match self.model.blocker(check) {
+                Some(step) => format!("for {}", step.name),
+                None if self.model.is_full() => "for a slot".to_owned(),
+                None => "waiting".to_owned(),
+            },
         }
     }
 
@@ -180,6 +181,7 @@ impl Writer<'_> {
                     let took = duration(self.now.saturating_sub(step.started));
                     format!("waits for {} ({}, {took})", step.name, step.stage())
                 }
+                None if self.model.is_full() => "waits for a slot".to_owned(),
                 None => word,
             },
             _ if check.note.is_empty() => word,

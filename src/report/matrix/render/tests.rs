@@ -148,9 +148,13 @@ fn a_step_that_waits_for_a_lock_is_told_and_downloads_say_where_they_come_from()
 }
 
 /// Checks `first` to `last` on x86_64-linux.
-fn found(mut script: Script, numbers: std::ops::Range<usize>) -> Script {
+fn found(script: Script, numbers: std::ops::Range<usize>) -> Script {
+    found_on(script, X86, numbers)
+}
+
+fn found_on(mut script: Script, system: &str, numbers: std::ops::Range<usize>) -> Script {
     for i in numbers {
-        script = script.found(&format!("{X86}.check-{i:03}"));
+        script = script.found(&format!("{system}.check-{i:03}"));
     }
     script
 }
@@ -213,6 +217,36 @@ fn what_may_fail_has_a_sign_of_its_own_and_comes_behind_what_goes_on() {
         .allowed()
         .step("fine", "", &["aarch64-linux.fine"]);
     assert_snapshot!("may_fail", at_widths(&script, 9));
+}
+
+#[test]
+fn what_could_begin_waits_for_a_slot_and_what_is_left_may_be_uploads() {
+    let waiting = |systems: &[&str]| {
+        let mut script = Script::start(systems);
+        for system in systems {
+            script = found_on(script, system, 0..3);
+        }
+        script.step("check-001", "", &["x86_64-linux.check-001"])
+    };
+    let full = Progress {
+        evaluating: true,
+        building: 4,
+        queued: 2,
+        uploading: 1,
+        remaining: Some(Duration::from_secs(40)),
+        ..Progress::default()
+    };
+    let ending = Progress {
+        uploading: 2,
+        ..Progress::default()
+    };
+    let shown = [
+        waiting(&[X86]).tick(full),
+        waiting(&BOTH).tick(full),
+        waiting(&[X86]).tick(ending),
+    ];
+    let shown: String = shown.iter().map(|script| at_widths(script, 10)).collect();
+    assert_snapshot!("for_a_slot", shown);
 }
 
 #[test]

@@ -1,0 +1,18 @@
+//! `nixci serve` as a host runs it: the built program, a real Nix, real git over HTTP, and a forge that remembers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "what goes wrong here fails the test that asked for it"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
+#[path = "../support/forge/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod fake;
+mod pull_requests;
+mod pushes;
+mod trouble;
+mod world;

@@ -1,0 +1,164 @@
+//! Pull requests: whose are built, and what of them.
+
+use serde_json::json;
+
+use crate::world::{World, flake, pull_request};
+
+/// Pushes a branch as a pull request's head. Returns its commit.
+fn open(world: &World, number: u64, from: &str, files: &[(&str, &str)]) -> String {
+    world.git(&["checkout", "-q", "-B", "topic", from]);
+    let head = world.commit("topic", files);
+    world.git(&[
+        "push",
+        "-q",
+        "-f",
+        "origin",
+        &format!("HEAD:refs/pull/{number}/head"),
+    ]);
+    world.git(&["push", "-q", "origin", ":topic"]);
+    world.git(&["checkout", "-q", "main"]);
+    head
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_built_as_it_would_be_merged() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let head = open(&world, 7, &base, &[("topic", "a file")]);
+    // Only merged with this one does it fail.
+    let main = world.commit("main moves", &[("flake.nix", &flake(&[("bad", "exit 1")]))]);
+    world.start().await;
+    world.verdict(&main).await;
+    let opened = pull_request("opened", 7, &head, (2, "writer"));
+    assert_eq!(world.deliver("pull_request", &opened).await, 202);
+    let verdict = world.verdict(&head).await;
+    assert_eq!(
+        verdict["nixci/build"],
+        ("failure".to_owned(), "1 failed".to_owned()),
+        "{verdict:?}"
+    );
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_is_said_and_nothing_is_built() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let head = open(&world, 7, &base, &[("file", "one\n")]);
+    world.commit("main", &[("file", "two\n")]);
+    world.start().await;
+    let opened = pull_request("opened", 7, &head, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    let verdict = world.verdict(&head).await;
+    let conflict = (
+        "failure".to_owned(),
+        "merge conflict with main: file".to_owned(),
+    );
+    assert_eq!(
+        (&verdict["nixci/eval"], &verdict["nixci/build"]),
+        (&conflict, &conflict)
+    );
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Security: "approval bypass by `AGit`", "approval bypass by identity", "approval TOCTOU", "benign actor, evil code".
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let head = open(&world, 7, &base, &[("evil", "1")]);
+    world.start().await;
+    let waits = |text: &str| text.starts_with("waits for approval");
+    // AGit: head and base are the same repository, and a maintainer is the actor.
+    let mut opened = pull_request("opened", 7, &head, (3, "reader"));
+    opened["pull_request"]["head"] = json!({ "label": "", "ref": "refs/pull/7/head", "sha": head, "repo_id": 12, "repo": { "id": 12 } });
+    opened["sender"] = json!({ "id": 1, "login": "owner" });
+    world.deliver("pull_request", &opened).await;
+    world
+        .until(&head, |statuses| {
+            statuses
+                .get("nixci/build")
+                .is_some_and(|(_, text)| waits(text))
+        })
+        .await;
+    let say = |who: (u64, &str), text: String| {
+        let user = json!({ "id": who.0, "login": who.1 });
+        json!({
+            "action": "created", "is_pull": true, "sender": user,
+            "repository": { "id": 12, "full_name": "acme/demo", "default_branch": "main", "private": false },
+            "issue": { "id": 1, "number": 7, "pull_request": {}, "user": { "id": 3, "login": "reader" } },
+            "comment": { "id": 99, "body": text, "user": user },
+        })
+    };
+    let mut pull = json!({ "number": 7, "state": "open", "title": "a pull request", "draft": false, "merged": false,
+        "user": { "id": 3, "login": "reader" }, "mergeable": true,
+        "base": { "label": "main", "ref": "main", "sha": base, "repo_id": 12, "repo": { "id": 12 } },
+        "head": { "label": "", "ref": "refs/pull/7/head", "sha": head, "repo_id": 12, "repo": { "id": 12 } } });
+    let now = |world: &World, pull: &serde_json::Value| {
+        world
+            .forge
+            .world()
+            .find("acme/demo")
+            .unwrap()
+            .pulls
+            .insert(7, pull.clone());
+    };
+    now(&world, &pull);
+    // Not by the author, not without a commit, not by someone who takes a writer's name.
+    world
+        .deliver(
+            "issue_comment",
+            &say((3, "reader"), format!("/nixci approve {head}")),
+        )
+        .await;
+    world
+        .deliver(
+            "issue_comment",
+            &say((2, "writer"), "/nixci approve".to_owned()),
+        )
+        .await;
+    world
+        .deliver(
+            "issue_comment",
+            &say((9, "writer"), format!("/nixci approve {head}")),
+        )
+        .await;
+    // Something else is pushed between the look and the word.
+    let evil = open(&world, 7, &base, &[("evil", "2")]);
+    pull["head"]["sha"] = json!(evil);
+    now(&world, &pull);
+    world
+        .deliver(
+            "pull_request",
+            &pull_request("synchronized", 7, &evil, (3, "reader")),
+        )
+        .await;
+    world
+        .until(&evil, |statuses| {
+            statuses
+                .get("nixci/build")
+                .is_some_and(|(_, text)| waits(text))
+        })
+        .await;
+    world
+        .deliver(
+            "issue_comment",
+            &say((2, "writer"), format!("/nixci approve {}", &head[..10])),
+        )
+        .await;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert!(
+        waits(&world.statuses(&evil)["nixci/build"].1),
+        "{}",
+        world.log()
+    );
+    world
+        .deliver(
+            "issue_comment",
+            &say((2, "writer"), format!("/nixci approve {}", &evil[..10])),
+        )
+        .await;
+    assert_eq!(world.verdict(&evil).await["nixci/build"].0, "success");
+    assert_ne!(world.statuses(&head)["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}

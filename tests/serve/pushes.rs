@@ -1,0 +1,154 @@
+//! From a push to the verdict.
+
+use serde_json::json;
+
+use crate::world::{World, flake, push};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_is_pending_at_once_and_ends_in_its_verdict() {
+    let flake = flake(&[
+        ("good", "echo fine; echo ok > $out"),
+        ("bad", "echo oh no; exit 3"),
+    ]);
+    let mut world = World::new(&flake, "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    assert_eq!(world.push_event("main", &commit).await, 202);
+    let first = world.until(&commit, |statuses| statuses.len() >= 2).await;
+    assert!(
+        first.contains_key("nixci/eval") && first.contains_key("nixci/build"),
+        "{first:?}"
+    );
+    let last = world.verdict(&commit).await;
+    let is = |state: &str, text: &str| Some((state.to_owned(), text.to_owned()));
+    assert_eq!(last.get("nixci/eval").cloned(), is("success", "2 checks"));
+    assert_eq!(
+        last.get("nixci/build").cloned(),
+        is("failure", "1 passed, 1 failed")
+    );
+    assert_eq!(
+        last.get("nixci/build gitea:acme/demo#checks.x86_64-linux.bad")
+            .cloned(),
+        is("failure", "failed: builder failed with exit code 3")
+    );
+    assert_eq!(last.len(), 3, "{last:?}");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_signed_or_came_before_does_nothing() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    // The sweep at the start finds the branch by itself.
+    world.verdict(&commit).await;
+    let told = world.told(&commit);
+    let payload = push("main", &commit, "a message");
+    assert_eq!(world.post("x", "push", "", payload.to_string()).await, 401);
+    assert_eq!(
+        world
+            .post("x", "push", &"0".repeat(64), payload.to_string())
+            .await,
+        401
+    );
+    assert_eq!(world.deliver_as("once", "push", &payload).await, 202);
+    assert_eq!(
+        world.deliver_as("once", "push", &payload).await,
+        200,
+        "a replay"
+    );
+    assert_eq!(
+        world.deliver_as("other", "push", &payload).await,
+        202,
+        "the same push under another id"
+    );
+    assert_eq!(
+        world.deliver("push", &json!({ "no": "push" })).await,
+        202,
+        "garbage is for the log"
+    );
+    let next = world.commit("next [skip ci]", &[]);
+    let skipped = push("main", &next, "next [skip ci]");
+    assert_eq!(world.deliver("push", &skipped).await, 202);
+    let after = world.commit("after", &[]);
+    assert_eq!(world.push_event("main", &after).await, 202);
+    world.verdict(&after).await;
+    assert!(
+        world.statuses(&next).is_empty(),
+        "{:?}",
+        world.statuses(&next)
+    );
+    assert_eq!(world.told(&commit), told, "it was built again");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_push_ends_an_older_run_and_never_the_other_way_round() {
+    let slow = flake(&[(
+        "slow",
+        "echo > $out; n=0; while [ $n -lt 600 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done",
+    )]);
+    let mut world = World::new(&slow, "").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &first).await;
+    world
+        .until(&first, |statuses| {
+            statuses
+                .get("nixci/build")
+                .is_some_and(|(_, text)| text == "building")
+        })
+        .await;
+    let second = world.commit(
+        "second",
+        &[("flake.nix", &flake(&[("quick", "echo ok > $out")]))],
+    );
+    world.push_event("main", &second).await;
+    let ended = world.verdict(&first).await;
+    assert_eq!(ended["nixci/build"].0, "error", "{ended:?}");
+    assert!(ended["nixci/build"].1.contains(&second[..8]), "{ended:?}");
+    assert_eq!(world.verdict(&second).await["nixci/build"].0, "success");
+    // A late webhook of the first push.
+    world.push_event("main", &first).await;
+    let third = world.commit("third", &[]);
+    world.push_event("main", &third).await;
+    assert_eq!(world.verdict(&third).await["nixci/build"].0, "success");
+    assert_eq!(world.verdict(&second).await["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+    assert!(world.store.builders().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_tree_is_not_built_again() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &first).await;
+    world.verdict(&first).await;
+    let second = world.commit("only words", &[]);
+    world.push_event("main", &second).await;
+    let verdict = world.verdict(&second).await;
+    assert_eq!(
+        verdict["nixci/build"],
+        (
+            "success".to_owned(),
+            "passed: the same tree as run 1".to_owned()
+        )
+    );
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_remembered_until_somebody_wants_it_built_again() {
+    let mut world = World::new(&flake(&[("bad", "exit 1")]), "").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &first).await;
+    world.verdict(&first).await;
+    let second = world.commit("second", &[("other", "a file")]);
+    world.push_event("main", &second).await;
+    let verdict = world.verdict(&second).await;
+    let (_, text) = &verdict["nixci/build gitea:acme/demo#checks.x86_64-linux.bad"];
+    assert!(text.contains("failed in run 1 already"), "{text}");
+    assert_eq!(world.stop().await, Some(0));
+}

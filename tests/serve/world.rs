@@ -1,0 +1,334 @@
+//! A forge with one repository, `acme/demo`, and a server that looks after it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::{
+    fake::{FakeForge, Repository},
+    support::{git_server::GitServer, nix, running::Running, store::TestStore},
+};
+
+const SECRET: &str = "a webhook secret";
+/// How long anything may take that should come to pass.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) forge: FakeForge,
+    pub(crate) server: Option<Running>,
+    pub(crate) url: String,
+    config: PathBuf,
+    work: PathBuf,
+    http: reqwest::Client,
+    deliveries: u32,
+    /// Last: it looks for processes that are left.
+    pub(crate) store: TestStore,
+}
+
+/// A status as the forge has it: state and description.
+pub(crate) type Status = (String, String);
+
+impl World {
+    /// A repository with this flake on its default branch, and a server with these settings besides the usual ones.
+    pub(crate) async fn new(flake: &str, settings: &str) -> Self {
+        let store = nix::newest().store().with_daemon();
+        let folder = store.folder().to_owned();
+        let git_root = folder.join("git");
+        let bare = git_root.join("acme/demo.git");
+        let work = folder.join("work");
+        fs::create_dir_all(&bare).unwrap();
+        fs::create_dir_all(&work).unwrap();
+        git(&bare, &["init", "-q", "--bare", "-b", "main"]);
+        git(&work, &["init", "-q", "-b", "main"]);
+        git(&work, &["remote", "add", "origin", bare.to_str().unwrap()]);
+        let rights = [
+            ("owner", (1, "admin")),
+            ("writer", (2, "write")),
+            ("reader", (3, "read")),
+        ];
+        let repository = Repository {
+            id: 12,
+            name: "acme/demo".to_owned(),
+            rights: rights
+                .map(|(name, right)| (name.to_owned(), right))
+                .into_iter()
+                .collect(),
+            ..Repository::default()
+        };
+        let forge = FakeForge::start(vec![repository]).await;
+        forge.world().page = 50;
+        let git_server = GitServer::start(&git_root, "");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let url = format!("http://127.0.0.1:{port}");
+        let config = folder.join("server.toml");
+        for (name, text) in [("token", "secret"), ("hook", SECRET)] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let text = format!(
+            "listen = \"127.0.0.1:{port}\"\nurl = \"{url}\"\nstate_dir = \"{state}\"\n{settings}\n\
+            [forge.work]\nkind = \"gitea\"\nurl = \"{git}\"\napi_url = \"{api}/api/v1\"\ntoken_file = \"{token}\"\n\
+            webhook_secret_file = \"{hook}\"\nrepositories = [\"acme/demo\"]\ntopics = []\n",
+            state = folder.join("state").display(),
+            git = git_server.address(),
+            api = forge.url,
+            token = folder.join("token").display(),
+            hook = folder.join("hook").display(),
+        );
+        fs::write(&config, text).unwrap();
+        let world = Self {
+            forge,
+            server: None,
+            url,
+            config,
+            work,
+            http: reqwest::Client::new(),
+            deliveries: 0,
+            store,
+        };
+        world.commit("first", &[("flake.nix", flake)]);
+        world
+    }
+
+    /// Starts the server, and waits until it is ready.
+    pub(crate) async fn start(&mut self) {
+        let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
+        command
+            .args(["serve", "--log", "debug,hyper=warn", "--config"])
+            .arg(&self.config);
+        self.server = Some(Running::start(&mut command));
+        let url = format!("{}/readyz", self.url);
+        let began = Instant::now();
+        loop {
+            if let Ok(answer) = self.http.get(&url).send().await
+                && answer.status().is_success()
+            {
+                return;
+            }
+            assert!(
+                began.elapsed() < LIMIT,
+                "it does not start:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What the server says.
+    pub(crate) fn log(&self) -> String {
+        self.server
+            .as_ref()
+            .map(Running::stderr)
+            .unwrap_or_default()
+    }
+
+    /// Stops the server in an orderly way. Returns its exit code.
+    pub(crate) async fn stop(&mut self) -> Option<i32> {
+        let server = self.server.take().expect("it runs");
+        server.signal(rustix::process::Signal::TERM);
+        tokio::task::spawn_blocking(move || server.finish().code)
+            .await
+            .unwrap()
+    }
+
+    /// Kills the server as a power cut would.
+    pub(crate) async fn kill(&mut self) {
+        let server = self.server.take().expect("it runs");
+        server.signal(rustix::process::Signal::KILL);
+        tokio::task::spawn_blocking(move || server.finish())
+            .await
+            .unwrap();
+    }
+
+    /// Commits files on what is checked out, and pushes that to the branch of the same name. Returns the commit.
+    pub(crate) fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            let path = self.work.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["push", "-q", "-f", "origin", "HEAD"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        git(&self.work, arguments)
+    }
+
+    /// Sends a signed webhook. Returns the status of the answer.
+    pub(crate) async fn deliver(&mut self, event: &str, payload: &Value) -> u16 {
+        self.deliveries += 1;
+        let id = format!("delivery-{}", self.deliveries);
+        self.deliver_as(&id, event, payload).await
+    }
+
+    /// Sends a signed webhook under this id.
+    pub(crate) async fn deliver_as(&self, id: &str, event: &str, payload: &Value) -> u16 {
+        let body = payload.to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(body.as_bytes());
+        let signature: String = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.post(id, event, &signature, body).await
+    }
+
+    /// Sends a webhook with this signature.
+    pub(crate) async fn post(&self, id: &str, event: &str, signature: &str, body: String) -> u16 {
+        let answer = self
+            .http
+            .post(format!("{}/webhook/work", self.url))
+            .header("content-type", "application/json")
+            .header("x-gitea-event", event)
+            .header("x-gitea-delivery", id)
+            .header("x-gitea-signature", signature)
+            .body(body)
+            .send()
+            .await;
+        answer.map_or(0, |answer| answer.status().as_u16())
+    }
+
+    /// Says that a branch is at a commit now.
+    pub(crate) async fn push_event(&mut self, branch: &str, commit: &str) -> u16 {
+        let payload = push(branch, commit, "a message");
+        self.deliver("push", &payload).await
+    }
+
+    /// The statuses of a commit, by context.
+    pub(crate) fn statuses(&self, commit: &str) -> BTreeMap<String, Status> {
+        let mut world = self.forge.world();
+        let known = world.find("acme/demo").unwrap();
+        known
+            .statuses
+            .iter()
+            .filter(|((of, _), _)| of == commit)
+            .map(|((_, context), status)| {
+                let text = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
+                let state = if status["state"].is_null() {
+                    text("status")
+                } else {
+                    text("state")
+                };
+                (context.clone(), (state, text("description")))
+            })
+            .collect()
+    }
+
+    /// Waits until the forge has the verdict on a commit. Returns all it has then.
+    pub(crate) async fn verdict(&self, commit: &str) -> BTreeMap<String, Status> {
+        self.until(commit, |statuses| {
+            ["nixci/eval", "nixci/build"].iter().all(|context| {
+                statuses
+                    .get(*context)
+                    .is_some_and(|(state, _)| state != "pending")
+            })
+        })
+        .await
+    }
+
+    /// Waits until the statuses of a commit are so.
+    pub(crate) async fn until(
+        &self,
+        commit: &str,
+        is_so: impl Fn(&BTreeMap<String, Status>) -> bool,
+    ) -> BTreeMap<String, Status> {
+        let began = Instant::now();
+        loop {
+            let statuses = self.statuses(commit);
+            if is_so(&statuses) {
+                return statuses;
+            }
+            assert!(began.elapsed() < LIMIT, "{statuses:#?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How often the forge was told something since the last time, of a commit.
+    pub(crate) fn told(&self, commit: &str) -> usize {
+        let place = format!("/statuses/{commit}");
+        self.forge
+            .world()
+            .requests
+            .iter()
+            .filter(|request| request.ends_with(&place))
+            .count()
+    }
+}
+
+/// The payload of a push.
+pub(crate) fn push(branch: &str, commit: &str, message: &str) -> Value {
+    json!({
+        "ref": format!("refs/heads/{branch}"), "before": "0".repeat(40), "after": commit, "commits": [],
+        "head_commit": { "id": commit, "message": message }, "repository": repository(),
+        "pusher": { "id": 2, "login": "writer" }, "sender": { "id": 2, "login": "writer" },
+    })
+}
+
+/// The payload of a pull request of this author.
+pub(crate) fn pull_request(action: &str, number: u64, head: &str, author: (u64, &str)) -> Value {
+    let user = json!({ "id": author.0, "login": author.1 });
+    json!({
+        "action": action, "number": number, "repository": repository(), "sender": user,
+        "pull_request": {
+            "id": number, "number": number, "user": user, "title": "a pull request", "draft": false, "merged": false,
+            "base": { "label": "main", "ref": "main", "sha": "0".repeat(39) + "1", "repo_id": 12, "repo": repository() },
+            "head": { "label": "topic", "ref": "topic", "sha": head, "repo_id": 13, "repo": { "id": 13 } },
+        },
+    })
+}
+
+fn repository() -> Value {
+    json!({ "id": 12, "name": "demo", "full_name": "acme/demo", "private": false, "default_branch": "main",
+        "owner": { "id": 5, "login": "acme" }, "clone_url": "http://elsewhere.example/acme/demo.git" })
+}
+
+/// A flake with checks made by these scripts.
+pub(crate) fn flake(checks: &[(&str, &str)]) -> String {
+    let checks: String = checks
+        .iter()
+        .map(|(name, script)| {
+            format!(
+                "    {name} = derivation {{ name = \"{name}\"; system = \"x86_64-linux\"; builder = \"/bin/sh\";\n      \
+                args = [ \"-c\" ''{script}'' ]; }};\n"
+            )
+        })
+        .collect();
+    format!("{{ outputs = _: {{ checks.x86_64-linux = {{\n{checks}  }}; }}; }}\n")
+}
+
+fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args([
+            "-c",
+            "user.name=writer",
+            "-c",
+            "user.email=writer@example.org",
+            "-C",
+        ])
+        .arg(dir)
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,429 @@
+//! How the forge answers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Asked, Grant, Reply, Repository, World, missing, openapi, plain};
+
+const ENDS_AT: &str = "2099-01-01T00:00:00Z";
+
+pub(super) fn answer(world: &mut World, asked: &Asked) -> Reply {
+    if let Some(path) = asked.path.strip_prefix("/api/v4") {
+        return gitlab(world, asked, path);
+    }
+    if let Some(path) = asked.path.strip_prefix("/api/v1") {
+        if asked.credential != "token secret" {
+            return plain(401, json!({ "message": "invalid token" }));
+        }
+        return github(world, asked, path, true);
+    }
+    if let Err(violation) = openapi::check(asked) {
+        world.violations.push(violation);
+    }
+    if let Some(reply) = app(world, asked) {
+        return reply;
+    }
+    let token = asked.credential.strip_prefix("Bearer ").unwrap_or_default();
+    if token != "secret" && !world.tokens.contains_key(token) {
+        return plain(401, json!({ "message": "Bad credentials" }));
+    }
+    github(world, asked, &asked.path.clone(), false)
+}
+
+/// A page of a list, with a link to the next.
+fn page(world: &World, asked: &Asked, field: Option<&str>, all: Vec<Value>) -> Reply {
+    // Of deliveries a page is called otherwise.
+    let is_cursor = asked.path.ends_with("/deliveries");
+    let name = if is_cursor { "cursor" } else { "page" };
+    let number = asked.query.get(name);
+    let number: usize = number.map_or(1, |page| page.parse().unwrap());
+    let from = (number - 1) * world.page;
+    let is_more = all.len() > from + world.page;
+    let some: Vec<Value> = all.into_iter().skip(from).take(world.page).collect();
+    let body = match field {
+        Some(field) => json!({ field: some }),
+        None => json!(some),
+    };
+    let mut headers = Vec::new();
+    if is_more {
+        let mut query = asked.query.clone();
+        query.insert(name.to_owned(), (number + 1).to_string());
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&query)
+            .finish();
+        let link = format!("<{}{}?{query}>; rel=\"next\"", asked.url, asked.path);
+        headers.push(("link", link));
+    }
+    (200, headers, body)
+}
+
+/// What an App asks as itself.
+fn app(world: &mut World, asked: &Asked) -> Option<Reply> {
+    let is_proof = asked.credential.matches('.').count() == 2;
+    let segments: Vec<&str> = asked.path.split('/').skip(1).collect();
+    let reply = match (asked.method.as_str(), segments.as_slice()) {
+        ("GET", ["app", "installations"]) => {
+            let mut ids: Vec<u64> = world
+                .repositories
+                .iter()
+                .map(|known| known.installation)
+                .collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let all = ids
+                .into_iter()
+                .map(|id| json!({ "id": id, "suspended_at": null }));
+            page(world, asked, None, all.collect())
+        }
+        ("POST", ["app", "installations", id, "access_tokens"]) => {
+            let installation: u64 = id.parse().unwrap();
+            let repositories: Option<Vec<u64>> = asked
+                .body
+                .get("repository_ids")
+                .map(|ids| serde_json::from_value(ids.clone()).unwrap());
+            let owns = |id: &u64| {
+                let mut known = world.repositories.iter();
+                known.any(|known| known.id == *id && known.installation == installation)
+            };
+            if !repositories.iter().flatten().all(owns) {
+                return Some(plain(
+                    422,
+                    json!({ "message": "not accessible to the installation" }),
+                ));
+            }
+            let token = format!("ghs_{}", world.tokens.len() + 1);
+            let grant = Grant {
+                installation,
+                repositories,
+                permissions: asked.body["permissions"].clone(),
+            };
+            world.tokens.insert(token.clone(), grant);
+            plain(201, json!({ "token": token, "expires_at": ENDS_AT }))
+        }
+        ("GET", ["repos", owner, name, "installation"]) => {
+            match world.find(&format!("{owner}/{name}")) {
+                Some(found) => plain(200, json!({ "id": found.installation })),
+                None => missing(),
+            }
+        }
+        ("GET", ["repositories", id, "installation"]) => {
+            match world
+                .repositories
+                .iter()
+                .find(|known| known.id.to_string() == *id)
+            {
+                Some(found) => plain(200, json!({ "id": found.installation })),
+                None => missing(),
+            }
+        }
+        ("GET", ["app", "hook", "deliveries"]) => {
+            page(world, asked, None, world.deliveries.clone())
+        }
+        ("POST", ["app", "hook", "deliveries", id, "attempts"]) => {
+            world.redelivered.push(id.parse().unwrap());
+            plain(202, json!({}))
+        }
+        _ => return None,
+    };
+    Some(if is_proof {
+        reply
+    } else {
+        plain(401, json!({ "message": "no proof" }))
+    })
+}
+
+impl World {
+    pub(crate) fn find(&mut self, name: &str) -> Option<&mut Repository> {
+        self.repositories
+            .iter_mut()
+            .find(|known| known.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the token of this request opens a repository.
+    fn may_see(&self, asked: &Asked, id: u64) -> bool {
+        let token = asked.credential.strip_prefix("Bearer ").unwrap_or_default();
+        let Some(grant) = self.tokens.get(token) else {
+            return true;
+        };
+        let mut known = self.repositories.iter();
+        known.any(|known| known.id == id && known.installation == grant.installation)
+            && grant
+                .repositories
+                .as_ref()
+                .is_none_or(|ids| ids.contains(&id))
+    }
+}
+
+impl Repository {
+    fn shown(&self, is_gitea: bool) -> Value {
+        let mut shown = json!({ "id": self.id, "full_name": self.name, "private": self.is_private, "default_branch": "main",
+            "archived": self.is_archived, "topics": self.topics, "clone_url": "https://elsewhere.example/" });
+        if is_gitea {
+            // Before Gitea 1.23 only a request of its own tells the topics.
+            shown["topics"] = Value::Null;
+        }
+        shown
+    }
+}
+
+fn github(world: &mut World, asked: &Asked, path: &str, is_gitea: bool) -> Reply {
+    let path = path.trim_end_matches('/');
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let method = asked.method.as_str();
+    let shown = |world: &World, take: &dyn Fn(&Repository) -> bool| -> Vec<Value> {
+        let known = world.repositories.iter().filter(|known| take(known));
+        known.map(|known| known.shown(is_gitea)).collect()
+    };
+    match (method, segments.as_slice()) {
+        ("GET", ["user", "repos"]) => {
+            let all = shown(world, &|_| true);
+            page(world, asked, None, all)
+        }
+        ("GET", ["installation", "repositories"]) => {
+            let all = shown(world, &|known| world.may_see(asked, known.id));
+            page(world, asked, Some("repositories"), all)
+        }
+        ("GET", ["repos", "search"]) => {
+            let topic = &asked.query["q"];
+            let all = shown(world, &|known| {
+                known.topics.iter().any(|has| has.contains(topic))
+            });
+            page(world, asked, Some("data"), all)
+        }
+        (_, ["repositories", id, rest @ ..]) => {
+            let known = world
+                .repositories
+                .iter()
+                .find(|known| known.id.to_string() == *id);
+            let Some(name) = known.map(|known| known.name.clone()) else {
+                return missing();
+            };
+            let rest = rest.join("/");
+            github(world, asked, &format!("/repos/{name}/{rest}"), is_gitea)
+        }
+        (_, ["repos", owner, name, rest @ ..]) => {
+            let name = format!("{owner}/{name}");
+            if let Some(id) = world.renamed.get(&name) {
+                let rest = rest.join("/");
+                let location = (
+                    "location",
+                    format!("{}/repositories/{id}/{rest}", asked.url),
+                );
+                return (
+                    if method == "GET" { 301 } else { 307 },
+                    vec![location],
+                    Value::Null,
+                );
+            }
+            let Some(id) = world.find(&name).map(|found| found.id) else {
+                return missing();
+            };
+            if !world.may_see(asked, id) {
+                return missing();
+            }
+            of_repository(world, asked, &name, rest, is_gitea)
+        }
+        _ => missing(),
+    }
+}
+
+fn of_repository(
+    world: &mut World,
+    asked: &Asked,
+    name: &str,
+    rest: &[&str],
+    is_gitea: bool,
+) -> Reply {
+    let found = world.find(name).expect("it was found before");
+    let body = &asked.body;
+    match (asked.method.as_str(), rest) {
+        ("GET", []) => plain(200, found.shown(is_gitea)),
+        ("GET", ["topics"]) => plain(200, json!({ "topics": found.topics })),
+        ("GET", ["pulls", number]) => match found.pulls.get(&number.parse().unwrap()) {
+            Some(pull) => plain(200, pull.clone()),
+            None => missing(),
+        },
+        ("GET", ["collaborators", login, "permission"]) => match found.rights.get(*login) {
+            Some((id, right)) => {
+                let user = json!({ "id": id, "login": login });
+                plain(
+                    200,
+                    json!({ "permission": right, "role_name": right, "user": user }),
+                )
+            }
+            None => missing(),
+        },
+        ("POST", ["statuses", commit]) => {
+            let key = (
+                (*commit).to_owned(),
+                body["context"].as_str().unwrap().to_owned(),
+            );
+            found.statuses.insert(key, body.clone());
+            plain(201, json!({}))
+        }
+        ("GET", ["commits", commit, "status"]) => {
+            let statuses: BTreeMap<_, _> = found.statuses.clone();
+            let of_commit = statuses.into_iter().filter(|((of, _), _)| of == commit);
+            let field = if is_gitea { "status" } else { "state" };
+            let all = of_commit.map(|(_, status)| {
+                json!({ "context": status["context"], field: status["state"], "description": status["description"] })
+            });
+            let all = all.collect();
+            page(world, asked, Some("statuses"), all)
+        }
+        ("POST", ["check-runs"]) => {
+            let id = found.check_runs.len() + 1;
+            let mut run = body.clone();
+            run["id"] = json!(id);
+            found.check_runs.push(run);
+            plain(201, json!({ "id": id }))
+        }
+        ("PATCH", ["check-runs", id]) => {
+            let index = id.parse::<usize>().unwrap() - 1;
+            let Some(run) = found.check_runs.get_mut(index) else {
+                return missing();
+            };
+            let mut annotations = run["output"]["annotations"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            annotations.extend(
+                body["output"]["annotations"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+            for (field, value) in body.as_object().unwrap() {
+                run[field] = value.clone();
+            }
+            if !annotations.is_empty() {
+                run["output"]["annotations"] = json!(annotations);
+            }
+            plain(200, json!({ "id": index + 1 }))
+        }
+        ("GET", ["commits", commit, "check-runs"]) => {
+            let runs = found
+                .check_runs
+                .iter()
+                .filter(|run| run["head_sha"] == *commit);
+            let all = runs.cloned().map(|mut run| {
+                // They have a list of their own.
+                run["output"]["annotations"] = Value::Null;
+                run
+            });
+            let all = all.collect();
+            page(world, asked, Some("check_runs"), all)
+        }
+        (_, ["hooks", ..]) => hooks(world, asked, name, rest),
+        _ => missing(),
+    }
+}
+
+fn hooks(world: &mut World, asked: &Asked, name: &str, rest: &[&str]) -> Reply {
+    let found = world.find(name).expect("it was found before");
+    let body = &asked.body;
+    match (asked.method.as_str(), rest) {
+        ("GET", ["hooks"]) => {
+            let mut all = found.hooks.clone();
+            for hook in &mut all {
+                // No forge tells a secret.
+                hook["config"]["secret"] = json!("********");
+            }
+            page(world, asked, None, all)
+        }
+        ("POST", ["hooks"]) => {
+            let mut hook = body.clone();
+            hook["id"] = json!(found.hooks.len() + 1);
+            found.hooks.push(hook);
+            plain(201, json!({}))
+        }
+        ("PATCH", ["hooks", id]) => {
+            let hook = &mut found.hooks[id.parse::<usize>().unwrap() - 1];
+            for (field, value) in body.as_object().unwrap() {
+                hook[field] = value.clone();
+            }
+            plain(200, json!({}))
+        }
+        _ => missing(),
+    }
+}
+
+fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
+    if asked.credential != "secret" {
+        return plain(401, json!({ "message": "401 Unauthorized" }));
+    }
+    let shown = |known: &Repository| {
+        json!({ "id": known.id, "path_with_namespace": known.name, "default_branch": "main", "topics": known.topics,
+            "visibility": if known.is_private { "private" } else { "public" }, "archived": known.is_archived })
+    };
+    let segments: Vec<&str> = path.split('/').skip(2).collect();
+    let [id, rest @ ..] = segments.as_slice() else {
+        let all = world.repositories.iter().map(shown).collect();
+        return page(world, asked, None, all);
+    };
+    let name = id.replace("%2F", "/");
+    let mut known = world.repositories.iter_mut();
+    let Some(found) = known.find(|known| known.id.to_string() == *id || known.name == name) else {
+        return missing();
+    };
+    let body = &asked.body;
+    match (asked.method.as_str(), rest) {
+        ("GET", []) => plain(200, shown(found)),
+        ("GET", ["merge_requests", number]) => match found.pulls.get(&number.parse().unwrap()) {
+            Some(pull) => plain(200, pull.clone()),
+            None => missing(),
+        },
+        ("GET", ["members", "all", id]) => {
+            let mut rights = found.rights.values();
+            match rights.find(|(of, _)| of.to_string() == *id) {
+                Some((of, right)) => {
+                    let level: u64 = right.parse().unwrap();
+                    plain(
+                        200,
+                        json!({ "id": of, "access_level": level, "state": "active" }),
+                    )
+                }
+                None => missing(),
+            }
+        }
+        ("POST", ["statuses", commit]) => {
+            let key = (
+                (*commit).to_owned(),
+                body["name"].as_str().unwrap().to_owned(),
+            );
+            let before = found.statuses.insert(key, body.clone());
+            if before.is_some_and(|before| before["state"] == body["state"]) {
+                let message = "Cannot transition status via :run from :running";
+                return plain(400, json!({ "message": message }));
+            }
+            plain(201, json!({}))
+        }
+        ("GET", ["repository", "commits", commit, "statuses"]) => {
+            let of_commit = found.statuses.iter().filter(|((of, _), _)| of == commit);
+            let all = of_commit.map(|(_, status)| {
+                json!({ "name": status["name"], "status": status["state"], "description": status["description"] })
+            });
+            let all = all.collect();
+            page(world, asked, None, all)
+        }
+        ("GET", ["hooks"]) => {
+            let all = found.hooks.clone();
+            page(world, asked, None, all)
+        }
+        ("POST", ["hooks"]) => {
+            let mut hook = body.clone();
+            hook["id"] = json!(found.hooks.len() + 1);
+            found.hooks.push(hook);
+            plain(201, json!({}))
+        }
+        ("PUT", ["hooks", id]) => {
+            let index = id.parse::<usize>().unwrap() - 1;
+            let mut hook = body.clone();
+            hook["id"] = json!(index + 1);
+            found.hooks[index] = hook;
+            plain(200, json!({}))
+        }
+        _ => missing(),
+    }
+}

@@ -1,0 +1,184 @@
+//! A forge that remembers: repositories, rights, pull requests, statuses, check runs, webhooks, tokens that end.
+//!
+//! Over real HTTP, in GitHub's, Gitea's and GitLab's form at once: GitHub's at the root, the others below `/api/v1` and
+//! `/api/v4`. Each request to GitHub's is held against [`openapi`]; what does not fit it, fails the test at the end.
+
+mod api;
+pub(crate) mod openapi;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::Request,
+    http::{HeaderMap, Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// What a forge knows.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) repositories: Vec<Repository>,
+    /// Names that repositories once had, and their number.
+    pub(crate) renamed: HashMap<String, u64>,
+    /// Tokens of the App: until they are taken away.
+    pub(crate) tokens: HashMap<String, Grant>,
+    /// Deliveries of the App's webhook, newest first.
+    pub(crate) deliveries: Vec<Value>,
+    pub(crate) redelivered: Vec<u64>,
+    /// Answers to give before anything else.
+    pub(crate) answers: VecDeque<Reply>,
+    /// What was asked: `GET /path?query`.
+    pub(crate) requests: Vec<String>,
+    /// The credentials that came with each request.
+    pub(crate) credentials: Vec<String>,
+    pub(crate) violations: Vec<String>,
+    /// How many entries a page has at most.
+    pub(crate) page: usize,
+}
+
+/// What a token of the App opens.
+#[derive(Clone)]
+pub(crate) struct Grant {
+    pub(crate) installation: u64,
+    pub(crate) repositories: Option<Vec<u64>>,
+    pub(crate) permissions: Value,
+}
+
+/// A repository.
+#[derive(Clone, Default)]
+pub(crate) struct Repository {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) installation: u64,
+    pub(crate) topics: Vec<String>,
+    pub(crate) is_private: bool,
+    pub(crate) is_archived: bool,
+    /// The rights of users by name: their number, and what GitHub calls it.
+    pub(crate) rights: BTreeMap<String, (u64, &'static str)>,
+    pub(crate) pulls: BTreeMap<u64, Value>,
+    /// Newest state by commit and context.
+    pub(crate) statuses: BTreeMap<(String, String), Value>,
+    pub(crate) check_runs: Vec<Value>,
+    pub(crate) hooks: Vec<Value>,
+}
+
+/// A forge that listens.
+pub(crate) struct FakeForge {
+    pub(crate) url: String,
+    world: Arc<Mutex<World>>,
+}
+
+impl FakeForge {
+    /// Starts one with these repositories. Has to be called in a runtime, and ends with it.
+    pub(crate) async fn start(repositories: Vec<Repository>) -> Self {
+        let world = Arc::new(Mutex::new(World {
+            repositories,
+            page: 2,
+            ..World::default()
+        }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::clone(&world);
+        let own = url.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let (state, own) = (Arc::clone(&state), own.clone());
+            async move { answer(&state, &own, request).await }
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, world }
+    }
+
+    /// What it knows now.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// The requests since the last time.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().requests)
+    }
+}
+
+impl Drop for FakeForge {
+    fn drop(&mut self) {
+        if let Ok(world) = self.world.lock()
+            && !std::thread::panicking()
+        {
+            assert_eq!(
+                world.violations,
+                Vec::<String>::new(),
+                "GitHub takes no such request"
+            );
+        }
+    }
+}
+
+/// A request, taken apart.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) body: Value,
+    pub(crate) credential: String,
+    pub(crate) url: String,
+}
+
+/// An answer: status, headers, body.
+pub(crate) type Reply = (u16, Vec<(&'static str, String)>, Value);
+
+async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body: Bytes = axum::body::to_bytes(body, 1 << 22).await.unwrap();
+    let header = |name: &str| parts.headers.get(name)?.to_str().ok().map(str::to_owned);
+    let query = parts.uri.query().unwrap_or_default();
+    let asked = Asked {
+        method: parts.method.clone(),
+        path: parts.uri.path().to_owned(),
+        query: url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+        credential: header("authorization")
+            .or_else(|| header("private-token"))
+            .unwrap_or_default(),
+        url: url.to_owned(),
+    };
+    let (status, headers, body) = {
+        let mut world = world.lock().unwrap();
+        world
+            .requests
+            .push(format!("{} {}", asked.method, parts.uri));
+        world.credentials.push(asked.credential.clone());
+        match world.answers.pop_front() {
+            Some(reply) => reply,
+            None => api::answer(&mut world, &asked),
+        }
+    };
+    let etag = format!("\"{:x}\"", body.to_string().len());
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(name, value.parse().unwrap());
+    }
+    if asked.method == Method::GET && status == 200 {
+        map.insert("etag", etag.parse().unwrap());
+        if header("if-none-match") == Some(etag) {
+            return (StatusCode::NOT_MODIFIED, map).into_response();
+        }
+    }
+    (StatusCode::from_u16(status).unwrap(), map, body.to_string()).into_response()
+}
+
+/// An answer with nothing but a status and a body.
+fn plain(status: u16, body: Value) -> Reply {
+    (status, Vec::new(), body)
+}
+
+fn missing() -> Reply {
+    plain(404, json!({ "message": "Not Found" }))
+}
