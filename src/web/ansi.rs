@@ -6,6 +6,8 @@
 
 mod style;
 
+use std::fmt::Write as _;
+
 use vte::{Params, Parser, Perform};
 
 use self::style::Style;
@@ -58,9 +60,10 @@ impl LogHtml {
         self.line.flush();
         if self.bytes > LINE_BYTES_MAX {
             let left_out = self.bytes - LINE_BYTES_MAX;
-            self.line.html.push_str(&format!(
+            let _ = write!(
+                self.line.html,
                 "<i class=\"cut\">… {left_out} bytes more of this line</i>"
-            ));
+            );
         }
         on_line(&self.line.html);
         self.line.clear();

@@ -2,7 +2,7 @@
 //!
 //! Their names have a hash of their content, so that a browser may keep them for ever.
 
-use std::sync::LazyLock;
+use std::{fmt::Write as _, sync::LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -61,9 +61,9 @@ impl Asset {
 
 fn hash(content: &str) -> String {
     let digest = Sha256::digest(content.as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut text = String::new();
+    for byte in digest.iter().take(8) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -14,7 +14,7 @@ const FAILURES: usize = 100;
 /// How many checks are named with a cause.
 const CHECKS: usize = 20;
 /// How many of the last lines of a log are shown with a cause.
-const LINES: usize = 25;
+const LINES: usize = 15;
 
 /// A cause of failures.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod crash;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
+mod pages;
 mod pull_requests;
 mod pushes;
 mod trouble;

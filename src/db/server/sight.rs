@@ -2,6 +2,8 @@
 //!
 //! Whoever shows anything of runs to people asks here, so that a private repository is nowhere by mistake.
 
+use std::fmt::Write as _;
+
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{
@@ -233,11 +235,7 @@ impl ServerDb {
         for (run, _) in runs {
             let outcome = run.outcome.unwrap_or_default();
             let initial = outcome.get(..1).unwrap_or_default();
-            mark.push_str(&format!(
-                ".{}{}{initial}",
-                run.id.0,
-                state_letter(run.state)
-            ));
+            let _ = write!(mark, ".{}{}{initial}", run.id.0, state_letter(run.state));
         }
         Ok(mark)
     }

@@ -178,14 +178,13 @@ async fn follow(
                 (place, lines) = (Place::START, None);
                 send(pipe, b"event: restarted\ndata:\n\n").await?;
             }
-            let mut numbered = match lines.take() {
-                Some(lines) => lines,
-                None => {
-                    let numbered;
-                    (log, numbered) =
-                        blocking(log, move |log| coloured(log, place.at, place.line)).await?;
-                    numbered
-                }
+            let mut numbered = if let Some(lines) = lines.take() {
+                lines
+            } else {
+                let begun = move |log: &mut Log| coloured(log, place.at, place.line);
+                let numbered;
+                (log, numbered) = blocking(log, begun).await?;
+                numbered
             };
             loop {
                 let at = place.at;

@@ -66,7 +66,7 @@ impl Style {
         let mut params = params.iter();
         while let Some(param) = params.next() {
             match param {
-                [38, rest @ ..] | [48, rest @ ..] => {
+                [38 | 48, rest @ ..] => {
                     let color = if rest.is_empty() {
                         let mut next = || params.next().and_then(|param| param.first()).copied();
                         extended(&mut next)
