@@ -35,6 +35,7 @@ test-descriptions: ## get what GitHub says of its interface, for tests that othe
 bench: ## measure nixci beside Nix on this machine and print a table
 	cargo build --release --locked
 	@dev/install-nix forky
+	@dev/install-test-servers
 	@dev/bench
 
 fuzz: ## run every fuzz target for a minute

@@ -103,7 +103,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__check)
-            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --flake-check --failed --no-history --jobs --watch --fail-fast --no-build --download --timeout --max-silent-time --store --upload --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --junit --json --markdown --no-step-summary --no-fold --stall-timeout --report --report-as --verbose --quiet --help"
+            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --flake-check --failed --no-history --jobs --watch --fail-fast --no-build --download --timeout --max-silent-time --store --remote --remote-nixci --take-orders --upload --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --junit --json --markdown --no-step-summary --no-fold --stall-timeout --report --report-as --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -198,6 +198,14 @@ _nixci() {
                     return 0
                     ;;
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote-nixci)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -273,7 +281,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__config)
-            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --flake-check --failed --no-history --jobs --watch --fail-fast --no-build --download --timeout --max-silent-time --store --upload --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --junit --json --markdown --no-step-summary --no-fold --stall-timeout --report --report-as --verbose --quiet --help"
+            opts="-A -f -I -j -v -q -h --attribute --exclude --select --apply --file --arg --argstr --include --no-config --systems --all-systems --evaluator --eval-workers --eval-memory --no-eval-cache --impure --option --override-input --reference-lock-file --accept-flake-config --show-trace --flake-check --failed --no-history --jobs --watch --fail-fast --no-build --download --timeout --max-silent-time --store --remote --remote-nixci --take-orders --upload --copy-to --cachix --attic --niks3 --push-closure --out-link --gc-root --out-paths --format --color --log-lines --no-keys --log --junit --json --markdown --no-step-summary --no-fold --stall-timeout --report --report-as --verbose --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -368,6 +376,14 @@ _nixci() {
                     return 0
                     ;;
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote-nixci)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

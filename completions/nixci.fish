@@ -58,6 +58,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -s j -l jobs -d 'How 
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l remote -d 'Evaluate and build on another machine that has nixci, and show it here: HOST as ssh takes it' -r
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l remote-nixci -d 'With --remote: the program there' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r
@@ -96,6 +98,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand check" -l watch -d 'Run agai
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand check" -l take-orders -d 'Take orders from standard input and tell everything: how `--remote` runs nixci on the other machine'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l upload -d 'Send the outputs of passed checks where `[upload]` in nixci.toml says, too: only for a tree you trust, since your passwords and keys go along'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'
@@ -160,6 +163,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -s j -l jobs -d 'How
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l timeout -d 'Stop a build that takes longer than this: a number of seconds, or a duration such as 10m' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l max-silent-time -d 'Stop a build that writes nothing to its log for this long' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l store -d 'Evaluate here and build in this store: `ssh-ng://HOST` for another machine, which needs nothing but Nix, `local?root=DIR`, or the socket of a daemon, `unix://SOCKET`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l remote -d 'Evaluate and build on another machine that has nixci, and show it here: HOST as ssh takes it' -r
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l remote-nixci -d 'With --remote: the program there' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l copy-to -d 'Copy the outputs of passed checks to this store while the builds go on: any URL Nix takes, such as `s3://BUCKET`, `file:///DIR` or `ssh-ng://HOST`; may be repeated' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l cachix -d 'Push them to a cache of Cachix, with the program cachix; may be repeated' -r
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l attic -d 'Push them to a cache of an Attic server, with the program attic; may be repeated' -r
@@ -198,6 +203,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand config" -l watch -d 'Run aga
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l fail-fast -d 'Stop at the first failure, and stop what runs'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-build -d 'Evaluate and plan only; what would be built is `skipped`'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l download -d 'Download what a substituter offers, even if nothing here needs it'
+complete -c nixci -n "__fish_nixci_using_subcommand config" -l take-orders -d 'Take orders from standard input and tell everything: how `--remote` runs nixci on the other machine'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l upload -d 'Send the outputs of passed checks where `[upload]` in nixci.toml says, too: only for a tree you trust, since your passwords and keys go along'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l push-closure -d 'Push what was built on the way to a check, too'
 complete -c nixci -n "__fish_nixci_using_subcommand config" -l no-keys -d 'Leave what is typed during the run to the shell: the matrix takes no keys'

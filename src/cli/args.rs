@@ -15,6 +15,7 @@ use super::{
     log::LogArgs,
     memory::MemoryArgs,
     output::OutputArgs,
+    remote_args::RemoteArgs,
     result_args::ResultArgs,
     scope_args::ScopeArgs,
     serve::ServeArgs,
@@ -112,7 +113,7 @@ Examples:
 
 Exit codes:
   0  every check passed, or there was none
-  1  a check failed, its evaluation included
+  1  a check failed, its evaluation included, or was cancelled by hand
   2  wrong usage
   3  the flake cannot be evaluated at all
   4  Nix, its daemon or this machine failed, or an upload
@@ -168,6 +169,10 @@ pub(super) struct CheckArgs {
     /// Where builds happen.
     #[command(flatten)]
     pub(super) building: StoreArgs,
+
+    /// Where the whole runs.
+    #[command(flatten)]
+    pub(super) remote: RemoteArgs,
 
     /// Where outputs go.
     #[command(flatten)]

@@ -1,41 +1,36 @@
 //! `nixci check`.
 
 use std::{
-    collections::{HashMap, HashSet},
     io::{self, IsTerminal},
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
     Failure,
+    again::again,
     args::CheckArgs,
     choices::FormatArg,
     forge_report::ForgeReport,
     keys::take_keys,
     memory::{Memory, failed_ones},
-    print_error, print_note, print_warning,
+    orders, print_error, print_note, print_warning, remote,
     result_args::Results,
     setup::{Setup, runtime},
     source_tree::source_tree,
-    stores::Stores,
     targets::named_flake,
-    uploads::Uploads,
     watch::watch,
+    work::{Selected, Work},
 };
 use crate::{
-    event::{Event, EventKind, Outcome, RunOutcome},
-    graph::Planner,
-    report::{Format, Look, ReportFiles, ReportOptions, Reporter, SharedReporter, resolve},
-    run::{PooledStore, Ports, RunSettings, State, Stop, UploadSettings, coordinate, stops},
-    upload::Destination,
+    event::{Event, EventKind, RunOutcome},
+    report::{Detail, Format, Look, ReportFiles, ReportOptions, Reporter, SharedReporter, resolve},
+    run::{Stop, stops},
 };
 
-/// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.
-const OTHER_CONNECTIONS: usize = 4;
 /// How often the display is drawn anew while someone reads what a run that is over has left.
 const REFRESH: Duration = Duration::from_millis(100);
 /// How long children may take to be gone after the second signal.
@@ -63,19 +58,31 @@ fn check_remembered(
     run_id: String,
     memory: &Memory,
 ) -> Result<ExitCode, Failure> {
-    let build_store = args.building.build_store(&args.results)?;
-    let mut setup = Setup::of_run(args, build_store)?;
-    let uploads = args.uploads.plan(&setup.configuration.file.upload)?;
-    let with_dependencies = uploads.push_closure.value;
-    let destinations = uploads.ready()?;
-    if let Some(store) = &setup.build_store {
-        store.can_send(&destinations)?;
-    }
+    let (mut setup, destinations, with_dependencies) = if args.remote.remote.is_some() {
+        (remote::setup(args)?, Vec::new(), false)
+    } else {
+        let build_store = args.building.build_store(&args.results)?;
+        let setup = Setup::of_run(args, build_store)?;
+        let uploads = args.uploads.plan(&setup.configuration.file.upload)?;
+        let with_dependencies = uploads.push_closure.value;
+        let destinations = uploads.ready()?;
+        if let Some(store) = &setup.build_store {
+            store.can_send(&destinations)?;
+        }
+        (setup, destinations, with_dependencies)
+    };
     let previous = memory.verdicts(&setup.installable.attribute);
     let mut only = None;
-    if args.memory.failed {
+    if args.remote.take_orders {
+        only = orders::begin()?.map(|checks| setup.narrow(checks));
+    } else if args.memory.failed {
         let failed = failed_ones(previous.as_ref(), &setup.installable)?;
-        only = Some(setup.narrow(failed)).filter(|wanted| !wanted.is_empty());
+        // Which systems are looked at on another machine is known there.
+        let wanted = match args.remote.remote {
+            Some(_) => failed,
+            None => setup.narrow(failed),
+        };
+        only = Some(wanted).filter(|wanted| !wanted.is_empty());
         if only.is_none() {
             print_note(&format_args!(
                 "no check of {} failed the last time: nothing to do",
@@ -116,15 +123,6 @@ pub(super) fn lock(reporter: &SharedReporter) -> MutexGuard<'_, Reporter> {
     reporter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was found out before the run begins.
-struct Selected {
-    destinations: Vec<Destination>,
-    with_dependencies: bool,
-    run_id: String,
-    only: Option<HashSet<String>>,
-    previous: HashMap<String, Outcome>,
-}
-
 async fn run(
     args: &CheckArgs,
     setup: Setup,
@@ -132,45 +130,14 @@ async fn run(
     memory: &Memory,
     reporter: &SharedReporter,
 ) -> Result<u8, Failure> {
-    let slots = setup.slots();
-    let destinations = selected.destinations;
-    let users = slots + setup.remote_slots() + setup.substitute_slots() + destinations.len();
-    let timeout = setup.configuration.timeout(args.timeout, &setup.host).value;
-    let client = setup.client_settings(Some(timeout), args.max_silent_time);
-    let stores = Stores::find(&setup, client, users + OTHER_CONNECTIONS).await?;
-    let store = Arc::new(PooledStore::new(Arc::clone(&stores.pool), true));
-    let settings = RunSettings {
-        timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
-        only: selected.only,
-        previous: selected.previous,
-        uploads: UploadSettings {
-            destinations: destinations.iter().map(ToString::to_string).collect(),
-            with_dependencies: selected.with_dependencies,
-        },
-        ..run_settings(args, &setup)
-    };
-    let planner = Planner::new(
-        setup.builders.clone(),
-        (args.download || args.results.links()) && !args.no_build,
-    );
-    let signals = stops().map_err(Failure::infrastructure)?;
+    let mut signals = stops().map_err(Failure::infrastructure)?;
     let (stop_tx, stop_rx) = mpsc::unbounded_channel();
-    let wishes = take_keys(reporter);
-    let ports = Ports {
-        evaluate: stores.evaluate(setup, &store, (!args.no_build).then_some(slots)),
-        planner,
-        store,
-        builder: stores.builder(),
-        uploader: Arc::new(Uploads {
-            destinations,
-            nix: stores.nix_copy.clone(),
-            pool: Arc::clone(&stores.pool),
-        }),
-        stops: stop_rx,
-        wishes: wishes.inputs,
-        past: memory.past(),
-    };
-    let state = State::new(settings, selected.run_id, Instant::now());
+    let mut wishes = take_keys(reporter);
+    if args.remote.take_orders {
+        let orders = orders::take(signals);
+        (signals, wishes.inputs) = (orders.stops, orders.wishes);
+    }
+    let (work, stores) = Work::new(args, setup, selected, memory.past()).await?;
     let mut forge = ForgeReport::start(&args.forge)?;
     let mut is_read = true;
     let mut show = |event: &Event| {
@@ -203,12 +170,15 @@ async fn run(
         signals, stop_tx, at_once_tx, is_lent, display,
     ));
     let mut code = tokio::select! {
-        code = coordinate(state, ports, &mut report) => code,
+        code = work.run(stop_rx, wishes.inputs, &mut report) => code?,
         // Whatever runs is dropped, and with it every child and connection.
         Ok(stop) = &mut at_once_rx => return Ok(stop.exit_code()),
     };
     if let Some(mut end) = end {
-        if let Err(error) = results.leave(&args.results, &stores.pool).await {
+        if let Err(error) = results
+            .leave(&args.results, stores.as_ref().map(|stores| &stores.pool))
+            .await
+        {
             amend(&mut end, &format!("{error:#}"), &mut show);
         }
         if let EventKind::RunFinished { exit_code, .. } = end.kind {
@@ -227,7 +197,9 @@ async fn run(
         () = rest => {}
         _ = &mut at_once_rx => {}
     }
-    stores.close().await;
+    if let Some(stores) = stores {
+        stores.close().await;
+    }
     Ok(code)
 }
 
@@ -269,32 +241,6 @@ async fn pass_on_stops(
         }
         Reporter::restore_terminal();
         std::process::exit(stop.exit_code().into());
-    }
-}
-
-/// What the run is asked to do.
-fn run_settings(args: &CheckArgs, setup: &Setup) -> RunSettings {
-    RunSettings {
-        flake: setup.installable.flake.clone(),
-        title: setup.title(),
-        revision: setup.revision(),
-        attribute: setup.installable.attribute.to_string(),
-        systems: setup.systems.clone().unwrap_or_default(),
-        evaluator: setup.evaluator.name().to_owned(),
-        nix_version: setup.host.version.text.clone(),
-        slots: setup.slots(),
-        remote_slots: setup.remote_slots(),
-        substitute_slots: setup.substitute_slots(),
-        eval_workers: setup.request.workers,
-        fail_fast: args.fail_fast,
-        no_build: args.no_build,
-        flake_check: setup.request.scope.flake_check,
-        rules: setup.configuration.rules(args.timeout),
-        timeout: None,
-        only: None,
-        previous: HashMap::new(),
-        log_lines: args.log_lines,
-        uploads: UploadSettings::default(),
     }
 }
 
@@ -356,13 +302,18 @@ fn report_options(args: &CheckArgs, setup: &Setup, look: Look, memory: &Memory) 
         look,
         log_lines: args.log_lines,
         verbosity: verbosity(args),
-        log: args.log,
+        detail: match (args.remote.take_orders, args.log) {
+            (true, _) => Detail::Display,
+            (false, true) => Detail::Logs,
+            (false, false) => Detail::Events,
+        },
         keys: look.format == Format::Matrix && args.keys.are_wanted(),
         fold: !args.output.no_fold,
         stall_timeout: args.output.stall_timeout(),
         flake: setup.installable.flake.clone(),
         attribute: setup.installable.attribute.to_string(),
         scope: setup.configuration.arguments(),
+        again: again(args),
         logs: memory.log_folder().cloned(),
         flake_check: setup.request.scope.flake_check,
         nix_version: setup.host.version.numbers,

@@ -56,6 +56,7 @@ impl Configuration {
     pub(super) fn new(args: &SourceArgs, host: &NixHost) -> Result<Self, Failure> {
         let targets = Targets::new(&args.scope).map_err(Failure::usage)?;
         let reference = targets.flake.clone().unwrap_or_else(|| ".".to_owned());
+        let reference = local_flake::without_age(reference, host.version.numbers);
         let flake_origin = if targets.flake.is_some() || args.scope.file.is_some() {
             ARGUMENT
         } else {
@@ -92,7 +93,10 @@ impl Configuration {
         };
         let (only, exclude) = patterns(args, &targets, &file);
         let attributes = attributes(args, &targets, &file);
-        let scope = scope(args, &attributes.value, only.as_ref(), exclude.as_ref())?;
+        let scope = EvalScope {
+            is_guess: targets.is_guess,
+            ..scope(args, &attributes.value, only.as_ref(), exclude.as_ref())?
+        };
         Ok(Self {
             flake,
             attributes,
@@ -199,9 +203,7 @@ enum Base {
 impl ConfigPlace {
     fn find(reference: &str, host: &NixHost, options: &[(String, String)]) -> Option<Self> {
         if let Some(start) = local_flake::folder(reference) {
-            let root = local_flake::nearest(&start, |dir| {
-                dir.join("flake.nix").exists() || RepositoryConfig::is_in(dir)
-            })?;
+            let root = local_flake::nearest(&start, local_flake::is_place_of_flake)?;
             let bounds = local_flake::nearest(&root, |dir| dir.join(".git").exists());
             let base = if root == start {
                 reference.trim_end_matches('/').to_owned()
@@ -336,6 +338,7 @@ fn scope(
         },
         only: values(only),
         is_strict: only.is_some_and(|only| only.origin == ARGUMENT),
+        is_guess: false,
         exclude: values(exclude),
         select: args.scope.select.clone(),
         apply: args.scope.apply.clone(),

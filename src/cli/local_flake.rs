@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::git::Checkout;
+use crate::{config::RepositoryConfig, git::Checkout};
 
 /// A flake in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,16 @@ pub(super) fn nearest(start: &Path, holds: impl Fn(&Path) -> bool) -> Option<Pat
     None
 }
 
+/// Whether `nixci check` has a flake to look at where it runs, without being told which.
+pub(super) fn is_flake_here() -> bool {
+    folder(".").is_some_and(|here| nearest(&here, is_place_of_flake).is_some())
+}
+
+/// Whether this is where a flake's configuration is: beside the flake itself, or above it.
+pub(super) fn is_place_of_flake(dir: &Path) -> bool {
+    dir.join("flake.nix").exists() || RepositoryConfig::is_in(dir)
+}
+
 /// Takes a reference apart into all but its `dir`, and that.
 pub(super) fn split_dir(reference: &str) -> (String, String) {
     let Some((path, query)) = reference.split_once('?') else {
@@ -95,6 +105,23 @@ pub(super) fn split_dir(reference: &str) -> (String, String) {
         format!("{path}?{}", others.join("&"))
     };
     (reference, dir.to_owned())
+}
+
+/// A reference that this Nix can fetch: before 2.26, it takes no `lastModified` for a folder of the store, since it finds
+/// another one there. `--remote` writes such references on a machine that may have another Nix.
+pub(super) fn without_age(reference: String, nix_version: (u32, u32)) -> String {
+    let Some((path, query)) = reference
+        .split_once('?')
+        .filter(|(path, _)| path.starts_with("path:") && nix_version < (2, 26))
+    else {
+        return reference;
+    };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|part| !part.starts_with("lastModified="))
+        .collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    format!("{path}{mark}{}", kept.join("&"))
 }
 
 /// Writes a path as part of a URL.

@@ -1,5 +1,7 @@
 //! `nixci log`.
 
+mod needed;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write},
@@ -12,6 +14,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use self::needed::being_built;
 use super::{
     Failure,
     choices::ColorArg,
@@ -186,16 +189,35 @@ impl Viewer {
         }
     }
 
-    /// Shows a log as it grows, until its check is over.
+    /// Shows a log as it grows, until its check is over; as long as something that the check needs is being built, the
+    /// log of that.
     fn follow(&mut self, mut record: CheckRecord) -> Result<(), Problem> {
         let mut tail: Option<Tail> = None;
+        let mut needed = None;
         let mut is_waiting = false;
         loop {
             // Looked at before the file: what is written when the check is over is all there is.
             let is_over = record.outcome.is_some() || !record.run.is_running;
-            if let Some(drv_path) = shown_step(&record) {
+            let dependency = match &record.drv_path {
+                Some(own) if !is_over => {
+                    let running = self.history.running_steps(&record.run.run)?;
+                    let now = tail.as_ref().map(|tail| &tail.drv_path);
+                    being_built(own, &running, now, &mut needed).cloned()
+                }
+                Some(_) | None => None,
+            };
+            if let Some(drv_path) = dependency.as_ref().or(shown_step(&record)) {
                 if tail.as_ref().is_none_or(|tail| tail.drv_path != *drv_path) {
-                    if record.outcome.is_some() {
+                    if let Some(before) = &mut tail {
+                        before.show_new(&mut self.out)?;
+                    }
+                    if dependency.is_some() {
+                        let name = drv_path.step_name();
+                        print_note(&format_args!(
+                            "{} waits for {name}, which is being built; this is its log",
+                            record.path
+                        ));
+                    } else if record.outcome.is_some() {
                         say_cause(&record);
                     }
                     tail = Some(Tail::new(&self.logs, &record.run.run, drv_path));
@@ -204,7 +226,10 @@ impl Viewer {
                     tail.show_new(&mut self.out)?;
                 }
             }
-            let has_shown = tail.as_ref().is_some_and(|tail| tail.file.is_some());
+            let is_of_check = |tail: &Tail| shown_step(&record) == Some(&tail.drv_path);
+            let has_shown = tail
+                .as_ref()
+                .is_some_and(|tail| tail.file.is_some() && is_of_check(tail));
             if is_over {
                 // The rows and the files are written by two threads, each in its own time.
                 sleep(SETTLE_DELAY);
@@ -218,7 +243,7 @@ impl Viewer {
                     Some(_) | None => self.out.flush(),
                 };
             }
-            if !has_shown && !std::mem::replace(&mut is_waiting, true) {
+            if !has_shown && dependency.is_none() && !std::mem::replace(&mut is_waiting, true) {
                 print_note(&format_args!(
                     "{} has written nothing yet; waiting",
                     self.path

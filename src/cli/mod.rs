@@ -3,6 +3,7 @@
 //! The only place that knows all parts. Prints nothing but errors that end the program before a run begins, and what
 //! `eval` and `generate` are for; runs are shown by `report`.
 
+mod again;
 mod args;
 mod check;
 mod choices;
@@ -23,7 +24,11 @@ mod local_flake;
 mod log;
 mod memory;
 mod named_check;
+mod orders;
 mod output;
+mod remote;
+mod remote_args;
+mod remote_run;
 mod result_args;
 mod scope_args;
 mod serve;
@@ -37,6 +42,7 @@ mod upload_args;
 mod uploads;
 mod watch;
 mod why;
+mod work;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 

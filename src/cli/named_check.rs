@@ -8,9 +8,24 @@ use crate::{nix::AttrPath, report::harmless};
 /// How many checks are listed in an error.
 const LISTED_MAX: usize = 10;
 
-/// Finds the check among the attribute paths of those that are known. Several of the same name for different systems
-/// mean the one for this machine.
+/// Finds the check among the attribute paths of those that are known of earlier runs. Several of the same name for
+/// different systems mean the one for this machine.
 pub(super) fn find_check(paths: &[String], wanted: &str, here: &str) -> Result<String, Failure> {
+    find_check_or(paths, wanted, here, || {
+        Failure::usage(anyhow!(
+            "no check `{}` is known of earlier runs; `nixci history` lists the runs",
+            harmless(wanted)
+        ))
+    })
+}
+
+/// Finds the check among these attribute paths, as [`find_check`] does; fails with `unknown` where there is none.
+pub(super) fn find_check_or(
+    paths: &[String],
+    wanted: &str,
+    here: &str,
+    unknown: impl FnOnce() -> Failure,
+) -> Result<String, Failure> {
     if let Some(path) = paths.iter().find(|path| *path == wanted) {
         return Ok(path.clone());
     }
@@ -33,10 +48,7 @@ pub(super) fn find_check(paths: &[String], wanted: &str, here: &str) -> Result<S
     }
     match found.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Failure::usage(anyhow!(
-            "no check `{}` is known of earlier runs; `nixci history` lists the runs",
-            harmless(wanted)
-        ))),
+        [] => Err(unknown()),
         many => {
             let listed: Vec<String> = many
                 .iter()

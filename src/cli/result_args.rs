@@ -88,17 +88,27 @@ impl Results {
         }
     }
 
-    /// Makes the links and the file that were asked for. One error for all that went wrong.
-    pub(super) async fn leave(&self, args: &ResultArgs, pool: &Arc<Pool>) -> anyhow::Result<()> {
+    /// Makes the links and the file that were asked for. One error for all that went wrong. Without a store, outputs whose
+    /// paths nobody told are left out.
+    pub(super) async fn leave(
+        &self,
+        args: &ResultArgs,
+        pool: Option<&Arc<Pool>>,
+    ) -> anyhow::Result<()> {
         if !args.links() && args.out_paths.is_none() {
             return Ok(());
         }
-        let mut connection = pool.acquire().await?;
+        let mut connection = match pool {
+            Some(pool) => Some(pool.acquire().await?),
+            None => None,
+        };
         let mut lines = String::new();
         let mut failed = None;
         for passed in &self.0 {
             let mut outputs = passed.outputs.clone();
-            if !outputs.values().all(Option::is_some) {
+            if let Some(connection) = &mut connection
+                && !outputs.values().all(Option::is_some)
+            {
                 outputs = connection
                     .query_derivation_output_map(&passed.drv_path)
                     .await?;
@@ -109,6 +119,9 @@ impl Results {
                 };
                 lines.push_str(path.as_str());
                 lines.push('\n');
+                let Some(connection) = &mut connection else {
+                    continue;
+                };
                 for link in args.links_of(&passed.check, &output) {
                     let made = match std::path::absolute(&link) {
                         Ok(link) => connection

@@ -15,7 +15,8 @@ pub(super) struct ScopeArgs {
     /// `.#checks` are looked at, or the `attributes` of its nixci.toml. Several attributes of one flake may be named. A
     /// pattern is the name of a check, with or without its system: `fmt`, `x86_64-linux.nixos-*`, `{lint,fmt}`,
     /// `group.**`; only what patterns choose is evaluated. What has `#`, `:` or `/` in it or begins with `.` is a flake,
-    /// as is a first argument that could be a name in the registry; all else is a pattern.
+    /// and in a folder without a flake, so is a first argument that could be a name in the registry; all else is a
+    /// pattern.
     #[arg(value_name = "FLAKE[#ATTRIBUTE] | PATTERN")]
     pub(super) targets: Vec<String>,
 

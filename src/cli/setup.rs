@@ -10,7 +10,7 @@ use super::{
     args::{CheckArgs, SourceArgs},
     choices::EvaluatorArg,
     configuration::{Configuration, SystemsWanted},
-    local_flake::LocalFlake,
+    local_flake::{LocalFlake, without_age},
     store_args::BuildStore,
 };
 use crate::{
@@ -70,6 +70,15 @@ impl Setup {
     /// Finds out all of it.
     pub(super) fn new(args: &SourceArgs) -> Result<Self, Failure> {
         Self::of(args, Wishes::default())
+    }
+
+    /// Finds out all of it for a run that another machine carries out.
+    pub(super) fn looking_at(args: &SourceArgs, flake_check: bool) -> Result<Self, Failure> {
+        let wishes = Wishes {
+            flake_check,
+            ..Wishes::default()
+        };
+        Self::of(args, wishes)
     }
 
     /// Finds out all of it for a run, which another store may build.
@@ -148,7 +157,7 @@ impl Setup {
                 // A file is in no tree that is fixed.
                 impure: args.impure || !is_flake,
                 nix_options,
-                override_inputs: args.override_inputs(),
+                override_inputs: override_inputs(args, host.version.numbers),
                 reference_lock_file: configuration
                     .lock_file
                     .as_ref()
@@ -293,6 +302,13 @@ pub(super) async fn close(pool: &Pool) {
 fn workers_within(memory_budget_bytes: u64) -> usize {
     let by_memory = usize::try_from(memory_budget_bytes / MEMORY_PER_WORKER);
     cores().min(by_memory.unwrap_or(usize::MAX)).max(1)
+}
+
+fn override_inputs(args: &SourceArgs, nix_version: (u32, u32)) -> Vec<(String, String)> {
+    let pairs = args.override_inputs().into_iter();
+    pairs
+        .map(|(input, flake)| (input, without_age(flake, nix_version)))
+        .collect()
 }
 
 fn systems(configuration: &Configuration, builders: &Builders) -> Option<Vec<System>> {

@@ -1,6 +1,6 @@
-//! Which of the arguments are flakes, and which are patterns. Pure.
+//! Which of the arguments are flakes, and which are patterns.
 
-use super::scope_args::ScopeArgs;
+use super::{local_flake::is_flake_here, scope_args::ScopeArgs};
 use crate::nix::{AttrPath, CheckPattern, CheckPatternError, Installable, InstallableError};
 
 /// What the arguments name.
@@ -12,6 +12,8 @@ pub(super) struct Targets {
     pub(super) attributes: Vec<AttrPath>,
     /// The patterns.
     pub(super) patterns: Vec<CheckPattern>,
+    /// Whether the first of them may have been meant as the name of a flake.
+    pub(super) is_guess: bool,
 }
 
 /// Why the arguments make no sense.
@@ -35,12 +37,20 @@ pub(super) enum TargetsError {
 }
 
 impl Targets {
-    /// Sorts the arguments.
+    /// Sorts the arguments, as seen from the folder this runs in.
     pub(super) fn new(args: &ScopeArgs) -> Result<Self, TargetsError> {
+        Self::sort(args, is_flake_here)
+    }
+
+    /// Sorts the arguments. Whoever is in the folder of a flake means a check by the same word that elsewhere can only be
+    /// the name of a flake in the registry.
+    fn sort(args: &ScopeArgs, is_flake_here: impl Fn() -> bool) -> Result<Self, TargetsError> {
         let mut targets = Self::default();
         for (at, text) in args.targets.iter().enumerate() {
             let may_be_registered = at == 0 && args.file.is_none() && is_registry_name(text);
-            if !looks_like_flake(text) && !may_be_registered {
+            let is_flake = looks_like_flake(text) || (may_be_registered && !is_flake_here());
+            if !is_flake {
+                targets.is_guess |= may_be_registered;
                 targets.patterns.push(CheckPattern::parse(text)?);
                 continue;
             }

@@ -14,6 +14,7 @@ use super::{
     Failure,
     args::SourceArgs,
     gather::{Found, gather, print},
+    named_check::{find_check_or, system_here},
     setup::{Setup, close, runtime},
 };
 use crate::{
@@ -32,7 +33,7 @@ const SIMILAR_MAX: usize = 10;
 /// Options of `nixci why`.
 #[derive(Debug, Args)]
 pub(super) struct WhyArgs {
-    /// The check: its name with or without the system, as `nixci eval` prints it
+    /// The check: `fmt`, `x86_64-linux.fmt` or `checks.x86_64-linux.fmt`
     #[arg(value_name = "CHECK")]
     check: String,
 
@@ -62,59 +63,50 @@ async fn tell(args: &WhyArgs, setup: Setup, store: Arc<PooledStore>) -> Result<u
     let builders = setup.builders.clone();
     let substitutes = setup.host.settings.value("substitute") != "false"
         && !setup.host.settings.value("substituters").is_empty();
-    let (mut wanted, mut names) = (Vec::new(), Vec::new());
+    let attribute = setup.installable.attribute.clone();
+    let (mut all, mut paths) = (Vec::new(), Vec::new());
     let mut each = |found: Found| {
-        let path = found.path();
-        let (name, _) = path.split_system();
-        if path.to_string() == args.check || name.to_string() == args.check {
-            wanted.push(found);
-        } else {
-            names.push(path.to_string());
-        }
+        paths.push(attribute.join(found.path()).to_string());
+        all.push(found);
         Ok(true)
     };
     let evaluate = setup.into_evaluation(Arc::clone(&store)).into_evaluate();
     if let Err(code) = gather(evaluate, &mut each).await? {
         return Ok(code);
     }
-    if wanted.is_empty() {
-        return Err(Failure::evaluation(anyhow!(
+    let wanted = find_check_or(&paths, &args.check, &system_here(), || {
+        let names: Vec<String> = all.iter().map(|found| found.path().to_string()).collect();
+        Failure::evaluation(anyhow!(
             "there is no check `{}`{}",
-            args.check,
+            harmless(&args.check),
             similar(&args.check, &names)
-        )));
-    }
-    let mut failed = 0;
-    for found in wanted {
-        let mut lines = vec![harmless(&found.path().to_string())];
-        match found {
-            Found::Failed(_, failure) => {
-                failed = 1;
-                lines.extend(
-                    failure
-                        .message
-                        .lines()
-                        .map(|line| format!("  {}", harmless(line))),
-                );
-            }
-            Found::Check(check) => {
-                // One for each, since a planner leaves out what it planned before.
-                let plan = Planner::new(builders.clone(), true)
-                    .plan(store.as_ref(), &[wanted_of(&check)])
-                    .await
-                    .map_err(Failure::infrastructure)?;
-                let facts = Facts::read(store.as_ref(), &plan, substitutes)
-                    .await
-                    .map_err(Failure::infrastructure)?;
-                lines.extend(explain(&plan, &facts));
-            }
+        ))
+    })?;
+    let found = paths.iter().zip(&all).find(|(path, _)| **path == wanted);
+    let Some((_, found)) = found else {
+        return Ok(0);
+    };
+    let mut lines = vec![harmless(&found.path().to_string())];
+    let code = match found {
+        Found::Failed(_, failure) => {
+            let message = failure.message.lines();
+            lines.extend(message.map(|line| format!("  {}", harmless(line))));
+            1
         }
-        let write = |out: &mut dyn Write| lines.iter().try_for_each(|line| writeln!(out, "{line}"));
-        if !print(write)? {
-            return Ok(141);
+        Found::Check(check) => {
+            let plan = Planner::new(builders, true)
+                .plan(store.as_ref(), &[wanted_of(check)])
+                .await
+                .map_err(Failure::infrastructure)?;
+            let facts = Facts::read(store.as_ref(), &plan, substitutes)
+                .await
+                .map_err(Failure::infrastructure)?;
+            lines.extend(explain(&plan, &facts));
+            0
         }
-    }
-    Ok(failed)
+    };
+    let write = |out: &mut dyn Write| lines.iter().try_for_each(|line| writeln!(out, "{line}"));
+    Ok(if print(write)? { code } else { 141 })
 }
 
 fn wanted_of(check: &EvaluatedCheck) -> Wanted {

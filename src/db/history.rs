@@ -129,6 +129,15 @@ impl History {
         })
     }
 
+    /// The derivations that a run is obtaining now, sorted.
+    pub fn running_steps(&self, run: &str) -> Result<Vec<StorePath>, HistoryError> {
+        let sql = "SELECT drv_path FROM steps JOIN runs ON runs.id = steps.run
+                   WHERE runs.run = ?1 AND steps.outcome IS NULL ORDER BY drv_path";
+        let paths = self.all(sql, [run], |row| row.get::<_, String>(0))?;
+        let paths = paths.iter().map(|path| StorePath::parse(path));
+        Ok(paths.filter_map(Result::ok).collect())
+    }
+
     /// A check of a run as it stands now.
     pub fn check(&self, run: &str, path: &str) -> Result<Option<CheckRecord>, HistoryError> {
         let sql = format!(

@@ -1,7 +1,7 @@
 //! Writes what builds say into files, on a thread of its own.
 //!
 //! A build's line is only copied into memory here; the thread appends what has gathered to the files ten times a second,
-//! so that whoever reads them sees a build go on. A disk that is slow, full or not there costs lines, never time.
+//! so that whoever reads them sees a build go on. For its first second that is put off: most short builds need no file. A disk that is slow, full or not there costs lines, never time.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{ShortLogs, Warn, recorder::FINISH_LIMIT};
@@ -31,6 +31,8 @@ const WAITING_BYTES_MANY: usize = 1 << 20;
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// How long a log may be that gets no file, in bytes: making one costs more than a build that short.
 const SHORT_BYTES_MAX: usize = 2048;
+/// How long it is waited whether a log stays that short.
+const SHORT_FOR: Duration = Duration::from_secs(1);
 /// How much of all logs of a run is kept, in bytes.
 const RUN_BYTES_MAX: u64 = 1 << 30;
 
@@ -61,11 +63,29 @@ struct Inbox {
 /// What one attempt at a build said since the thread looked last.
 struct Gathered {
     drv_path: StorePath,
+    /// When its first line came.
+    since: Instant,
     text: Vec<u8>,
     /// Lines for which there was no room.
     dropped: u64,
     is_over: bool,
     is_passed: bool,
+}
+
+impl Inbox {
+    /// Takes back what was not written.
+    fn put_back(&mut self, attempt: u64, mut log: Gathered) {
+        self.bytes += log.text.len();
+        if let Some(newer) = self.logs.remove(&attempt) {
+            log.text.extend(newer.text);
+            log = Gathered {
+                text: log.text,
+                since: log.since,
+                ..newer
+            };
+        }
+        self.logs.insert(attempt, log);
+    }
 }
 
 impl Desk {
@@ -163,6 +183,7 @@ impl LogSink {
         let (was_empty, before) = (inbox.logs.is_empty(), inbox.bytes);
         let log = inbox.logs.entry(self.attempt).or_insert_with(|| Gathered {
             drv_path: self.drv_path.clone(),
+            since: Instant::now(),
             text: Vec::new(),
             dropped: 0,
             is_over: false,
@@ -203,7 +224,15 @@ fn write_all(desk: &Desk, mut files: Files, short_logs: &ShortLogs, warn: &Warn)
         let gathered = mem::take(&mut inbox.logs);
         let is_last = inbox.is_last;
         drop(inbox);
+        let mut put_back_bytes = 0;
         for (attempt, log) in gathered {
+            // So many that they are worth not waiting for are written.
+            let has_room = put_back_bytes + log.text.len() < WAITING_BYTES_MANY / 2;
+            if !is_last && has_room && files.may_stay_short(attempt, &log) {
+                put_back_bytes += log.text.len();
+                desk.inbox().put_back(attempt, log);
+                continue;
+            }
             if files.is_short(attempt, &log) {
                 short_logs(&log.drv_path, log.text);
                 continue;
@@ -247,6 +276,15 @@ impl Files {
             && log.is_passed
             && log.dropped == 0
             && log.text.len() <= SHORT_BYTES_MAX
+            && !self.open.contains_key(&attempt)
+    }
+
+    /// Whether this may become such a log.
+    fn may_stay_short(&self, attempt: u64, log: &Gathered) -> bool {
+        !log.is_over
+            && log.dropped == 0
+            && log.text.len() <= SHORT_BYTES_MAX
+            && log.since.elapsed() < SHORT_FOR
             && !self.open.contains_key(&attempt)
     }
 

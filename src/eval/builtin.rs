@@ -50,7 +50,7 @@ impl Evaluator for BuiltinEvaluator {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>> {
         Box::pin(async move {
-            Isolation::check(request)?;
+            Isolation::prepare(request)?;
             let mut delivery = Delivery::new(roots, found);
             Engine::new(request, &mut delivery, None)?.run(cancel).await
         })

@@ -7,6 +7,7 @@
 use std::{
     env,
     ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -88,12 +89,16 @@ const CONFIGURATION: &[&str] = &[
     "/etc/static/ssl",
 ];
 
-/// Variables that are taken over, since they say how the world is reached.
+/// Variables that are taken over, since they say where Nix is and how the world is reached.
 const TAKEN_OVER: &[&str] = &[
     "ALL_PROXY",
     "HTTPS_PROXY",
     "HTTP_PROXY",
+    "NIX_BIN_DIR",
+    "NIX_LIBEXEC_DIR",
+    "NIX_LOG_DIR",
     "NIX_SSL_CERT_FILE",
+    "NIX_STATE_DIR",
     "NO_PROXY",
     "PATH",
     "all_proxy",
@@ -112,6 +117,37 @@ const ENTER: &str = "echo 0 > \"$0\" && exec \"$@\"";
 const HOME: &str = "/home/nixci";
 
 impl Isolation {
+    /// For commits of the mirror in this folder by people who are trusted: with a network, import from derivation, and the
+    /// store that the environment names. See the fields for what they are.
+    pub fn new(bubblewrap: Option<PathBuf>, mirror: &Path, home: PathBuf) -> Self {
+        let folder =
+            |name, default: &str| PathBuf::from(env::var_os(name).unwrap_or(default.into()));
+        let state = folder("NIX_STATE_DIR", "/nix/var/nix");
+        let socket = env::var_os("NIX_DAEMON_SOCKET_PATH").map(PathBuf::from);
+        Self {
+            bubblewrap,
+            home,
+            readable: vec![mirror.to_owned()],
+            store_dir: folder("NIX_STORE_DIR", "/nix/store"),
+            daemon_socket: socket.unwrap_or_else(|| state.join("daemon-socket/socket")),
+            variables: Vec::new(),
+            has_network: true,
+            import_from_derivation: true,
+            allowed_uris: None,
+            cgroup: None,
+            limits: EvalLimits::default(),
+        }
+    }
+
+    /// The same for a stranger's commits: without import from derivation.
+    #[must_use]
+    pub fn of_stranger(self) -> Self {
+        Self {
+            import_from_derivation: false,
+            ..self
+        }
+    }
+
     /// Prepares a program that runs apart if there is an isolation, and may write to these folders then.
     pub(super) fn command(isolation: Option<&Self>, program: &Path, writable: &[&Path]) -> Command {
         let Some(isolation) = isolation else {
@@ -237,16 +273,22 @@ impl Isolation {
         settings.into_iter().map(owned).collect()
     }
 
-    /// Refuses a request that would undo what is kept apart.
-    pub(super) fn check(request: &EvalRequest) -> Result<(), EvalError> {
+    /// Refuses a request that would undo what is kept apart, and makes its home.
+    pub(super) fn prepare(request: &EvalRequest) -> Result<(), EvalError> {
         let options = &request.options;
-        if options.isolation.is_some() && (options.impure || options.accept_flake_config) {
+        let Some(isolation) = &options.isolation else {
+            return Ok(());
+        };
+        if options.impure || options.accept_flake_config {
             return Err(EvalError::Usage(
                 "an evaluation that is kept apart is pure, and takes no settings from its flake"
                     .to_owned(),
             ));
         }
-        Ok(())
+        fs::create_dir_all(&isolation.home).map_err(|error| {
+            let home = isolation.home.display();
+            EvalError::Infrastructure(format!("cannot make {home}: {error}"))
+        })
     }
 }
 

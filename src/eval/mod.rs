@@ -201,7 +201,7 @@ pub enum EvalError {
         available: Vec<String>,
     },
     /// A pattern chooses nothing.
-    #[error("{}", nothing_chosen(pattern, available, *is_elsewhere))]
+    #[error("{}", nothing_chosen(pattern, available, *is_elsewhere, *is_guess))]
     NothingChosen {
         /// The pattern.
         pattern: String,
@@ -209,6 +209,8 @@ pub enum EvalError {
         available: Vec<String>,
         /// Whether it may choose something of a system that is not looked at.
         is_elsewhere: bool,
+        /// Whether it may have been meant as the name of a flake.
+        is_guess: bool,
     },
     /// The command line has something that cannot be evaluated at all.
     #[error("{0}")]
@@ -246,20 +248,23 @@ fn attribute_missing(wanted: &str, available: &[String]) -> String {
     }
 }
 
-fn nothing_chosen(pattern: &str, available: &[String], is_elsewhere: bool) -> String {
-    let hint = if is_elsewhere {
-        " for the systems looked at; `--systems` or `--all-systems` looks at others"
-    } else {
-        ""
-    };
-    if available.is_empty() {
-        format!("no check is called `{pattern}`{hint}")
-    } else {
-        format!(
-            "no check is called `{pattern}`{hint}; there is {}",
-            available.join(", ")
-        )
+fn nothing_chosen(
+    pattern: &str,
+    available: &[String],
+    is_elsewhere: bool,
+    is_guess: bool,
+) -> String {
+    let mut text = format!("no check is called `{pattern}`");
+    if is_elsewhere {
+        text.push_str(" for the systems looked at; `--systems` or `--all-systems` looks at others");
     }
+    if !available.is_empty() {
+        text = format!("{text}; there is {}", available.join(", "));
+    }
+    if is_guess {
+        text = format!("{text} (a flake of that name in the registry is `flake:{pattern}`)");
+    }
+    text
 }
 
 /// A future in a box, for traits that are used as objects.

@@ -156,7 +156,7 @@ impl Evaluator for NixEvalJobs {
         cancel: CancellationToken,
     ) -> BoxFuture<'a, Result<EvalSummary, EvalError>> {
         Box::pin(async move {
-            Isolation::check(request)?;
+            Isolation::prepare(request)?;
             let mut delivery = Delivery::new(roots, found);
             if !self.can(request) {
                 return Engine::new(request, &mut delivery, None)?.run(cancel).await;

@@ -17,6 +17,8 @@ pub struct EvalScope {
     pub only: Vec<CheckPattern>,
     /// Whether each of `only` has to choose something.
     pub is_strict: bool,
+    /// Whether the first of `only` may have been meant as the name of a flake.
+    pub is_guess: bool,
     /// Not these.
     pub exclude: Vec<CheckPattern>,
     /// A Nix function; what it makes of the value of an attribute is looked at in its place.

@@ -38,6 +38,9 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// The longest duration that is read, so that sums of those that another machine tells stay within what can be counted.
+const DURATION_MAX: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
+
 /// Writes a duration as whole milliseconds.
 pub(crate) mod milliseconds {
     use std::time::Duration;
@@ -54,7 +57,8 @@ pub(crate) mod milliseconds {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
+        let milliseconds = u64::deserialize(deserializer)?;
+        Ok(Duration::from_millis(milliseconds).min(super::DURATION_MAX))
     }
 }
 
@@ -81,7 +85,8 @@ pub(crate) mod optional_milliseconds {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+        let milliseconds = Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis);
+        Ok(milliseconds.map(|duration| duration.min(super::DURATION_MAX)))
     }
 }
 

@@ -122,7 +122,7 @@ impl fmt::Display for Outcome {
 pub enum RunOutcome {
     /// No check failed.
     Passed,
-    /// At least one check failed.
+    /// At least one check failed, or was cancelled by hand.
     Failed,
     /// Someone stopped it.
     Cancelled,

@@ -17,12 +17,20 @@ pub struct Hash {
 }
 
 impl Hash {
-    /// Parses `sha256-BASE64`, as every version of Nix since 2.4 writes hashes in errors. `None` if it is something else.
-    pub fn parse_sri(text: &str) -> Option<Self> {
-        let (name, digits) = text.split_once('-')?;
+    /// Parses `sha256-BASE64`, as every version of Nix since 2.4 writes hashes in the errors of builds, and
+    /// `sha256:BASE32`, as it writes them in those of evaluations. `None` if it is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let sri = text
+            .split_once('-')
+            .map(|(name, digits)| (name, base64_decode(digits)));
+        let with_colon = || {
+            let (name, digits) = text.split_once(':')?;
+            Some((name, base32_decode(digits)))
+        };
+        let (name, bytes) = sri.or_else(with_colon)?;
         let sizes = [("md5", 16), ("sha1", 20), ("sha256", 32), ("sha512", 64)];
         let (algorithm, size) = sizes.into_iter().find(|(known, _)| *known == name)?;
-        let bytes = base64_decode(digits).filter(|bytes| bytes.len() == size)?;
+        let bytes = bytes.filter(|bytes| bytes.len() == size)?;
         Some(Self { algorithm, bytes })
     }
 
@@ -104,16 +112,34 @@ pub fn base32(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Decodes Nix's base 32.
+fn base32_decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() * 5 / 8];
+    for (n, digit) in text.bytes().rev().enumerate() {
+        let value = BASE32_DIGITS.iter().position(|known| *known == digit)?;
+        let (at, shift) = (n * 5 / 8, n * 5 % 8);
+        let bits = u16::try_from(value).ok()? << shift;
+        let [low, high] = bits.to_le_bytes();
+        *bytes.get_mut(at)? |= low;
+        match bytes.get_mut(at + 1) {
+            Some(byte) => *byte |= high,
+            None if high == 0 => {}
+            None => return None,
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Hash, base64, base64_decode};
+    use super::{Hash, base32, base32_decode, base64, base64_decode};
 
     #[test]
     fn one_hash_in_all_its_forms() {
         // Of the text `hello`, by `nix hash to-sri`, `to-base64`, `to-base32` and `to-base16`.
-        let hash = Hash::parse_sri("sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=").unwrap();
+        let hash = Hash::parse("sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=").unwrap();
         assert_eq!(
             hash.forms(),
             [
@@ -124,8 +150,10 @@ mod tests {
             ]
         );
         assert!(!hash.is_fake());
+        let in_base32 = "sha256:094qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic";
+        assert_eq!(Hash::parse(in_base32), Some(hash));
         let fake = format!("sha256-{}=", "A".repeat(43));
-        assert!(Hash::parse_sri(&fake).unwrap().is_fake());
+        assert!(Hash::parse(&fake).unwrap().is_fake());
     }
 
     #[test]
@@ -137,14 +165,19 @@ mod tests {
             "sha1-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
             "sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmC!=",
             "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+            "sha256:",
+            "sha256:e94qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic",
+            "sha256:z94qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic",
+            "sha1:094qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic",
         ] {
-            assert_eq!(Hash::parse_sri(text), None, "{text}");
+            assert_eq!(Hash::parse(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn base64_comes_back(bytes: Vec<u8>) {
+            prop_assert_eq!(base32_decode(&base32(&bytes)), Some(bytes.clone()));
             prop_assert_eq!(base64_decode(&base64(&bytes)), Some(bytes));
         }
     }

@@ -28,6 +28,8 @@ pub use hex::{hex, unhex};
 pub use installable::{Installable, InstallableError};
 pub use output_kind::OutputKind;
 pub use store_path::{StorePath, StorePathError};
-pub use store_url::{StoreUrl, StoreUrlError, is_ssh_host, without_secrets};
+pub use store_url::{
+    StoreUrl, StoreUrlError, hidden, is_ssh_host, without_passwords, without_secrets,
+};
 pub use system::{System, SystemError, looks_like_system, system_pattern};
 pub use version::NixVersion;

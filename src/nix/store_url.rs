@@ -152,6 +152,32 @@ pub fn without_secrets(text: &str, secrets: &[&str]) -> String {
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
 }
 
+/// The value of a setting of Nix for people: without a secret, as far as its name and its URLs tell.
+pub fn hidden(name: &str, value: &str) -> String {
+    if is_secret(name) {
+        HIDDEN.to_owned()
+    } else {
+        without_passwords(value)
+    }
+}
+
+/// A text without the passwords of the URLs in it, which stand apart.
+pub fn without_passwords(text: &str) -> String {
+    let words = text.split(' ').map(redacted);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    // Those are names of files.
+    if name.starts_with("secret-key") {
+        return false;
+    }
+    ["token", "secret", "password", "credential"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
 fn redacted(text: &str) -> String {
     without_secrets(text, &secrets(text))
 }
@@ -175,15 +201,8 @@ fn secrets(text: &str) -> Vec<&str> {
         }
     }
     let query = text.split_once('?').map_or("", |(_, query)| query);
-    let is_secret = |key: &str| {
-        let key = key.to_ascii_lowercase();
-        ["token", "secret", "password", "credential"]
-            .iter()
-            .any(|word| key.contains(word))
-    };
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    // That one is the name of a file.
-    let pairs = pairs.filter(|(key, _)| is_secret(key) && *key != "secret-key");
+    let pairs = pairs.filter(|(key, _)| is_secret(key));
     secrets.extend(pairs.map(|(_, value)| value));
     secrets.retain(|secret| !secret.is_empty());
     secrets

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    FileError, ReportFile, ReportOptions, StreamFile, json,
+    Detail, FileError, ReportFile, ReportOptions, StreamFile, json,
     junit::junit,
     markdown::{self, markdown},
     record::Record,
@@ -57,8 +57,8 @@ impl Files {
         }
     }
 
-    /// Takes note of an event and writes it to the file of events, with the lines of logs if `log`.
-    pub(super) fn observe(&mut self, event: &Event, log: bool) {
+    /// Takes note of an event and writes it to the file of events, if there is to be so much detail.
+    pub(super) fn observe(&mut self, event: &Event, detail: Detail) {
         let ReportFiles {
             junit,
             markdown,
@@ -70,7 +70,7 @@ impl Files {
         }
         if let Some(json) = json {
             let written = json.write(|mut out| {
-                json::write_line(&mut out, event, log)?;
+                json::write_line(&mut out, event, detail)?;
                 // Not at every line: a run may have thousands in a moment.
                 let is_moment = matches!(
                     event.kind,

@@ -6,13 +6,24 @@ use std::io::{self, Write};
 
 use crate::event::{Event, EventKind};
 
-/// Writes an event as a line and flushes it; leaves out what is for displays only, and the lines of logs unless `log`.
+/// How much a stream has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// All events but those below.
+    Events,
+    /// The lines of logs, too.
+    Logs,
+    /// What is for displays only, too: for one that stands elsewhere.
+    Display,
+}
+
+/// Writes an event as a line and flushes it, if there is to be so much detail.
 ///
 /// # Errors
 ///
 /// Those of the writer, [`io::ErrorKind::BrokenPipe`] among them.
-pub(super) fn write_event(out: &mut impl Write, event: &Event, log: bool) -> io::Result<()> {
-    if write_line(out, event, log)? {
+pub(super) fn write_event(out: &mut impl Write, event: &Event, detail: Detail) -> io::Result<()> {
+    if write_line(out, event, detail)? {
         out.flush()?;
     }
     Ok(())
@@ -23,13 +34,18 @@ pub(super) fn write_event(out: &mut impl Write, event: &Event, log: bool) -> io:
 /// # Errors
 ///
 /// Those of the writer.
-pub(super) fn write_line(out: &mut impl Write, event: &Event, log: bool) -> io::Result<bool> {
+pub(super) fn write_line(out: &mut impl Write, event: &Event, detail: Detail) -> io::Result<bool> {
     let is_log = matches!(event.kind, EventKind::StepLogged { .. });
     let is_for_display = matches!(
         event.kind,
         EventKind::Ticked { .. } | EventKind::CheckExplained { .. }
     );
-    if is_for_display || (is_log && !log) {
+    let needed = match (is_for_display, is_log) {
+        (true, _) => Detail::Display,
+        (false, true) => Detail::Logs,
+        (false, false) => Detail::Events,
+    };
+    if detail < needed {
         return Ok(false);
     }
     let mut line = serde_json::to_vec(event)?;

@@ -171,7 +171,7 @@ impl<'a> Writer<'a> {
                 } else {
                     format!(
                         "for its log see the first check that failed by it, or {}",
-                        shell::show_log(drv_path)
+                        shell::show_log(self.options, drv_path)
                     )
                 };
                 status.set_description(text);

@@ -51,10 +51,13 @@ pub use file::{FileError, ReportFile, StreamFile};
 pub use files::ReportFiles;
 pub use format::{bytes, counted, duration};
 pub use history_table::{HistoryRow, HistorySign, history_heading, history_table};
+pub use json::Detail;
 pub use matrix::keyboard::{Keyboard, SharedReporter};
-pub use options::{Format, Look, ReportOptions, resolve};
+pub use options::{Again, Format, Look, ReportOptions, resolve};
 pub use reporter::Reporter;
 pub use sanitize::{harmless, log_text};
+#[cfg(test)]
+pub(crate) use script::any_events;
 pub use source_tree::{NoSource, SourceTree};
 pub use styles::sign;
 pub use wish::Wish;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Ci;
+use super::{Ci, Detail};
 use crate::event::LogFolder;
 
 /// How a run is shown.
@@ -31,9 +31,19 @@ pub struct Look {
     pub unicode: bool,
 }
 
+/// What has to be said besides its name to see the failure of a check or derivation again.
+#[derive(Clone, Debug, Default)]
+pub struct Again {
+    /// Options of `nixci check`.
+    pub check: Vec<String>,
+    /// Options of `nix build`.
+    pub build: Vec<String>,
+    /// The machine that has the derivations, as ssh takes it; `None`: this one.
+    pub host: Option<String>,
+}
+
 /// What a [`super::Reporter`] needs to know.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ReportOptions {
     /// How the run is shown; from [`resolve`].
     pub look: Look,
@@ -42,8 +52,8 @@ pub struct ReportOptions {
     /// 0 as usual; negative: failures and the last line only; 1: what passed too, and in plain lines what builds
     /// write; 2: that above the matrix too.
     pub verbosity: i8,
-    /// Whether the JSON stream has the lines of logs.
-    pub log: bool,
+    /// How much the JSON stream has.
+    pub detail: Detail,
     /// Whether the matrix takes keys.
     pub keys: bool,
     /// Whether the log of a CI has the logs of builds folded; otherwise they stand there open.
@@ -58,6 +68,8 @@ pub struct ReportOptions {
     pub flake_check: bool,
     /// The arguments of `nixci check` by which these checks are looked at, where flake and attribute do not say it.
     pub scope: Option<Vec<String>>,
+    /// What commands that show a failure again have to say besides.
+    pub again: Again,
     /// Where the logs of this run's builds lie while it goes on and afterwards, if they are kept.
     pub logs: Option<LogFolder>,
     /// The version of Nix, as numbers: `(2, 34)`; decides how a derivation is named on its command line.

@@ -106,9 +106,9 @@ impl Reporter {
     /// Those of the stream written to. After [`io::ErrorKind::BrokenPipe`] nobody reads any more: the run should end.
     pub fn report(&mut self, event: &Event) -> io::Result<()> {
         let is_news = self.summary.observe(event);
-        self.files.observe(event, self.options.log);
+        self.files.observe(event, self.options.detail);
         match &mut self.face {
-            Face::Json { stdout, .. } => json::write_event(stdout, event, self.options.log)?,
+            Face::Json { stdout, .. } => json::write_event(stdout, event, self.options.detail)?,
             Face::Plain(plain) => {
                 plain.report(
                     event,

@@ -4,7 +4,7 @@ mod any;
 
 use std::{collections::BTreeMap, time::Duration};
 
-pub(super) use any::any_events;
+pub(crate) use any::any_events;
 
 use crate::{
     event::{Counts, Event, EventKind, Outcome, Progress, RunOutcome},

@@ -29,15 +29,37 @@ pub(super) fn quote(word: &str) -> String {
     out
 }
 
+/// Words as a command.
+fn command<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// A command for the machine that has the derivations.
+fn beside_derivations(options: &ReportOptions, command: String) -> String {
+    match &options.again.host {
+        Some(host) => format!("ssh {} {}", quote(host), quote(&command)),
+        None => command,
+    }
+}
+
 /// Builds one derivation with its log shown. `^*` stands for all outputs from Nix 2.13 on; before, the bare path does.
-pub(super) fn build_derivation(drv_path: &StorePath, nix_version: (u32, u32)) -> String {
-    let outputs = if nix_version < (2, 13) { "" } else { "^*" };
-    format!("nix build {} -L", quote(&format!("{drv_path}{outputs}")))
+pub(super) fn build_derivation(options: &ReportOptions, drv_path: &StorePath) -> String {
+    let outputs = if options.nix_version < (2, 13) {
+        ""
+    } else {
+        "^*"
+    };
+    let installable = format!("{drv_path}{outputs}");
+    let besides = options.again.build.iter().map(String::as_str);
+    let words = ["nix", "build", &installable, "-L"]
+        .into_iter()
+        .chain(besides);
+    beside_derivations(options, command(words))
 }
 
 /// Shows the whole log of a derivation.
-pub(super) fn show_log(drv_path: &StorePath) -> String {
-    format!("nix log {}", quote(drv_path.as_str()))
+pub(super) fn show_log(options: &ReportOptions, drv_path: &StorePath) -> String {
+    beside_derivations(options, command(["nix", "log", drv_path.as_str()]))
 }
 
 /// What to do to see a failure again: building the derivation, running the first check that fails by it or evaluating
@@ -48,7 +70,7 @@ pub(super) fn reproduce(
     drv_path: Option<&StorePath>,
     check: Option<&str>,
 ) -> Vec<String> {
-    let build = drv_path.map(|drv_path| build_derivation(drv_path, options.nix_version));
+    let build = drv_path.map(|drv_path| build_derivation(options, drv_path));
     let again = if outcome == Outcome::EvaluationFailed {
         evaluate_check
     } else {
@@ -78,23 +100,30 @@ fn path_of(options: &ReportOptions, check: &str) -> String {
     format!("{}{dot}{check}", options.attribute)
 }
 
+fn nixci_check(options: &ReportOptions, arguments: &[&str]) -> String {
+    let besides = options.again.check.iter().map(String::as_str);
+    let arguments = arguments.iter().copied().chain(besides);
+    command(["nixci", "check"].into_iter().chain(arguments))
+}
+
 /// Runs one check again. `check` is the attribute path below the attribute asked for, as events have it.
 pub(super) fn run_check(options: &ReportOptions, check: &str) -> String {
-    let Some(scope) = &options.scope else {
-        let wanted = format!("{}#{}", options.flake, path_of(options, check));
-        return format!("nixci check {}", quote(&wanted));
+    let wanted = format!("{}#{}", options.flake, path_of(options, check));
+    let arguments: Vec<&str> = match &options.scope {
+        None => vec![&wanted],
+        // As a pattern: written as Nix does it, a path means itself.
+        Some(scope) => {
+            let check = (!check.is_empty()).then_some(check);
+            scope.iter().map(String::as_str).chain(check).collect()
+        }
     };
-    // As a pattern: written as Nix does it, a path means itself.
-    let check = (!check.is_empty()).then_some(check);
-    let arguments = scope.iter().map(String::as_str).chain(check).map(quote);
-    format!("nixci check {}", arguments.collect::<Vec<_>>().join(" "))
+    nixci_check(options, &arguments)
 }
 
 /// Looks at a check again without building it: at all outputs, where they were looked at.
 pub(super) fn evaluate_check(options: &ReportOptions, check: &str) -> String {
     if options.flake_check {
-        let flake = quote(&options.flake);
-        format!("nixci check --flake-check --no-build {flake}")
+        nixci_check(options, &["--flake-check", "--no-build", &options.flake])
     } else {
         run_check(options, check)
     }

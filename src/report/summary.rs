@@ -12,7 +12,10 @@ mod noise;
 mod passed;
 mod text;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 pub(super) use entry::{Entry, of_failure};
 pub(super) use last_line::last_line;
@@ -76,6 +79,8 @@ struct Past {
 pub(super) struct Summary {
     /// Lines of the flake's files around each evaluation error, by its number.
     excerpts: HashMap<usize, Vec<String>>,
+    /// What makes hash mismatches in the evaluation go away, by the number of the error.
+    evaluation_fixes: BTreeMap<usize, HashFix>,
     systems: Vec<System>,
     systems_available: Vec<System>,
     failures: Vec<Failure>,
@@ -188,7 +193,16 @@ impl Summary {
 
     /// Looks into the flake's files for what they tell about the failures.
     pub(super) fn look_into(&mut self, tree: &dyn SourceTree) {
-        hash_fix::locate(&mut self.failures, tree);
+        for (n, (error, _)) in self.evaluation_errors.in_order().into_iter().enumerate() {
+            if let Some(fix) = HashFix::parse(&error.error) {
+                self.evaluation_fixes.insert(n, fix);
+            }
+        }
+        let of_builds = self
+            .failures
+            .iter_mut()
+            .filter_map(|failure| failure.fix.as_mut());
+        hash_fix::locate(of_builds.chain(self.evaluation_fixes.values_mut()), tree);
         for (n, (error, _)) in self.evaluation_errors.in_order().into_iter().enumerate() {
             let (Some(file), Some(line)) = (&error.file, error.line) else {
                 continue;

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use super::{StepId, Upload, UploadEnd, UploadNote};
 use crate::{
     eval::{EvalError, EvalSummary, Evaluated},
@@ -52,7 +54,8 @@ pub enum Input {
 }
 
 /// Why a run is to stop before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stop {
     /// Ctrl-C.
     Interrupt,

@@ -121,3 +121,38 @@ fn every_nix_leads_to_the_wrong_hash() {
         assert!(run.stdout.contains(&fix), "Nix {nix}: {run}");
     }
 }
+
+#[test]
+fn a_wrong_hash_in_the_evaluation_is_told_as_one_in_a_build() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let file = store.folder().join("fetched");
+        std::fs::write(&file, "other").unwrap();
+        let fetch = format!(
+            "builtins.fetchurl {{ url = \"file://{}\"; sha256 = import ./hash.nix; }}",
+            file.display()
+        );
+        let project = Project::new(&store)
+            .file(
+                "hash.nix",
+                "# Of something else.\n\"094qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic\"\n",
+            )
+            .expression(
+                "a",
+                &format!("build \"a\" \"echo > $out\" {{ src = {fetch}; }}"),
+            )
+            .committed();
+        let run = in_ci(&project, &[("GITHUB_ACTIONS", "true")], &["--impure"]);
+        assert_eq!(run.code, Some(1), "Nix {nix}: {run}");
+        // By `nix hash to-base32` of the hash of the text `other`.
+        let right = "1yng5xdkybsglm9mszm44zpkq3qvcjn5vn2bvhvmhwxhs488lafr";
+        let fix = format!("094qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic → {right}");
+        assert!(run.stdout.contains(&fix), "Nix {nix}: {run}");
+        assert!(run.stdout.contains("at hash.nix:2:2"), "Nix {nix}: {run}");
+        let annotation = "::error file=hash.nix,line=2,col=2,title=";
+        assert!(run.stdout.contains(annotation), "Nix {nix}: {run}");
+        assert!(!run.stdout.contains("specified:"), "Nix {nix}: {run}");
+        // What was typed is part of the command that shows it again.
+        assert!(run.stdout.contains("a' --impure"), "Nix {nix}: {run}");
+    }
+}

@@ -241,6 +241,38 @@ fn a_log_is_followed_while_another_process_builds() {
 }
 
 #[test]
+fn a_log_that_is_followed_begins_with_what_the_check_waits_for() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store)
+        .binding(
+            "lib",
+            r#"build "lib" "nap 2; echo lib begins; nap 1; echo lib ends; echo > $out" { }"#,
+        )
+        .expression(
+            "app",
+            r#"build "app" "echo app begins; nap 1; echo > $out" { inherit lib; }"#,
+        );
+    let mut run = project.start(&["check", "--format", "plain"]);
+    run.wait_for("Building");
+    while !project.nixci(&["history"]).stdout.contains("running") {
+        thread::sleep(Duration::from_millis(50));
+    }
+    let mut follow = project.start(&["log", "app", "--follow"]);
+    follow.wait_for("lib begins");
+    assert!(!run.stdout().contains("Built lib"), "{}", run.stdout());
+    let run = run.finish();
+    assert_eq!(run.code, Some(0), "{run}");
+    let follow = follow.finish();
+    assert_eq!(follow.code, Some(0), "{follow}");
+    assert_eq!(
+        follow.stdout, "lib begins\nlib ends\napp begins\n",
+        "{follow}"
+    );
+    let note = format!("checks.{SYSTEM}.app waits for lib, which is being built; this is its log");
+    assert!(follow.stderr.contains(&note), "{follow}");
+}
+
+#[test]
 fn runs_and_checks_are_listed_newest_first() {
     let store = nix::newest().store().with_daemon();
     let project = project(&store);

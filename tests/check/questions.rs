@@ -71,6 +71,9 @@ fn why_tells_what_would_be_built() {
         assert_eq!(run.code, Some(0), "Nix {nix}: {run}");
         let run = project.nixci(&["why", &format!("{SYSTEM}.fmt")]);
         assert!(run.stdout.contains("nothing has to be done"), "{run}");
+        let path = format!("checks.{SYSTEM}.fmt");
+        let whole = project.nixci(&["why", &path]);
+        assert_eq!(whole.stdout, run.stdout, "{whole}");
         let run = project.nixci(&["why", "fnt"]);
         assert_eq!(run.code, Some(3), "{run}");
         assert!(

@@ -7,6 +7,7 @@ use crate::{
     support::{
         Project, nix,
         project::{FOREIGN_SYSTEM, SYSTEM},
+        running::Running,
     },
 };
 
@@ -200,4 +201,34 @@ fn the_settings_a_flake_wishes_for_reach_its_evaluation_if_accepted() {
         let plain = project.nixci(&["eval"]);
         assert_eq!(plain.code, Some(0), "Nix {nix}: {plain}");
     }
+}
+
+#[test]
+fn a_word_beside_a_flake_is_a_check() {
+    let store = nix::newest().store().with_daemon();
+    let project = Project::new(&store)
+        .check("fmt", "echo > $out")
+        .check("lint", "echo > $out")
+        .committed();
+    let run = project.nixci(&["check", "fmt"]);
+    assert_eq!(run.code, Some(0), "{run}");
+    assert!(run.stdout.contains("1 passed"), "{run}");
+    let run = project.nixci(&["check", "nixpkgs"]);
+    assert_eq!(run.code, Some(3), "{run}");
+    let said = run.stdout.clone() + &run.stderr;
+    assert!(
+        said.contains("no check is called `nixpkgs`; there is"),
+        "{run}"
+    );
+    assert!(said.contains("`flake:nixpkgs`"), "{run}");
+    let run = project.nixci(&["check", ".", "nixpkgs"]);
+    assert!(
+        !(run.stdout.clone() + &run.stderr).contains("flake:"),
+        "{run}"
+    );
+    // Elsewhere it can only be a flake of the registry.
+    let mut command = project.nixci_command(&["check", "fmt", "--option", "flake-registry", ""]);
+    let run = Running::start(command.current_dir(store.folder())).finish();
+    assert_eq!(run.code, Some(3), "{run}");
+    assert!(run.stdout.contains("Evaluating fmt: checks"), "{run}");
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use nixci::{
-    eval::{EvalError, EvalLimits, Isolation, NixEvalJobs},
+    eval::{EvalError, Isolation, NixEvalJobs},
     git::{CommitId, FetchLimits, GitHttp, Mirror, Remote, Wanted},
     nix::Installable,
 };
@@ -56,16 +56,14 @@ fn mirror(store: &TestStore, project: &Project<'_>, number: i64) -> (Mirror, Com
 
 /// What keeps an evaluation of a mirror apart.
 fn isolation(store: &TestStore, mirror: &Mirror, bubblewrap: PathBuf) -> Isolation {
-    let home = store.folder().join("apart");
-    fs::create_dir_all(&home).unwrap();
     let own = ["NIX_STATE_DIR", "NIX_LOG_DIR", "NIX_BIN_DIR", "PATH"];
     let variables = store
         .env()
         .into_iter()
         .filter(|(name, _)| own.contains(name));
+    let home = store.folder().join("apart");
+    let stranger = Isolation::new(Some(bubblewrap), mirror.folder(), home).of_stranger();
     Isolation {
-        bubblewrap: Some(bubblewrap),
-        home,
         readable: vec![mirror.folder().to_owned(), store.nix().prefix.clone()],
         store_dir: store.dir(),
         daemon_socket: store.socket(),
@@ -73,10 +71,7 @@ fn isolation(store: &TestStore, mirror: &Mirror, bubblewrap: PathBuf) -> Isolati
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         has_network: false,
-        import_from_derivation: false,
-        allowed_uris: None,
-        cgroup: None,
-        limits: EvalLimits::default(),
+        ..stranger
     }
 }
 

@@ -1,7 +1,7 @@
 //! Other machines, each a real ssh server with a store of its own: built on by `--store`, by the configured `builders`, and
 //! written to by `--copy-to`.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde_json::Value;
 
@@ -195,6 +195,50 @@ fn a_machine_that_is_not_there_or_no_machine_is_said_in_a_line() {
         &["--store", "ssh-ng://m1", "--out-link", "x"],
     );
     assert_eq!(run.code, Some(2), "{run}");
+}
+
+#[test]
+fn a_store_on_a_machine_that_dies_fails_what_was_built_there() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let Some(mut machine) = Machine::start(&store, "m1", "") else {
+            return;
+        };
+        let project = Project::new(&store)
+            .check("a", "echo begun; nap 120; echo > $out")
+            .expression(
+                "b",
+                r#"build "b" "echo > $out" { needs = build "dep" "echo begun; nap 120; echo > $out" { }; }"#,
+            )
+            .committed();
+        let arguments = ["--store", "ssh-ng://m1", "--log", "-j2"];
+        let mut run = start(&project, &store, &[&machine], &arguments);
+        run.wait_for("begun");
+        machine.kill();
+        // Nix 2.8 leaves them behind, which a machine without power does not.
+        for builder in store.builders() {
+            builder.kill();
+        }
+        let run = run.finish();
+        assert_eq!(run.code, Some(4), "Nix {nix}: {run}");
+        assert!(run.elapsed < Duration::from_secs(60), "Nix {nix}: {run}");
+        let checks = events(&run, "check_finished");
+        assert_eq!(checks.len(), 2, "Nix {nix}: {run}");
+        for check in checks {
+            assert_eq!(
+                check["outcome"], "infrastructure_failed",
+                "Nix {nix}: {run}"
+            );
+        }
+        let end = event(&run, "run_finished");
+        assert_eq!(end["outcome"], "errored", "Nix {nix}: {run}");
+        let error = end["error"].as_str().unwrap();
+        assert!(
+            error.contains("m1"),
+            "it names the machine, Nix {nix}: {run}"
+        );
+        assert_eq!(error.lines().count(), 1, "Nix {nix}: {run}");
+    }
 }
 
 /// A daemon with two machines as builders, one build each, and none here.

@@ -11,6 +11,7 @@ mod support;
 
 mod links;
 mod machines;
+mod remote;
 mod uploads;
 
 use serde_json::Value;

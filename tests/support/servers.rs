@@ -4,6 +4,7 @@
 //! tests out, and each says so; without that, what is missing fails them.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -200,6 +201,9 @@ impl Machine {
                 "NIX_REMOTE",
                 format!("local?root={}", folder.join("root").display()),
             )])
+            // Of a variable that is set twice, sshd takes the first value, and all else the last.
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
             .map(|(name, value)| format!("\"{name}={value}\""))
             .collect();
         let keys = keys.display();

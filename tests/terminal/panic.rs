@@ -9,7 +9,7 @@ use std::{
 
 use nixci::{
     event::{Event, EventKind},
-    report::{Format, Look, NoSource, ReportFiles, ReportOptions, Reporter},
+    report::{Again, Detail, Format, Look, NoSource, ReportFiles, ReportOptions, Reporter},
 };
 
 use crate::terminal::Terminal;
@@ -48,13 +48,14 @@ fn show_and_panic() {
         },
         log_lines: 10,
         verbosity: 0,
-        log: false,
+        detail: Detail::Events,
         keys: true,
         fold: true,
         stall_timeout: None,
         flake: ".".into(),
         attribute: "checks".into(),
         scope: None,
+        again: Again::default(),
         logs: None,
         flake_check: false,
         nix_version: (2, 34),

@@ -95,3 +95,14 @@ fn references_of_other_kinds_are_no_folders() {
         assert_eq!(LocalFlake::find(reference), None, "{reference}");
     }
 }
+
+#[test]
+fn an_old_nix_is_told_no_age() {
+    let age = |reference: &str, version| super::without_age(reference.to_owned(), version);
+    let reference = "path:/nix/store/x?rev=a&lastModified=5&dir=b";
+    assert_eq!(age(reference, (2, 25)), "path:/nix/store/x?rev=a&dir=b");
+    assert_eq!(age(reference, (2, 26)), reference);
+    assert_eq!(age("path:/x?lastModified=5", (2, 8)), "path:/x");
+    let other = "github:a/b?lastModified=5";
+    assert_eq!(age(other, (2, 8)), other);
+}

@@ -1,12 +1,12 @@
 use super::{Targets, outermost};
 use crate::{cli::scope_args::ScopeArgs, nix::AttrPath};
 
-fn sorted(targets: &[&str]) -> String {
+fn sorted(targets: &[&str], is_flake_here: bool) -> String {
     let args = ScopeArgs {
         targets: targets.iter().map(ToString::to_string).collect(),
         ..ScopeArgs::default()
     };
-    match Targets::new(&args) {
+    match Targets::sort(&args, || is_flake_here) {
         Ok(targets) => {
             let attributes: Vec<_> = targets.attributes.iter().map(AttrPath::to_string).collect();
             format!(
@@ -41,9 +41,27 @@ fn flakes_and_patterns_are_told_apart() {
         &[".", ""],
     ]
     .iter()
-    .map(|targets| format!("{targets:?}: {}", sorted(targets)))
+    .map(|targets| format!("{targets:?}: {}", sorted(targets, false)))
     .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_word_beside_a_flake_is_a_check() {
+    for (targets, elsewhere, here) in [
+        (&["fmt"][..], "fmt #  / []", r#" #  / ["fmt"]"#),
+        (
+            &["fmt", "lint"],
+            r#"fmt #  / ["lint"]"#,
+            r#" #  / ["fmt", "lint"]"#,
+        ),
+        (&["flake:fmt"], "flake:fmt #  / []", "flake:fmt #  / []"),
+        (&["fmt#a"], "fmt # a / []", "fmt # a / []"),
+        (&[".", "fmt"], r#". #  / ["fmt"]"#, r#". #  / ["fmt"]"#),
+    ] {
+        assert_eq!(sorted(targets, false), elsewhere);
+        assert_eq!(sorted(targets, true), here);
+    }
 }
 
 #[test]

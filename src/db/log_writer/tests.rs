@@ -115,6 +115,13 @@ fn a_short_log_gets_no_file_if_the_build_passed() {
     let take: crate::db::ShortLogs =
         Box::new(move |drv_path, text| into.lock().unwrap().push((drv_path.clone(), text)));
     let writer = LogWriter::start(folder.clone(), take, &warnings().1);
+    // The thread looks several times while it goes on.
+    let mut slow = writer.begin(&drv("slow"));
+    slow.line("one");
+    std::thread::sleep(Duration::from_millis(350));
+    slow.line("two");
+    slow.passed();
+    drop(slow);
     for (name, line, passes) in [
         ("short", "ok".to_owned(), true),
         ("failed", "no".to_owned(), false),
@@ -127,10 +134,14 @@ fn a_short_log_gets_no_file_if_the_build_passed() {
         }
     }
     writer.finish();
-    assert_eq!(*short.lock().unwrap(), [(drv("short"), b"ok\n".to_vec())]);
+    short.lock().unwrap().sort();
+    let expected = [("short", "ok\n"), ("slow", "one\ntwo\n")];
+    let mut expected = expected.map(|(name, text)| (drv(name), text.as_bytes().to_vec()));
+    expected.sort();
+    assert_eq!(*short.lock().unwrap(), expected);
     let has_file = |name: &str| folder.file(&drv(name)).exists();
     assert_eq!(
-        ["short", "failed", "long"].map(has_file),
-        [false, true, true]
+        ["short", "slow", "failed", "long"].map(has_file),
+        [false, false, true, true]
     );
 }

@@ -213,6 +213,7 @@ impl<'e, 'd> Findings<'e, 'd> {
         Some(EvalError::NothingChosen {
             pattern: scope.only[at].to_string(),
             available: self.names.iter().take(NAMES_SHOWN).cloned().collect(),
+            is_guess: scope.is_guess && at == 0,
             is_elsewhere: unwanted.any(|path| self.selection.may_choose(at, path)),
         })
     }

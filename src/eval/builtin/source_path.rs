@@ -12,7 +12,7 @@ use crate::nix::{Hash, StorePath, base32};
 pub(super) fn source_path(store_dir: &str, nar_hash: &str) -> Option<StorePath> {
     let nar_hash = nar_hash
         .strip_prefix("sha256-")
-        .and(Hash::parse_sri(nar_hash))?;
+        .and(Hash::parse(nar_hash))?;
     let [_, _, _, digits] = nar_hash.forms();
     let text = format!("source:sha256:{digits}:{store_dir}:source");
     let mut short = [0u8; 20];

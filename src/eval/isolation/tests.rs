@@ -1,20 +1,18 @@
 use std::path::{Path, PathBuf};
 
-use super::{EvalLimits, Isolation};
+use super::Isolation;
 
 fn isolation() -> Isolation {
+    let (home, mirror) = (
+        "/var/lib/nixci/home/7".into(),
+        Path::new("/var/lib/nixci/mirrors/7"),
+    );
     Isolation {
-        bubblewrap: Some("/usr/bin/bwrap".into()),
-        home: "/var/lib/nixci/home/7".into(),
-        readable: vec!["/var/lib/nixci/mirrors/7".into()],
         store_dir: "/nix/store".into(),
         daemon_socket: "/nix/var/nix/daemon-socket/socket".into(),
         variables: vec![("NIX_LOG_DIR".to_owned(), "/logs".into())],
         has_network: false,
-        import_from_derivation: false,
-        allowed_uris: None,
-        cgroup: None,
-        limits: EvalLimits::default(),
+        ..Isolation::new(Some("/usr/bin/bwrap".into()), mirror, home).of_stranger()
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Files, ReportFiles};
 use crate::{
     event::{EventKind, RunOutcome},
     report::{
-        ReportFile, StreamFile,
+        Detail, ReportFile, StreamFile,
         options::tests::options,
         script::progress,
         summary::{Ending, Summary, tests::disaster},
@@ -37,7 +37,7 @@ fn each_file_gets_its_own() {
     let script = disaster().tick(progress());
     let events = &script.events;
     for event in events {
-        files.observe(event, false);
+        files.observe(event, Detail::Events);
         summary.observe(event);
     }
     let lines = fs::read_to_string(path("json")).unwrap();
@@ -69,7 +69,7 @@ fn the_first_line_is_there_at_once() {
         script.events[0].kind,
         EventKind::RunStarted { .. }
     ));
-    files.observe(&script.events[0], false);
+    files.observe(&script.events[0], Detail::Events);
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
 }
 
@@ -84,7 +84,7 @@ fn a_full_disk_costs_the_files_alone() {
     });
     let mut summary = Summary::new(5);
     for event in &disaster().events {
-        files.observe(event, true);
+        files.observe(event, Detail::Logs);
         summary.observe(event);
     }
     end(&mut files, &summary);

@@ -3,16 +3,16 @@ use std::io::{self, Write};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use super::write_event;
+use super::{Detail, write_event};
 use crate::{
-    event::{Event, EventKind, Outcome, RunOutcome},
+    event::{Event, Outcome, RunOutcome},
     report::script::{Script, any_events, progress},
 };
 
-fn written(events: &[Event], log: bool) -> String {
+fn written(events: &[Event], detail: Detail) -> String {
     let mut out = Vec::new();
     for event in events {
-        write_event(&mut out, event, log).unwrap();
+        write_event(&mut out, event, detail).unwrap();
     }
     String::from_utf8(out).unwrap()
 }
@@ -32,25 +32,19 @@ fn script() -> Script {
 
 #[test]
 fn an_event_is_a_line() {
-    assert_snapshot!("lines", written(&script().events, true));
+    assert_snapshot!("lines", written(&script().events, Detail::Logs));
 }
 
 #[test]
-fn ticks_are_never_written_and_logs_only_where_asked_for() {
-    let count = |log, kind: &str| {
-        written(&script().events, log)
-            .matches(&format!("\"event\":\"{kind}\""))
-            .count()
+fn ticks_and_logs_are_written_only_where_asked_for() {
+    let count = |kind: &str| {
+        let kind = format!("\"event\":\"{kind}\"");
+        [Detail::Events, Detail::Logs, Detail::Display]
+            .map(|detail| written(&script().events, detail).matches(&kind).count())
     };
-    assert_eq!((count(true, "ticked"), count(false, "ticked")), (0, 0));
-    assert_eq!(
-        (count(true, "step_logged"), count(false, "step_logged")),
-        (1, 0)
-    );
-    assert_eq!(
-        (count(true, "step_started"), count(false, "step_started")),
-        (1, 1)
-    );
+    assert_eq!(count("ticked"), [0, 0, 1]);
+    assert_eq!(count("step_logged"), [0, 1, 1]);
+    assert_eq!(count("step_started"), [1, 1, 1]);
 }
 
 /// A writer that counts what reaches it, and breaks after a while.
@@ -80,7 +74,7 @@ impl Write for Pipe {
 fn every_line_is_written_whole_and_flushed() {
     let mut pipe = Pipe::default();
     for event in &script().events {
-        write_event(&mut pipe, event, false).unwrap();
+        write_event(&mut pipe, event, Detail::Events).unwrap();
     }
     assert_eq!((pipe.writes, pipe.flushes), (6, 6));
 }
@@ -91,19 +85,15 @@ fn a_reader_that_left_is_told_to_the_caller() {
         is_broken: true,
         ..Pipe::default()
     };
-    let error = write_event(&mut pipe, &script().events[0], false).unwrap_err();
+    let error = write_event(&mut pipe, &script().events[0], Detail::Events).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
 proptest! {
     #[test]
     fn a_line_holds_exactly_one_event(events in any_events()) {
-        let text = written(&events, true);
+        let text = written(&events, Detail::Display);
         let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let is_for_display = |event: &Event| {
-            matches!(event.kind, EventKind::Ticked { .. } | EventKind::CheckExplained { .. })
-        };
-        let wanted: Vec<_> = events.into_iter().filter(|event| !is_for_display(event)).collect();
-        prop_assert_eq!(read, wanted);
+        prop_assert_eq!(read, events);
     }
 }

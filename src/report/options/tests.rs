@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Format, Look, ReportOptions, resolve};
+use super::{Again, Detail, Format, Look, ReportOptions, resolve};
 
 /// Options as most tests want them.
 pub(in crate::report) fn options() -> ReportOptions {
@@ -12,13 +12,14 @@ pub(in crate::report) fn options() -> ReportOptions {
         },
         log_lines: 25,
         verbosity: 0,
-        log: false,
+        detail: Detail::Events,
         keys: false,
         fold: true,
         stall_timeout: Some(Duration::from_secs(300)),
         flake: ".".into(),
         attribute: "checks".into(),
         scope: None,
+        again: Again::default(),
         logs: None,
         flake_check: false,
         nix_version: (2, 34),

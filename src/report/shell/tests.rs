@@ -1,7 +1,10 @@
 use std::process::Command;
 
 use super::{build_derivation, evaluate_check, quote, run_check, show_log};
-use crate::{nix::StorePath, report::options::tests::options};
+use crate::{
+    nix::StorePath,
+    report::{Again, options::tests::options},
+};
 
 #[test]
 fn words_are_quoted_only_where_they_have_to_be() {
@@ -44,24 +47,46 @@ fn a_shell_reads_the_word_that_was_meant() {
 #[test]
 fn a_derivation_is_named_as_its_nix_takes_it() {
     let drv = StorePath::parse("/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a?b.drv").unwrap();
-    let path = "/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a?b.drv";
+    let mut options = options();
+    for (version, outputs) in [((2, 8), ""), ((2, 12), ""), ((2, 13), "^*"), ((3, 0), "^*")] {
+        options.nix_version = version;
+        let expected = format!("nix build '{drv}{outputs}' -L");
+        assert_eq!(build_derivation(&options, &drv), expected);
+    }
+    assert_eq!(show_log(&options, &drv), format!("nix log '{drv}'"));
+}
+
+#[test]
+fn what_reached_the_run_is_said_again() {
+    let drv = StorePath::parse("/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a.drv").unwrap();
+    let mut options = options();
+    options.again = Again {
+        check: ["--impure", "--option", "a b", "c"]
+            .map(str::to_owned)
+            .into(),
+        build: ["--option", "a b", "c"].map(str::to_owned).into(),
+        host: None,
+    };
     assert_eq!(
-        build_derivation(&drv, (2, 8)),
-        format!("nix build '{path}' -L")
+        run_check(&options, "x.fmt"),
+        "nixci check '.#checks.x.fmt' --impure --option 'a b' c"
+    );
+    let build = format!("nix build '{drv}^*' -L --option 'a b' c");
+    assert_eq!(build_derivation(&options, &drv), build);
+    options.flake_check = true;
+    assert_eq!(
+        evaluate_check(&options, "x.fmt"),
+        "nixci check --flake-check --no-build . --impure --option 'a b' c"
+    );
+    options.again.host = Some("me@h".into());
+    assert_eq!(
+        build_derivation(&options, &drv),
+        format!("ssh me@h {}", quote(&build))
     );
     assert_eq!(
-        build_derivation(&drv, (2, 12)),
-        format!("nix build '{path}' -L")
+        show_log(&options, &drv),
+        format!("ssh me@h 'nix log {drv}'")
     );
-    assert_eq!(
-        build_derivation(&drv, (2, 13)),
-        format!("nix build '{path}^*' -L")
-    );
-    assert_eq!(
-        build_derivation(&drv, (3, 0)),
-        format!("nix build '{path}^*' -L")
-    );
-    assert_eq!(show_log(&drv), format!("nix log '{path}'"));
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl Entry<'_> {
         place(self.file, self.line, self.column)
     }
 
+    /// Whether the place is that of a wrong hash.
+    pub(in crate::report) fn has_hash_place(&self) -> bool {
+        self.fix.is_some_and(|fix| !fix.places.is_empty())
+    }
+
     /// The checks that fail by it, if that says more than its subject does.
     pub(in crate::report) fn breaks(&self) -> Option<String> {
         let least = if self.drv_path.is_some() { 1 } else { 2 };
@@ -124,7 +129,7 @@ impl Summary {
         let evaluation = evaluation.map(|(n, (error, checks))| Entry {
             excerpt: self.excerpts.get(&n).map(Vec::as_slice).unwrap_or_default(),
             compared: self.compared(checks),
-            ..of_evaluation(error, checks).failing(checks)
+            ..of_evaluation(error, checks, self.evaluation_fixes.get(&n)).failing(checks)
         });
         let mishaps = self.mishaps.in_order().into_iter();
         let mishaps = mishaps.map(|((outcome, why), checks)| {
@@ -200,13 +205,18 @@ impl Summary {
     }
 }
 
-fn of_evaluation<'a>(error: &'a EvaluationError, checks: &'a Checks) -> Entry<'a> {
+fn of_evaluation<'a>(
+    error: &'a EvaluationError,
+    checks: &'a Checks,
+    fix: Option<&'a HashFix>,
+) -> Entry<'a> {
     let mut entry = Entry {
         checks: &checks.named,
         checks_total: checks.total,
         file: error.file.as_deref(),
         line: error.line,
         column: error.column,
+        fix,
         ..Entry::new(
             Outcome::EvaluationFailed,
             subject(checks),
@@ -217,8 +227,14 @@ fn of_evaluation<'a>(error: &'a EvaluationError, checks: &'a Checks) -> Entry<'a
     let place = entry.place().map(|place| format!("at {place}:"));
     let lines = error.error.trim().lines();
     entry.reason = lines
-        .filter(|line| place.as_deref() != Some(line.trim()))
+        .filter(|line| place.as_deref() != Some(line.trim()) && !is_told_by(fix, line))
         .collect();
+    // An annotation stands where the hash does.
+    if let Some(found) = fix.and_then(|fix| fix.places.first()) {
+        entry.file = Some(&found.place.file);
+        entry.line = Some(found.place.line);
+        entry.column = Some(found.place.column);
+    }
     entry
 }
 
@@ -293,14 +309,17 @@ fn reason(failure: &Failure) -> Vec<&str> {
         let line = line.to_ascii_lowercase();
         line.starts_with("last ") && line.contains(" log line")
     };
-    let is_told = |line: &str| {
-        failure.fix.is_some() && (line.starts_with("specified:") || line.starts_with("got:"))
-    };
     let lines = failure.error.lines().map(str::trim);
     lines
-        .filter(|line| !line.is_empty() && !is_told(line))
+        .filter(|line| !line.is_empty() && !is_told_by(failure.fix.as_ref(), line))
         .take_while(|line| failure.log_tail.is_empty() || !begins_log(line))
         .collect()
+}
+
+/// Whether a line of an error has one of the hashes that a fix tells.
+fn is_told_by(fix: Option<&HashFix>, line: &str) -> bool {
+    let line = line.trim_start();
+    fix.is_some() && (line.starts_with("specified:") || line.starts_with("got:"))
 }
 
 /// What a failed step did, up to how long it took.

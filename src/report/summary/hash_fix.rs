@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::Failure;
 use crate::{
     nix::Hash,
     report::source_tree::{Place, SourceTree, find},
@@ -36,16 +35,24 @@ pub(in crate::report) struct HashPlace {
 }
 
 impl HashFix {
-    /// Reads the daemon's error, in which every version of Nix has a line each for what was `specified:` and `got:`.
+    /// Reads an error of a build or an evaluation, in which every version of Nix has a line each for what was
+    /// `specified:` and `got:`; of an input of a flake, all stands in one line.
     pub(super) fn parse(error: &str) -> Option<Self> {
-        let hash = |label: &str| {
+        let labelled = |label: &str| {
             let mut lines = error.lines();
             let text = lines.find_map(|line| line.trim().strip_prefix(label))?;
-            Hash::parse_sri(text.trim())
+            Hash::parse(text.trim())
         };
+        let of_input = |label: &str| {
+            let (_, told) = error.split_once("NAR hash mismatch in input")?;
+            let (_, hash) = told.split_once(label)?;
+            Hash::parse(hash.split('\'').next()?)
+        };
+        let hashes = labelled("specified:").zip(labelled("got:"));
+        let (specified, got) = hashes.or_else(|| of_input("expected '").zip(of_input("got '")))?;
         Some(Self {
-            specified: hash("specified:")?,
-            got: hash("got:")?,
+            specified,
+            got,
             places: Vec::new(),
         })
     }
@@ -70,11 +77,12 @@ impl HashFix {
 }
 
 /// Looks for all wrong hashes in one go.
-pub(super) fn locate(failures: &mut [Failure], tree: &dyn SourceTree) {
+pub(super) fn locate<'f>(fixes: impl IntoIterator<Item = &'f mut HashFix>, tree: &dyn SourceTree) {
+    let mut fixes: Vec<_> = fixes.into_iter().collect();
     let mut words = HashMap::new();
     let mut meant = Vec::new();
-    for (at, failure) in failures.iter().enumerate() {
-        for (wrong, right) in failure.fix.iter().flat_map(HashFix::spellings) {
+    for (at, fix) in fixes.iter().enumerate() {
+        for (wrong, right) in fix.spellings() {
             // A fake stands for any hash: where there are several of them, nobody knows which is meant.
             words
                 .entry(wrong.clone())
@@ -87,10 +95,7 @@ pub(super) fn locate(failures: &mut [Failure], tree: &dyn SourceTree) {
         let Some((at, wrong, right)) = meant.get(word) else {
             continue;
         };
-        if let Some(fix) = failures
-            .get_mut(*at)
-            .and_then(|failure| failure.fix.as_mut())
-        {
+        if let Some(fix) = fixes.get_mut(*at) {
             fix.places.push(HashPlace {
                 place,
                 wrong: wrong.clone(),
@@ -98,10 +103,7 @@ pub(super) fn locate(failures: &mut [Failure], tree: &dyn SourceTree) {
             });
         }
     }
-    for fix in failures
-        .iter_mut()
-        .filter_map(|failure| failure.fix.as_mut())
-    {
+    for fix in fixes {
         if fix.specified.is_fake() && fix.places.len() > 1 {
             fix.places.clear();
         }

@@ -214,7 +214,7 @@ impl Text<'_> {
         if let Some(outputs) = &entry.outputs {
             self.labelled("outputs", outputs);
         }
-        if let Some(place) = entry.place().filter(|_| entry.fix.is_none()) {
+        if let Some(place) = entry.place().filter(|_| !entry.has_hash_place()) {
             self.labelled("at", &place);
         }
         self.quoted(entry.reason.iter().copied());
@@ -238,7 +238,7 @@ impl Text<'_> {
         if let Some(drv_path) = entry.drv_path.filter(|_| entry.has_more_log) {
             let command = match (check, &self.options.logs) {
                 (Some(check), Some(_)) => shell::show_check_log(self.options, check),
-                (None, _) | (_, None) => shell::show_log(drv_path),
+                (None, _) | (_, None) => shell::show_log(self.options, drv_path),
             };
             self.labelled("full log", &command);
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{CheckEnd, CheckId, Ending, State};
 use crate::{
     event::{EventKind, Outcome, RunOutcome},
-    run::{Effect, Stop, step::Means},
+    run::{Effect, step::Means},
 };
 
 impl Ending {
@@ -110,11 +110,10 @@ impl State {
             (RunOutcome::Errored, 4, error)
         } else if self.counts.failed() > self.allowed
             || (self.by_name && self.counts.of(Outcome::Unsupported) > 0)
+            // Nobody stopped the run, but not all that was asked for passed.
+            || self.counts.of(Outcome::Cancelled) > 0
         {
             (RunOutcome::Failed, 1, None)
-        } else if self.counts.of(Outcome::Cancelled) > 0 {
-            // Someone took checks out of the run: nobody may take the rest for all of them.
-            (RunOutcome::Cancelled, Stop::Interrupt.exit_code(), None)
         } else if let Some(error) = &self.upload_error {
             (RunOutcome::Errored, 4, Some(error.clone()))
         } else {

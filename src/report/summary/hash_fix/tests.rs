@@ -1,10 +1,12 @@
+use std::time::Duration;
+
 use super::HashFix;
 use crate::{
-    event::{EventKind, Outcome},
+    event::{Counts, EventKind, Outcome, RunOutcome},
     report::{
         script::Script,
         source_tree::tests::Files,
-        summary::{Summary, tests::X86},
+        summary::{Ending, Summary, tests::X86},
     },
 };
 
@@ -104,6 +106,58 @@ fn a_fake_hash_is_only_told_where_there_is_one() {
 fn few_places_are_told() {
     let fixes = fixes(&[error(WRONG, RIGHT)], format!("{WRONG}\n").repeat(9));
     assert_eq!(fixes[0].places.len(), 3);
+}
+
+#[test]
+fn a_mismatch_in_the_evaluation_is_read_from_every_nix() {
+    let fetched = "hash mismatch in file downloaded from 'file:///f':\n  \
+                   specified: sha256:094qif9n4cq4fdg459qzbhg1c6wywawwaaivx0k0x8xhbyx4vwic\n  \
+                   got:       sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq";
+    let fix = HashFix::parse(fetched).unwrap();
+    assert_eq!(fix.specified.to_string(), WRONG);
+    for text in [
+        format!(
+            "NAR hash mismatch in input 'x?narHash={WRONG}' (/nix/store/h), expected '{WRONG}', got '{RIGHT}'"
+        ),
+        format!("NAR hash mismatch in input 'x', expected '{WRONG}' but got '{RIGHT}'"),
+    ] {
+        let fix = HashFix::parse(&text).unwrap();
+        assert_eq!(
+            (fix.specified.to_string(), fix.got.to_string()),
+            (WRONG.into(), RIGHT.into())
+        );
+    }
+}
+
+#[test]
+fn a_mismatch_in_the_evaluation_is_found_in_the_tree() {
+    let mut summary = Summary::new(5);
+    let script = Script::start(&[X86]).then(EventKind::EvaluationFailed {
+        check: Some("a".into()),
+        error: error(WRONG, RIGHT),
+        file: Some("flake.nix".into()),
+        line: Some(9),
+        column: Some(1),
+        allowed: false,
+    });
+    for event in &script.events {
+        summary.observe(event);
+    }
+    summary.look_into(&Files(vec![("pkgs/src.nix", format!("\"{WRONG}\""))]));
+    let counts = Counts::default();
+    let entries = summary.entries(Ending {
+        outcome: RunOutcome::Failed,
+        counts: &counts,
+        duration: Duration::ZERO,
+        error: None,
+    });
+    let entry = &entries[0];
+    assert_eq!(entry.place().as_deref(), Some("pkgs/src.nix:1:2"));
+    assert_eq!(
+        entry.fix.unwrap().one_line("->"),
+        format!("{WRONG} -> {RIGHT}")
+    );
+    assert_eq!(entry.reason.len(), 1, "{:?}", entry.reason);
 }
 
 #[test]
