@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::Connections, engine::Engine, hub::Hub};
+use super::{connection::Connections, engine::Engine, hub::Hub, metrics::Metrics};
 use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
@@ -30,6 +30,7 @@ pub(super) struct Server {
     pub(super) wake: Wake,
     /// Tells live pages what changed.
     pub(super) hub: Hub,
+    pub(super) metrics: Metrics,
     /// Room for live pages.
     pub(super) listeners: Arc<Semaphore>,
     running: Mutex<HashMap<RunId, Running>>,
@@ -68,6 +69,7 @@ impl Server {
             connections,
             wake: Wake::default(),
             hub: Hub::default(),
+            metrics: Metrics::default(),
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             running: Mutex::default(),
             draining: CancellationToken::new(),
@@ -97,6 +99,11 @@ impl Server {
         running.why.get_or_insert_with(|| why.to_owned());
         let _ = running.stop_tx.send(Stop::Terminate);
         true
+    }
+
+    /// How many live pages there are.
+    pub(super) fn live_pages(&self) -> usize {
+        LISTENERS.saturating_sub(self.listeners.available_permits())
     }
 
     /// How many runs go on.

@@ -61,6 +61,9 @@ pub(super) async fn keep(
                 end = Some(event);
             } else {
                 news.extend(told);
+                if let EventKind::EvaluationFinished { duration, .. } = &event.kind {
+                    app.metrics.evaluated(*duration);
+                }
                 remember_failure(&app, &run, &event).await;
                 events.push(event);
             }

@@ -22,6 +22,7 @@ mod hub;
 mod intake;
 mod journal;
 mod logs;
+mod metrics;
 mod pages;
 mod prepare;
 mod publish;

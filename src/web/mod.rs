@@ -16,12 +16,15 @@
 
 pub mod ansi;
 pub mod asset;
+pub mod badge;
 pub mod check;
 pub mod escape;
 mod failure;
 pub mod log;
 mod matrix;
 mod moment;
+pub mod queue;
+pub mod repository;
 pub mod run;
 mod run_line;
 pub mod run_list;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     db::server::{CheckRow, Repository, Run, RunState, StepRow, ToldStatus, Trust},
-    event::Counts,
+    event::{Counts, Outcome},
     report::{counted, harmless, spoken},
 };
 
@@ -107,12 +107,24 @@ impl RunPage {
             failures,
             more_failures,
             running: running.map(line).collect(),
-            steps: steps.iter().take(STEPS).map(line).collect(),
+            steps: by_weight(steps).into_iter().take(STEPS).map(line).collect(),
             more_steps: steps.len().saturating_sub(STEPS),
             statuses: statuses.iter().map(status_line).collect(),
             page,
         }
     }
+}
+
+/// Steps that failed, then those that go on, then the others; each by name.
+fn by_weight(steps: &[StepRow]) -> Vec<&StepRow> {
+    let weight = |step: &StepRow| match step.outcome.as_deref().map(Outcome::parse) {
+        Some(Some(outcome)) if outcome.is_failed() => 0,
+        None => 1,
+        Some(_) => 2,
+    };
+    let mut steps: Vec<&StepRow> = steps.iter().collect();
+    steps.sort_by(|a, b| (weight(a), &a.name).cmp(&(weight(b), &b.name)));
+    steps
 }
 
 fn facts(page: &Page, run: &Run, now: i64) -> Vec<Fact> {
@@ -167,7 +179,7 @@ fn counts(run: &Run, checks: &[CheckRow]) -> String {
     let counts: Counts = kept.unwrap_or_else(|| {
         let mut counts = Counts::default();
         for outcome in checks.iter().filter_map(|check| check.outcome.as_deref()) {
-            if let Some(outcome) = crate::event::Outcome::parse(outcome) {
+            if let Some(outcome) = Outcome::parse(outcome) {
                 counts.add(outcome);
             }
         }

@@ -60,7 +60,7 @@ fn assert_harmless(path: &str, html: &str) {
             && !tag.contains("style=")
             && !tag.contains("javascript:")
             && (!tag.starts_with("<script") || tag.contains(" src=\"/assets/page-"))
-            && !tag.starts_with("<img");
+            && (!tag.starts_with("<img") || tag.starts_with("<img src=\"/repositories/"));
         assert!(is_ours, "{path}: {tag}");
     }
     for c in ['\u{1b}', '\u{202e}', '\u{2066}', '\u{7}'] {
@@ -129,6 +129,14 @@ async fn pages_say_what_happened_and_obey_nobody() {
     );
     insta::assert_snapshot!("log", redacted(&visible(&log)));
 
+    let of_repository = page(&world, "/repositories/work/acme/demo").await;
+    insta::assert_snapshot!("repository", redacted(&visible(&of_repository)));
+    insta::assert_snapshot!(
+        "repositories",
+        redacted(&visible(&page(&world, "/repositories").await))
+    );
+    badges_and_figures(&world).await;
+
     let raw = ask(&world, &format!("{step}/raw"), None).await;
     assert_eq!(raw.headers()["content-type"], "text/plain; charset=utf-8");
     assert_eq!(raw.headers()["x-content-type-options"], "nosniff");
@@ -159,6 +167,38 @@ async fn pages_say_what_happened_and_obey_nobody() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+async fn badges_and_figures(world: &World) {
+    for (query, verdict) in [
+        ("", "failed"),
+        ("?branch=main", "failed"),
+        ("?branch=<script>", "unknown"),
+    ] {
+        let badge = format!("/repositories/work/acme/demo/badge.svg{query}");
+        let badge = ask(world, &badge, None).await;
+        assert_eq!(badge.headers()["content-type"], "image/svg+xml");
+        let svg = badge.text().await.unwrap();
+        assert!(
+            svg.contains(&format!("<title>nixci: {verdict}</title>")),
+            "{svg}"
+        );
+    }
+    let metrics = page(world, "/metrics").await;
+    for figure in [
+        "nixci_runs{state=\"finished\",outcome=\"failed\"} 1",
+        "nixci_statuses_total{forge=\"work\",result=\"sent\"} ",
+        "nixci_evaluation_seconds_count 1",
+        "nixci_database_write_seconds_count ",
+        "nixci_slots_taken 0",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(metrics.contains(figure), "{figure} in {metrics}");
+    }
+    assert!(
+        metrics.ends_with("# EOF\n") && !metrics.contains("demo"),
+        "{metrics}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_private_is_not_there_without_a_token() {
     let mut world = world(&flake(&[("good", "echo secret words; echo ok > $out")])).await;
@@ -176,6 +216,7 @@ async fn what_is_private_is_not_there_without_a_token() {
         "/runs/1/events",
         "/runs/1/steps/1/raw",
         "/runs/1/steps/1/events",
+        "/repositories/work/acme/demo/badge.svg",
         run,
     ] {
         paths.push(path.to_owned());
@@ -197,8 +238,10 @@ async fn what_is_private_is_not_there_without_a_token() {
             "{path}"
         );
     }
-    for path in ["/"] {
+    for path in ["/", "/repositories", "/queue", "/metrics"] {
         assert!(!page(&world, path).await.contains("demo"), "{path}");
+    }
+    for path in ["/", "/repositories"] {
         let all = ask(&world, path, Some(TOKEN)).await.text().await.unwrap();
         assert!(all.contains("demo"), "{path}");
     }

@@ -3,6 +3,7 @@
 //! Apart from the history of `nixci check`, which may be lost; here nothing may. SQL stands in these files alone: one for
 //! each group of tables, as methods of [`ServerDb`].
 
+mod counts;
 mod database;
 mod deliveries;
 mod failed_builds;
@@ -12,6 +13,7 @@ mod runs;
 mod sight;
 mod statuses;
 
+pub use counts::ServerCounts;
 pub use database::{DbError, ServerDb, backup};
 pub use deliveries::{Delivery, NewDelivery};
 pub use failed_builds::FailedBuild;

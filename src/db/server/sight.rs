@@ -81,6 +81,22 @@ impl ServerDb {
         Ok(repository.filter(|repository| sight.shows(repository)))
     }
 
+    /// The repositories that may be seen, by name, each with the newest result of its default branch.
+    pub async fn seen_repositories(
+        &self,
+        sight: Sight,
+    ) -> Result<Vec<(Repository, Option<Run>)>, DbError> {
+        let mut found = Vec::new();
+        for repository in self.repositories().await? {
+            if sight.shows(&repository) {
+                let git_ref = format!("refs/heads/{}", repository.seen.default_branch);
+                let newest = self.newest_result(repository.id, git_ref).await?;
+                found.push((repository, newest));
+            }
+        }
+        Ok(found)
+    }
+
     /// The newest runs that may be seen, of one repository or of all, before the run of this number.
     pub async fn seen_runs(
         &self,

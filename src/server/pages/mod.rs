@@ -7,12 +7,14 @@ mod answer;
 mod checks;
 mod log;
 mod log_file;
+mod queue;
+mod repositories;
 mod runs;
 mod stream;
 
 use axum::{Router, middleware, routing::get};
 
-use super::app::App;
+use super::{app::App, metrics};
 
 /// The routes for people.
 pub(super) fn router() -> Router<App> {
@@ -25,6 +27,10 @@ pub(super) fn router() -> Router<App> {
         .route("/runs/{run}/steps/{step}", get(log::show))
         .route("/runs/{run}/steps/{step}/raw", get(log::raw))
         .route("/runs/{run}/steps/{step}/events", get(stream::log_lines))
+        .route("/repositories", get(repositories::list))
+        .route("/repositories/{forge}/{*name}", get(repositories::show))
+        .route("/queue", get(queue::show))
+        .route("/metrics", get(metrics::show))
         .route("/assets/{name}", get(answer::asset))
         .fallback(answer::nothing_here)
         .layer(middleware::map_response(answer::with_headers))
