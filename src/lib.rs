@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | 0 | [`nix`] | vocabulary: store paths, attribute paths, derivations; pure |
 //! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
-//! | 2 | [`eval`], [`store`], [`graph`], [`forge`], [`config`] | flake to checks; the daemon; which step waits for which; commit statuses; settings |
+//! | 2 | [`eval`], [`store`], [`graph`], [`forge`], [`config`] | flake to checks; the daemon; which step waits for which; forges: webhooks, statuses, check runs; settings |
 //! | 3 | [`run`], [`report`], [`db`], [`upload`] | the one owner of a run's state; the terminal and the JSON stream; what is remembered of runs; binary caches |
 //! | 4 | [`web`] | pages: view models, templates, colours of logs |
 //! | 5 | [`server`] | webhooks to runs, runs to commit statuses |

@@ -12,6 +12,7 @@ use super::{
     BoxFuture, CheckRun, CommitId, CommitStatus, ForgeError, GitRef, Repository, RepositoryName,
     User,
 };
+use crate::git::Credentials;
 
 /// A forge, as a token lets it be seen.
 pub trait ForgeApi: Debug + Send + Sync {
@@ -57,11 +58,9 @@ pub trait ForgeApi: Debug + Send + Sync {
         hook: &'a HookWish,
     ) -> BoxFuture<'a, HookState>;
 
-    /// What Git shows the forge to read a repository.
-    fn clone_credentials<'a>(
-        &'a self,
-        repository: &'a Repository,
-    ) -> BoxFuture<'a, CloneCredentials>;
+    /// What Git shows the forge to read a repository: where the forge can do that, a token that opens this repository
+    /// alone, for reading, for at most an hour.
+    fn clone_credentials<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Credentials>;
 
     /// How long to wait between two writes.
     fn pace(&self) -> Duration;
@@ -259,15 +258,6 @@ pub enum HookState {
     Made,
     /// It was there and is right now.
     Repaired,
-}
-
-/// What Git shows the forge.
-#[derive(Clone, Debug)]
-pub struct CloneCredentials {
-    /// The name that goes with the token.
-    pub user: &'static str,
-    /// The token. Where the forge can do that, it opens this repository alone, for reading, for at most an hour.
-    pub token: SecretString,
 }
 
 /// A webhook that did not arrive.

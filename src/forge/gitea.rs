@@ -8,14 +8,14 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    BoxFuture, CloneCredentials, CommitStatus, ForgeApi, ForgeError, HookState, HookWish,
-    KnownRepository, Permission, PullRequestNow, Repository, RepositoryKey, Selection, StatusPlace,
-    User,
-    github::{self, repository_path},
+    BoxFuture, CommitStatus, ForgeApi, ForgeError, HookState, HookWish, KnownRepository,
+    Permission, PullRequestNow, Repository, RepositoryKey, Selection, StatusPlace, User,
+    github_shape::{self, repository_path},
     http::{Credential, Sender, Session},
     listing::Listing,
     status::cut,
 };
+use crate::git::Credentials;
 
 /// How long a description may be: Gitea sets no limit, but shows a line.
 const DESCRIPTION_CHARS: usize = 255;
@@ -64,7 +64,7 @@ impl ForgeApi for Gitea {
                 RepositoryKey::Id(id) => format!("/repositories/{id}"),
                 RepositoryKey::Name(name) => repository_path(name)?,
             };
-            github::known(self.session().get(&path).await?, None)
+            github_shape::known(self.session().get(&path).await?, None)
         })
     }
 
@@ -84,7 +84,7 @@ impl ForgeApi for Gitea {
             for search in searches {
                 for mut known in self
                     .listing
-                    .collect(self.session(), &search, None, github::known)
+                    .collect(self.session(), &search, None, github_shape::known)
                     .await?
                 {
                     if all
@@ -116,7 +116,7 @@ impl ForgeApi for Gitea {
                 .session()
                 .get(&format!("{path}/pulls/{number}"))
                 .await?;
-            github::pull_request(answer)
+            github_shape::pull_request(answer)
         })
     }
 
@@ -125,7 +125,7 @@ impl ForgeApi for Gitea {
         repository: &'a Repository,
         user: &'a User,
     ) -> BoxFuture<'a, Permission> {
-        Box::pin(github::permission(self.session(), repository, user))
+        Box::pin(github_shape::permission(self.session(), repository, user))
     }
 
     fn set_status<'a>(
@@ -136,7 +136,7 @@ impl ForgeApi for Gitea {
         Box::pin(async move {
             let path = repository_path(&place.repository.full_name)?;
             let body = json!({
-                "state": github::name(status.state),
+                "state": github_shape::name(status.state),
                 "context": status.context,
                 "description": cut(&status.description, DESCRIPTION_CHARS),
                 "target_url": place.target_url.as_deref().unwrap_or_default(),
@@ -154,7 +154,7 @@ impl ForgeApi for Gitea {
         Box::pin(async move {
             let path = repository_path(&place.repository.full_name)?;
             let path = format!("{path}/commits/{}/status?limit=50", place.commit);
-            github::statuses(self.session(), &path, prefix).await
+            github_shape::statuses(self.session(), &path, prefix).await
         })
     }
 
@@ -164,7 +164,7 @@ impl ForgeApi for Gitea {
         hook: &'a HookWish,
     ) -> BoxFuture<'a, HookState> {
         let made = ("type", self.hook_type);
-        Box::pin(github::ensure_hook(
+        Box::pin(github_shape::ensure_hook(
             self.session(),
             repository,
             hook,
@@ -174,13 +174,10 @@ impl ForgeApi for Gitea {
         ))
     }
 
-    fn clone_credentials<'a>(
-        &'a self,
-        _repository: &'a Repository,
-    ) -> BoxFuture<'a, CloneCredentials> {
+    fn clone_credentials<'a>(&'a self, _repository: &'a Repository) -> BoxFuture<'a, Credentials> {
         Box::pin(async {
-            Ok(CloneCredentials {
-                user: "nixci",
+            Ok(Credentials {
+                user: "nixci".to_owned(),
                 token: self.token.clone(),
             })
         })

@@ -10,15 +10,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    BoxFuture, CloneCredentials, CommitId, CommitStatus, ForgeApi, ForgeError, GitRef, HookState,
-    HookWish, KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey,
-    RepositoryName, Selection, StatusPlace, StatusState, User,
+    BoxFuture, CommitId, CommitStatus, ForgeApi, ForgeError, GitRef, HookState, HookWish,
+    KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey, RepositoryName,
+    Selection, StatusPlace, StatusState, User,
     hook::gitlab::Project,
     http::{Credential, Sender, Session, read},
     listing::Listing,
     signature::SIGNING_TOKEN,
     status::cut,
 };
+use crate::git::Credentials;
 
 /// How long a description may be.
 const DESCRIPTION_CHARS: usize = 255;
@@ -316,13 +317,10 @@ impl ForgeApi for Gitlab {
         })
     }
 
-    fn clone_credentials<'a>(
-        &'a self,
-        _repository: &'a Repository,
-    ) -> BoxFuture<'a, CloneCredentials> {
+    fn clone_credentials<'a>(&'a self, _repository: &'a Repository) -> BoxFuture<'a, Credentials> {
         Box::pin(async {
-            Ok(CloneCredentials {
-                user: "oauth2",
+            Ok(Credentials {
+                user: "oauth2".to_owned(),
                 token: self.token.clone(),
             })
         })

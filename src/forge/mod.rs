@@ -6,8 +6,10 @@
 mod api;
 mod check_run;
 mod ci_job;
+mod error;
 mod gitea;
 mod github;
+mod github_shape;
 mod gitlab;
 mod hook;
 mod http;
@@ -22,14 +24,15 @@ mod trigger;
 use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
 pub use api::{
-    CloneCredentials, FailedDelivery, ForgeApi, HookState, HookWish, KnownCheckRun,
-    KnownRepository, Permission, PullRequestNow, RepositoryKey, Selection, StatusPlace,
+    FailedDelivery, ForgeApi, HookState, HookWish, KnownCheckRun, KnownRepository, Permission,
+    PullRequestNow, RepositoryKey, Selection, StatusPlace,
 };
 pub use check_run::{
     Annotation, AnnotationLevel, CHECK_TEXT_CHARS, CheckButton, CheckOutput, CheckRun, CheckState,
     Conclusion, code_span, fenced,
 };
 pub use ci_job::{CiJob, CiJobError, ForgeKind};
+pub use error::ForgeError;
 pub use gitea::Gitea;
 pub use github::{AppKey, Github};
 pub use gitlab::Gitlab;
@@ -40,7 +43,6 @@ pub use hook::{
     IdentError, InstallationChange, Login, MergeGroup, PullRequest, PullRequestAction, Push,
     Repository, RepositoryChange, RepositoryName, Rerun, User, parse_hook,
 };
-pub use http::ForgeError;
 pub use job::JobForge;
 pub use publisher::Publisher;
 pub use run_status::{RunStatuses, StatusContexts};

@@ -45,10 +45,6 @@ pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote,
     };
     let known = as_forge(seen).map_err(refused)?;
     let credentials = api.clone_credentials(&known).await.map_err(refused)?;
-    let credentials = Credentials {
-        user: credentials.user.to_owned(),
-        token: credentials.token,
-    };
     Remote::of_forge(&forge.url, url.as_str(), Some(&credentials))
 }
 

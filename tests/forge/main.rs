@@ -11,6 +11,8 @@ mod gitea;
 mod github;
 mod github_app;
 mod gitlab;
+mod openapi;
+mod peers;
 mod webhooks;
 
 use std::collections::BTreeMap;

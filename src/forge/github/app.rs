@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::forge::{
     BoxFuture, FailedDelivery, ForgeError, Repository,
+    github_shape::repository_path,
     hook::payload::Numbered,
     http::{Answer, Call, Credential, Http, Sender, read},
 };
@@ -118,7 +119,7 @@ impl App {
         let installation = match repository.installation {
             Some(installation) => installation,
             None => {
-                self.installation_of(&super::repository_path(&repository.full_name)?)
+                self.installation_of(&repository_path(&repository.full_name)?)
                     .await?
             }
         };

@@ -5,42 +5,37 @@
 
 use super::{
     HookError, HookEvent, PullRequestAction, RepositoryChange, ignored,
-    payload::{CommentTold, Deletion, Frame, PullRequestTold, Push},
+    payload::{Frame, PullRequestTold, common},
     read,
 };
 
-pub(super) fn parse(event: &str, payload: &[u8]) -> Result<HookEvent, HookError> {
-    match event {
-        "push" | "delete" | "pull_request" | "issue_comment" | "repository" => {
-            of_repository(event, payload)
-        }
-        _ => Ok(ignored(event, "")),
-    }
-}
+/// The events that are read.
+const EVENTS: [&str; 5] = [
+    "push",
+    "delete",
+    "pull_request",
+    "issue_comment",
+    "repository",
+];
 
-fn of_repository(event: &str, payload: &[u8]) -> Result<HookEvent, HookError> {
+pub(super) fn parse(event: &str, payload: &[u8]) -> Result<HookEvent, HookError> {
+    if !EVENTS.contains(&event) {
+        return Ok(ignored(event, ""));
+    }
     let (action, repository, actor) = read::<Frame>(event, payload)?.open();
-    Ok(match (event, action.as_str()) {
-        ("push", _) => return read::<Push>(event, payload)?.into_event(repository, actor),
-        ("delete", _) => return read::<Deletion>(event, payload)?.into_event(repository),
-        ("pull_request", action) => {
-            let told: PullRequestTold = read(event, payload)?;
-            let action = pull_request_action(action, &told);
-            return told.into_event(action, repository, actor);
+    let change = match (event, action.as_str()) {
+        ("repository", "created") => RepositoryChange::Created,
+        ("repository", "deleted") => RepositoryChange::Deleted,
+        _ => {
+            return common(
+                event,
+                payload,
+                (action, repository, actor),
+                pull_request_action,
+            );
         }
-        ("issue_comment", "created") => read::<CommentTold>(event, payload)?
-            .into_event(repository, actor)
-            .unwrap_or_else(|| ignored(event, "below an issue")),
-        ("repository", "created") => HookEvent::RepositoryChanged {
-            repository,
-            change: RepositoryChange::Created,
-        },
-        ("repository", "deleted") => HookEvent::RepositoryChanged {
-            repository,
-            change: RepositoryChange::Deleted,
-        },
-        (_, action) => ignored(event, action),
-    })
+    };
+    Ok(HookEvent::RepositoryChanged { repository, change })
 }
 
 fn pull_request_action(action: &str, told: &PullRequestTold) -> PullRequestAction {

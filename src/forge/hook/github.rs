@@ -7,7 +7,7 @@ use super::{
     PullRequestAction, RepositoryChange, Rerun,
     ident::bounded,
     ignored,
-    payload::{CommentTold, Deletion, Frame, Numbered, PullRequestTold, Push, TITLE_BYTES},
+    payload::{Frame, Numbered, PullRequestTold, TITLE_BYTES, common},
     read,
 };
 
@@ -24,13 +24,6 @@ pub(super) fn parse(event: &str, payload: &[u8]) -> Result<HookEvent, HookError>
 fn of_repository(event: &str, payload: &[u8]) -> Result<HookEvent, HookError> {
     let (action, repository, actor) = read::<Frame>(event, payload)?.open();
     Ok(match (event, action.as_str()) {
-        ("push", _) => return read::<Push>(event, payload)?.into_event(repository, actor),
-        ("delete", _) => return read::<Deletion>(event, payload)?.into_event(repository),
-        ("pull_request", action) => {
-            let told: PullRequestTold = read(event, payload)?;
-            let action = pull_request_action(action, &told);
-            return told.into_event(action, repository, actor);
-        }
         ("merge_group", "checks_requested" | "destroyed") => {
             let told: MergeGroupTold = read(event, payload)?;
             HookEvent::MergeGroup(MergeGroup {
@@ -67,14 +60,18 @@ fn of_repository(event: &str, payload: &[u8]) -> Result<HookEvent, HookError> {
             check: None,
             actor,
         }),
-        ("issue_comment", "created") => read::<CommentTold>(event, payload)?
-            .into_event(repository, actor)
-            .unwrap_or_else(|| ignored(event, "below an issue")),
         ("repository" | "public", action) => match repository_change(event, action) {
             Some(change) => HookEvent::RepositoryChanged { repository, change },
             None => ignored(event, action),
         },
-        (_, action) => ignored(event, action),
+        _ => {
+            return common(
+                event,
+                payload,
+                (action, repository, actor),
+                pull_request_action,
+            );
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     CommitId, GitRef, HookError, HookEvent, Login, PullRequestAction, RepositoryName, event,
-    ident::bounded, malformed,
+    ident::bounded, ignored, malformed, read,
 };
 
 /// How much of a title is kept, in bytes.
@@ -77,7 +77,7 @@ impl Frame {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Push {
+struct Push {
     #[serde(rename = "ref")]
     git_ref: GitRef,
     before: String,
@@ -93,7 +93,7 @@ struct Commit {
 }
 
 impl Push {
-    pub(super) fn into_event(
+    fn into_event(
         self,
         repository: event::Repository,
         actor: Option<event::User>,
@@ -128,14 +128,14 @@ pub(super) fn is_nothing(id: &str) -> bool {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Deletion {
+struct Deletion {
     #[serde(rename = "ref")]
     name: String,
     ref_type: String,
 }
 
 impl Deletion {
-    pub(super) fn into_event(self, repository: event::Repository) -> Result<HookEvent, HookError> {
+    fn into_event(self, repository: event::Repository) -> Result<HookEvent, HookError> {
         let git_ref = match self.ref_type.as_str() {
             "tag" => GitRef::of_tag(&self.name),
             _ => GitRef::of_branch(&self.name),
@@ -205,7 +205,7 @@ impl PullRequestTold {
         self.pull_request.merged.unwrap_or_default()
     }
 
-    pub(super) fn into_event(
+    fn into_event(
         self,
         action: PullRequestAction,
         repository: event::Repository,
@@ -245,7 +245,7 @@ impl PullRequestTold {
 
 /// A comment below an issue or a pull request.
 #[derive(Deserialize)]
-pub(super) struct CommentTold {
+struct CommentTold {
     comment: CommentBody,
     issue: Issue,
 }
@@ -265,7 +265,7 @@ struct Issue {
 
 impl CommentTold {
     /// The comment, if it is below a pull request.
-    pub(super) fn into_event(
+    fn into_event(
         self,
         repository: event::Repository,
         actor: Option<event::User>,
@@ -278,5 +278,29 @@ impl CommentTold {
             body: bounded(self.comment.body.unwrap_or_default(), MESSAGE_BYTES),
             actor,
         }))
+    }
+}
+
+/// Reads the events that both forges have; `action_of` knows what this one calls what happens to a pull request.
+pub(super) fn common(
+    event: &str,
+    payload: &[u8],
+    (action, repository, actor): (String, event::Repository, Option<event::User>),
+    action_of: fn(&str, &PullRequestTold) -> PullRequestAction,
+) -> Result<HookEvent, HookError> {
+    match (event, action.as_str()) {
+        ("push", _) => read::<Push>(event, payload)?.into_event(repository, actor),
+        ("delete", _) => read::<Deletion>(event, payload)?.into_event(repository),
+        ("pull_request", action) => {
+            let told: PullRequestTold = read(event, payload)?;
+            let action = action_of(action, &told);
+            told.into_event(action, repository, actor)
+        }
+        ("issue_comment", "created") => {
+            let told: CommentTold = read(event, payload)?;
+            let comment = told.into_event(repository, actor);
+            Ok(comment.unwrap_or_else(|| ignored(event, "below an issue")))
+        }
+        (_, action) => Ok(ignored(event, action)),
     }
 }

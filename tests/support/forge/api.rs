@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use super::{Asked, Grant, Reply, Repository, World, missing, openapi, plain};
 
+/// What belongs to the App's private key.
+const PUBLIC_KEY: &[u8] = include_bytes!("../../data/github-app/public.pem");
 const ENDS_AT: &str = "2099-01-01T00:00:00Z";
 
 pub(super) fn answer(world: &mut World, asked: &Asked) -> Reply {
@@ -60,7 +63,10 @@ fn page(world: &World, asked: &Asked, field: Option<&str>, all: Vec<Value>) -> R
 
 /// What an App asks as itself.
 fn app(world: &mut World, asked: &Asked) -> Option<Reply> {
-    let is_proof = asked.credential.matches('.').count() == 2;
+    let proof = asked.credential.split(' ').next_back().unwrap_or_default();
+    let key = DecodingKey::from_rsa_pem(PUBLIC_KEY).unwrap();
+    let is_proof =
+        jsonwebtoken::decode::<Value>(proof, &key, &Validation::new(Algorithm::RS256)).is_ok();
     let segments: Vec<&str> = asked.path.split('/').skip(1).collect();
     let reply = match (asked.method.as_str(), segments.as_slice()) {
         ("GET", ["app", "installations"]) => {

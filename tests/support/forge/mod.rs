@@ -162,6 +162,10 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
     };
     let etag = format!("\"{:x}\"", body.to_string().len());
     let mut map = HeaderMap::new();
+    map.insert(
+        "content-type",
+        "application/json; charset=utf-8".parse().unwrap(),
+    );
     for (name, value) in headers {
         map.insert(name, value.parse().unwrap());
     }

@@ -11,26 +11,30 @@ use serde_json::{Map, Value};
 use super::Asked;
 
 /// A file that `dev/install-forge-descriptions` gets. `None`, with a word on stderr, where it cannot be had and this is no CI.
-#[allow(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(crate) fn description(name: &str) -> Option<Value> {
+    let content = fs::read(installed(name)?).expect("it can be read");
+    Some(serde_json::from_slice(&content).expect("it is JSON"))
+}
+
+/// Where something is that `dev/install-forge-descriptions` gets; `None` as above.
+#[allow(clippy::print_stderr, reason = "a test that is left out says so")]
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME")
         .filter(|dir| !dir.is_empty())
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
         .expect("there is a home");
     let file = cache.join("nixci/forges").join(name);
-    match fs::read(&file) {
-        Ok(content) => Some(serde_json::from_slice(&content).expect("it is JSON")),
-        Err(error) => {
-            let hint = format!(
-                "{}: {error}; run dev/install-forge-descriptions",
-                file.display()
-            );
-            assert!(env::var_os("NIXCI_CI").is_none(), "{hint}");
-            eprintln!("SKIPPED: {hint}");
-            None
-        }
+    if file.exists() {
+        return Some(file);
     }
+    let hint = format!(
+        "{} is missing; run dev/install-forge-descriptions",
+        file.display()
+    );
+    assert!(env::var_os("NIXCI_CI").is_none(), "{hint}");
+    eprintln!("SKIPPED: {hint}");
+    None
 }
 
 fn github() -> Option<&'static Value> {
