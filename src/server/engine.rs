@@ -50,6 +50,8 @@ pub(super) struct Engine {
     pub(super) slots: Slots,
     /// How many builds there are at once on this machine and on others.
     pub(super) slot_counts: (usize, usize),
+    /// How many evaluations go on at most.
+    pub(super) evaluation_count: usize,
     /// Evaluations that may begin.
     pub(super) evaluations: Arc<Semaphore>,
     /// Workers and bytes of one evaluation.
@@ -115,6 +117,7 @@ impl Engine {
             pool,
             slots: Slots::new(here, elsewhere),
             slot_counts: (here, elsewhere),
+            evaluation_count: evaluations,
             evaluations: Arc::new(Semaphore::new(evaluations)),
             per_evaluation: (
                 (workers / evaluations).max(1),

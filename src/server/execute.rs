@@ -130,6 +130,7 @@ async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {
         // It is running as far as the database knows, and taken up again.
         warn!(run = run.id.0, %error, "its end is not written down");
     }
+    app.hub.changed(run.id);
     app.wake.publish.notify_one();
 }
 

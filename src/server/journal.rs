@@ -63,6 +63,9 @@ pub(super) async fn keep(
                 end = Some(event);
             } else {
                 news.extend(told);
+                if let EventKind::EvaluationFinished { duration, .. } = &event.kind {
+                    app.metrics.evaluated(*duration);
+                }
                 remember_failure(&app, &run, &event).await;
                 events.push(event);
             }
@@ -80,6 +83,7 @@ pub(super) async fn keep(
         if let Err(error) = written.await {
             warn!(run = run.id.0, %error, "what a run says is not written down");
         }
+        app.hub.changed(run.id);
         if is_news {
             app.wake.publish.notify_one();
         }
