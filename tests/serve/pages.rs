@@ -1,5 +1,6 @@
 //! The pages, as a browser gets them: real runs, and names, messages and logs that want to be more than text.
 
+mod browser;
 mod live;
 mod text;
 
@@ -136,6 +137,19 @@ async fn pages_say_what_happened_and_obey_nobody() {
         redacted(&visible(&page(&world, "/repositories").await))
     );
     badges_and_figures(&world).await;
+
+    let throws = format!("{run}/checks/checks.x86_64-linux.throws");
+    let of_repository = "/repositories/work/acme/demo";
+    let paths = [
+        "/",
+        "/repositories",
+        "/queue",
+        of_repository,
+        &run,
+        &throws,
+        &step,
+    ];
+    browser::looks_at(&world, paths.map(str::to_owned).to_vec()).await;
 
     let raw = ask(&world, &format!("{step}/raw"), None).await;
     assert_eq!(raw.headers()["content-type"], "text/plain; charset=utf-8");

@@ -25,18 +25,21 @@ fn server(name: &str, file: &str) -> Option<PathBuf> {
         eprintln!("SKIPPED: NIXCI_TEST_WITHOUT names {name}");
         return None;
     }
-    let cache = env::var_os("XDG_CACHE_HOME")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .expect("there is a home");
-    let file = cache.join("nixci/servers").join(file);
+    let file = cache().join("nixci/servers").join(file);
     assert!(
         file.exists(),
         "{} is missing: run `make test-servers`, or leave its tests out with NIXCI_TEST_WITHOUT={name}",
         file.display()
     );
     Some(file)
+}
+
+fn cache() -> PathBuf {
+    env::var_os("XDG_CACHE_HOME")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .expect("there is a home")
 }
 
 /// Finds bubblewrap. Panics if it is there and this machine does not let it work, which no test can make up for.
@@ -58,6 +61,19 @@ pub(crate) fn bubblewrap() -> Option<PathBuf> {
          NIXCI_TEST_WITHOUT=bwrap. It says: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+    Some(program)
+}
+
+/// Finds Chromium, if it was installed: pages are looked at by it where it is.
+#[allow(clippy::print_stderr, reason = "a test that is left out says so")]
+pub(crate) fn chromium() -> Option<PathBuf> {
+    let program = cache().join("nixci/servers/chromium/chromium");
+    if !program.exists() {
+        eprintln!(
+            "SKIPPED: no browser looks at the pages: run `dev/install-test-servers --browser`"
+        );
+        return None;
+    }
     Some(program)
 }
 

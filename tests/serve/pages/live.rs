@@ -5,7 +5,10 @@ use std::time::Duration;
 use reqwest::Response;
 
 use super::{ask, page, world_in};
-use crate::{support::nix, world::flake};
+use crate::{
+    support::nix,
+    world::{World, flake},
+};
 
 /// Reads events until one contains a text. Returns all that came.
 async fn until(events: &mut Response, text: &str) -> String {
@@ -74,4 +77,72 @@ async fn a_log_is_followed_and_taken_up_where_it_was_left() {
     let mut over = ask(&world, "/runs/1/events?mark=old", None).await;
     until(&mut over, "event: changed").await;
     assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_log_is_shown_by_its_ends_and_never_held() {
+    const LINES: usize = 2_000_000;
+    let mut world = world_in(
+        nix::newest().store().with_daemon(),
+        &flake(&[("bad", "echo said; exit 1")]),
+    )
+    .await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let logs = world.store.folder().join("state/logs/1");
+    let mut files = std::fs::read_dir(logs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let file = files
+        .find(|file| file.to_str().unwrap().ends_with("-bad.log"))
+        .unwrap();
+    let text: String = (1..=LINES)
+        .map(|n| format!("line {n:07} {}\n", "x".repeat(40)))
+        .collect();
+    let long = text.len();
+    assert!(long > 100_000_000);
+    std::fs::write(file, text).unwrap();
+
+    let before = resident(&world).await;
+    let step = "/runs/1/steps/1";
+    let shown = page(&world, step).await;
+    assert!(shown.len() < 3 << 20, "{}", shown.len());
+    for part in [
+        "id=\"L1\">",
+        "line 0000001 ",
+        "MiB left out: <a href=\"?all=1\">show all</a>",
+        "data-n=\"2000000\" aria-label=\"line 2000000\"></a>line 2000000 ",
+    ] {
+        assert!(
+            shown.contains(part),
+            "{part} in {}…",
+            shown.chars().take(5000).collect::<String>()
+        );
+    }
+    assert!(!shown.contains("line 1000000 "));
+    for (path, marker) in [
+        (format!("{step}/raw"), ""),
+        (format!("{step}?all=1"), "id=\"L1000000\""),
+    ] {
+        let mut answer = ask(&world, &path, None).await;
+        let (mut bytes, mut is_marked) = (0, marker.is_empty());
+        while let Some(piece) = answer.chunk().await.unwrap() {
+            bytes += piece.len();
+            is_marked |= String::from_utf8_lossy(&piece).contains(marker);
+        }
+        assert!(is_marked && bytes >= long, "{path}: {bytes}");
+    }
+    let after = resident(&world).await;
+    assert!(after < before + (30 << 20), "{before} {after}");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// How much memory the server has, in bytes.
+async fn resident(world: &World) -> u64 {
+    let metrics = page(world, "/metrics").await;
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    line.unwrap().parse().unwrap()
 }
