@@ -28,6 +28,7 @@ mod runner;
 mod serve;
 mod source;
 mod sweep;
+mod systemd;
 mod texts;
 mod webhook;
 

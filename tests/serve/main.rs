@@ -14,5 +14,6 @@ mod crash;
 mod fake;
 mod pull_requests;
 mod pushes;
+mod systemd;
 mod trouble;
 mod world;
