@@ -34,6 +34,7 @@ complete -c nixci -n "__fish_nixci_needs_command" -f -a "history" -d 'Show earli
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "why" -d 'Tell what would be built for a check, and why'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "serve" -d 'Serve the webhooks of forges: build what is pushed, and post commit statuses'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "ctl" -d 'Look at a server of this program, and give it orders'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "generate" -d 'Write shell completions and man pages below a folder'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -284,7 +285,118 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -l show-trace -d 'Show 
 complete -c nixci -n "__fish_nixci_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -s c -l config -d 'The server\'s settings' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -l log -d 'What to say, as `tracing` filters: `info`, `debug`, `nixci::server::publish=debug`' -r
+complete -c nixci -n "__fish_nixci_using_subcommand serve" -l backup -d 'Copy the database, which a server may use meanwhile, to a new file, and end' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand serve" -l check -d 'Look whether all that a server needs is there, say what is right and wrong, and end'
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "run" -d 'Build a branch, tag or commit of a repository'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "list" -d 'The newest runs'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "show" -d 'A run with its checks'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "watch" -d 'Show a run as `nixci check` does, until it is over; ends with its exit code'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "log" -d 'The log of a check of a run'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "cancel" -d 'End a run'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "rebuild" -d 'Build the commit of a run once more, and what failed in it'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "approve" -d 'Let a stranger\'s pull request be built: this very commit'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "pause" -d 'Let the runs of a repository wait'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "resume" -d 'Let them go on'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "repositories" -d 'The repositories that are built, and what is wrong with them'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "forget" -d 'Forget that derivations failed, so that they are built again; all of them if none is named'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "sweep" -d 'Look at the forges for repositories and commits that no webhook told of'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "doctor" -d 'What is right and wrong with the server'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l reason -d 'Why, for whoever looks at the run' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l watch -d 'Show the run until it is over'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -s n -l limit -d 'How many' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -s f -l follow -d 'Go on until the run is over'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l socket -d 'The socket of the server on this machine' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l json -d 'Print what the server answers, as JSON'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "run" -d 'Build a branch, tag or commit of a repository'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "list" -d 'The newest runs'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "show" -d 'A run with its checks'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "watch" -d 'Show a run as `nixci check` does, until it is over; ends with its exit code'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "log" -d 'The log of a check of a run'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'End a run'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Build the commit of a run once more, and what failed in it'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "approve" -d 'Let a stranger\'s pull request be built: this very commit'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "pause" -d 'Let the runs of a repository wait'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "resume" -d 'Let them go on'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "repositories" -d 'The repositories that are built, and what is wrong with them'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "forget" -d 'Forget that derivations failed, so that they are built again; all of them if none is named'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "sweep" -d 'Look at the forges for repositories and commits that no webhook told of'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "doctor" -d 'What is right and wrong with the server'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c nixci -n "__fish_nixci_using_subcommand init" -l ci -d 'Write what makes this CI run `nixci check`, too' -r -f -a "github\t'GitHub Actions'
 gitlab\t'GitLab CI/CD'
 gitea\t'Gitea Actions'
@@ -293,14 +405,29 @@ complete -c nixci -n "__fish_nixci_using_subcommand init" -l nixci -d 'The flake
 complete -c nixci -n "__fish_nixci_using_subcommand init" -l force -d 'Overwrite what is there'
 complete -c nixci -n "__fish_nixci_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "eval" -d 'Print what `check` would build, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "log" -d 'Show the log of a check of the last run'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "serve" -d 'Serve the webhooks of forges: build what is pushed, and post commit statuses'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve init generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "serve" -d 'Serve the webhooks of forges: build what is pushed, and post commit statuses'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "ctl" -d 'Look at a server of this program, and give it orders'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "run" -d 'Build a branch, tag or commit of a repository'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "list" -d 'The newest runs'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "show" -d 'A run with its checks'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "watch" -d 'Show a run as `nixci check` does, until it is over; ends with its exit code'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "log" -d 'The log of a check of a run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "cancel" -d 'End a run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "rebuild" -d 'Build the commit of a run once more, and what failed in it'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "approve" -d 'Let a stranger\'s pull request be built: this very commit'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "pause" -d 'Let the runs of a repository wait'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "resume" -d 'Let them go on'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "repositories" -d 'The repositories that are built, and what is wrong with them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "forget" -d 'Forget that derivations failed, so that they are built again; all of them if none is named'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "sweep" -d 'Look at the forges for repositories and commits that no webhook told of'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "doctor" -d 'What is right and wrong with the server'

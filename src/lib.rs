@@ -9,6 +9,7 @@
 //! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
 //! | 2 | [`eval`], [`store`], [`graph`], [`forge`], [`config`] | flake to checks; the daemon; which step waits for which; forges: webhooks, statuses, check runs; settings |
 //! | 3 | [`run`], [`report`], [`db`], [`upload`] | the one owner of a run's state; the terminal and the JSON stream; what is remembered of runs; binary caches |
+//! | 4 | [`web`] | pages: view models, templates, colours of logs |
 //! | 5 | [`server`] | webhooks to runs, runs to commit statuses |
 //! | 6 | [`cli`] | arguments, wiring, exit codes |
 //!
@@ -34,3 +35,4 @@ pub mod run;
 pub mod server;
 pub mod store;
 pub mod upload;
+pub mod web;

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, builder::TypedValueParser as _};
 
 use super::{
     choices::{ByArg, ColorArg, EvalFormatArg, EvaluatorArg, FormatArg},
+    ctl::CtlArgs,
     diff::DiffArgs,
     flake_check_args::FlakeCheckArgs,
     forge_report::ForgeArgs,
@@ -85,6 +86,8 @@ pub(super) enum Command {
     Why(Box<WhyArgs>),
     /// Serve the webhooks of forges: build what is pushed, and post commit statuses
     Serve(ServeArgs),
+    /// Look at a server of this program, and give it orders
+    Ctl(CtlArgs),
     /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
     ///
     /// Keeps what is there, unless --force is given. Needs no Nix.

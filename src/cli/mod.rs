@@ -10,6 +10,7 @@ mod choices;
 mod ci_jobs;
 mod config;
 mod configuration;
+mod ctl;
 mod diff;
 mod eval;
 mod failure;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::History(args) => history::history(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Why(args) => why::why(&args),
+        Command::Ctl(args) => ctl::ctl(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Init(args) => init::init(&args),
         Command::Generate { dir } => generate::generate(&dir)

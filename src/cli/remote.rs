@@ -1,7 +1,7 @@
 //! `--remote`: the whole run on another machine, shown here.
 //!
 //! The flake's tree goes there as a store path, with its inputs. `nixci` there writes its events to us and takes orders;
-//! what it says is judged by [`RemoteRun`].
+//! what it says is judged by [`super::remote_run`].
 
 mod session;
 mod source;

@@ -5,8 +5,13 @@ use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 use clap::Args;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-use super::{Failure, setup::runtime};
-use crate::{config::ServerConfig, server};
+use super::{Failure, gather::print, setup::runtime};
+use crate::{
+    config::ServerConfig,
+    db::server::backup,
+    report::harmless,
+    server::{self, Verdict},
+};
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -24,11 +29,26 @@ pub(super) struct ServeArgs {
     /// What to say, as `tracing` filters: `info`, `debug`, `nixci::server::publish=debug`
     #[arg(long, value_name = "FILTER", default_value = "info", env = "NIXCI_LOG")]
     pub(super) log: String,
+
+    /// Look whether all that a server needs is there, say what is right and wrong, and end
+    #[arg(long)]
+    pub(super) check: bool,
+
+    /// Copy the database, which a server may use meanwhile, to a new file, and end
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub(super) backup: Option<PathBuf>,
 }
 
 /// Serves until it is told to stop.
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
     let config = ServerConfig::read(&args.config).map_err(Failure::usage)?;
+    if let Some(to) = &args.backup {
+        backup(&config.state_dir.join("nixci.sqlite"), to).map_err(Failure::infrastructure)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.check {
+        return check(&config);
+    }
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Failure::usage(anyhow::anyhow!("--log: {error}")))?;
     // The journal has the time itself.
@@ -51,4 +71,34 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
         .block_on(server::serve(config))
         .map_err(Failure::infrastructure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is right and wrong; fails if something does not work.
+fn check(config: &ServerConfig) -> Result<ExitCode, Failure> {
+    let findings = runtime()?
+        .block_on(server::check(config))
+        .map_err(Failure::infrastructure)?;
+    let width = findings
+        .iter()
+        .map(|found| found.about.len())
+        .max()
+        .unwrap_or(0);
+    let is_bad = findings.iter().any(|found| found.verdict == Verdict::Bad);
+    print(|out| {
+        for found in &findings {
+            let sign = match found.verdict {
+                Verdict::Good => "ok ",
+                Verdict::Doubtful => "hm ",
+                Verdict::Bad => "bad",
+            };
+            writeln!(
+                out,
+                "{sign}  {:width$}  {}",
+                found.about,
+                harmless(&found.text)
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(ExitCode::from(u8::from(is_bad)))
 }

@@ -138,6 +138,8 @@ pub struct PlainRepository {
     pub default_branch: String,
     /// How often to look for news; `None`: never.
     pub poll: Option<Duration>,
+    /// Whether everybody may see its pages.
+    pub public: bool,
 }
 
 /// What commit statuses are called.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// A duration with the precision that its length deserves: `0.4s`, `12.4s`, `1m12s`, `2h05m`. Rounds down.
-pub(super) fn duration(duration: Duration) -> String {
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..60 => format!("{seconds}.{}s", duration.subsec_millis() / 100),
@@ -31,7 +31,7 @@ fn hours_and_minutes(minutes: u64) -> String {
 }
 
 /// A size in binary units: `512 B`, `4.1 MiB`, `41 MiB`. Rounds down.
-pub(super) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut scale = 1_u64;
     let mut unit = "B";
@@ -66,7 +66,7 @@ pub(super) fn count(n: impl TryInto<u64>) -> String {
 }
 
 /// A number and what it counts: `1 check`, `1,234 checks`.
-pub(super) fn counted(n: usize, noun: &str) -> String {
+pub fn counted(n: usize, noun: &str) -> String {
     let ending = if n == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", count(n))
 }

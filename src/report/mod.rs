@@ -49,6 +49,7 @@ mod words;
 pub use ci::{Ci, step_summary};
 pub use file::{FileError, ReportFile, StreamFile};
 pub use files::ReportFiles;
+pub use format::{bytes, counted, duration};
 pub use history_table::{HistoryRow, HistorySign, history_heading, history_table};
 pub use json::Detail;
 pub use matrix::keyboard::{Keyboard, SharedReporter};
@@ -58,4 +59,6 @@ pub use sanitize::{harmless, log_text};
 #[cfg(test)]
 pub(crate) use script::any_events;
 pub use source_tree::{NoSource, SourceTree};
+pub use styles::sign;
 pub use wish::Wish;
+pub use words::{headline, spoken};

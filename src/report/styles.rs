@@ -151,6 +151,11 @@ impl Styles {
     }
 }
 
+/// The sign of an outcome where there are characters beyond ASCII; `allowed`: of a failure that fails nothing.
+pub fn sign(outcome: Outcome, allowed: bool) -> &'static str {
+    Styles::new(false, true).outcome(outcome, allowed).0
+}
+
 /// Text in a style. The text must be harmless already.
 pub(super) fn paint(style: &Style, text: impl Display) -> String {
     style.apply_to(text).to_string()

@@ -17,7 +17,7 @@ const TEXT_COLUMNS_MAX: usize = 400;
 pub(super) const LOG_COLUMNS_MAX: usize = 4000;
 
 /// An outcome in words.
-pub(super) fn spoken(outcome: Outcome) -> &'static str {
+pub fn spoken(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Built => "built",
         Outcome::Substituted => "substituted",
@@ -35,7 +35,7 @@ pub(super) fn spoken(outcome: Outcome) -> &'static str {
 }
 
 /// The line of a daemon's error that says what happened. From Nix 2.30 on, the first one only names the derivation.
-pub(super) fn headline(error: &str) -> &str {
+pub fn headline(error: &str) -> &str {
     let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.clone().next().unwrap_or("no reason given");
     lines

@@ -5,15 +5,18 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::Connections, engine::Engine};
+use super::{connection::Connections, engine::Engine, hub::Hub, metrics::Metrics};
 use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
     run::Stop,
 };
+
+/// How many live pages there may be at once.
+const LISTENERS: usize = 1000;
 
 /// What every part of the server has. Clones are the same.
 pub(super) type App = Arc<Server>;
@@ -25,6 +28,11 @@ pub(super) struct Server {
     pub(super) engine: Engine,
     pub(super) connections: Connections,
     pub(super) wake: Wake,
+    /// Tells live pages what changed.
+    pub(super) hub: Hub,
+    pub(super) metrics: Metrics,
+    /// Room for live pages.
+    pub(super) listeners: Arc<Semaphore>,
     running: Mutex<HashMap<RunId, Running>>,
     /// Says that nothing new is to be begun.
     pub(super) draining: CancellationToken,
@@ -60,6 +68,9 @@ impl Server {
             engine,
             connections,
             wake: Wake::default(),
+            hub: Hub::default(),
+            metrics: Metrics::default(),
+            listeners: Arc::new(Semaphore::new(LISTENERS)),
             running: Mutex::default(),
             draining: CancellationToken::new(),
         })
@@ -88,6 +99,11 @@ impl Server {
         running.why.get_or_insert_with(|| why.to_owned());
         let _ = running.stop_tx.send(Stop::Terminate);
         true
+    }
+
+    /// How many live pages there are.
+    pub(super) fn live_pages(&self) -> usize {
+        LISTENERS.saturating_sub(self.listeners.available_permits())
     }
 
     /// How many runs go on.

@@ -10,7 +10,7 @@ use super::{
     intake::{again, end, forget_failures},
 };
 use crate::{
-    db::server::{Repository, Run, RunState, TakeUp},
+    db::server::{Repository, Run, RunId, RunState, TakeUp},
     forge::{Command, CommitId, Permission, User},
 };
 
@@ -43,7 +43,10 @@ pub(super) async fn carry_out(
             return Err("the commit has to be named: /nixci approve SHA".to_owned());
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
-        Command::Rebuild => rebuild(app, repository, &run).await?,
+        Command::Rebuild => {
+            rebuild(app, repository, &run).await?;
+            "rebuilt".to_owned()
+        }
         Command::Cancel => {
             end(app, &run, &format!("cancelled by {who}")).await;
             "cancelled".to_owned()
@@ -128,12 +131,12 @@ async fn approve(
     Ok("approved".to_owned())
 }
 
-/// Builds a commit once more, what failed in it included.
+/// Builds a commit once more, what failed in it included. Returns the new run.
 pub(super) async fn rebuild(
     app: &App,
     repository: &Repository,
     run: &Run,
-) -> Result<String, String> {
+) -> Result<Option<RunId>, String> {
     if run.state != RunState::Finished {
         return Err("it is not over yet".to_owned());
     }
@@ -143,11 +146,9 @@ pub(super) async fn rebuild(
         anew: true,
         ..TakeUp::default()
     };
-    app.db
-        .take_up(up)
-        .await
-        .map_err(|error| error.to_string())?;
+    let taken = app.db.take_up(up).await;
+    let taken = taken.map_err(|error| error.to_string())?;
     app.wake.publish.notify_one();
     app.wake.prepare.notify_one();
-    Ok("rebuilt".to_owned())
+    Ok(taken.first().copied())
 }

@@ -1,17 +1,23 @@
 //! What all runs share: Nix, its store, the slots and the memory for evaluations.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::Semaphore;
+use tracing::{info, warn};
 
 use super::failures::Failures;
 use crate::{
     config::{NixHost, NixHostError, ServerConfig, free_memory_bytes, program_on_path},
-    eval::{Evaluator, EvaluatorKind, choose_evaluator},
-    git::{GitHttp, MirrorError},
+    db::server::{Run, Trust},
+    eval::{Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, choose_evaluator},
+    git::{GitHttp, Mirror, MirrorError},
     nix::{Builders, System},
     run::{BuildTimes, PooledStore, Slots, client_settings, store_address},
-    store::Pool,
+    store::{Pool, StoreAddress},
 };
 
 /// What one evaluation worker should have at least when their number is not set.
@@ -20,6 +26,8 @@ const MEMORY_PER_WORKER: u64 = 1 << 30;
 const SUBSTITUTIONS: usize = 16;
 /// Connections beside those of builds: for plans, roots and downloads of several runs.
 const OTHER_CONNECTIONS: usize = 32;
+/// How many processes and threads an evaluation may have.
+const EVALUATION_TASKS: u32 = 4096;
 /// How long the children of connections may take to end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -42,12 +50,19 @@ pub(super) struct Engine {
     pub(super) slots: Slots,
     /// How many builds there are at once on this machine and on others.
     pub(super) slot_counts: (usize, usize),
+    /// How many evaluations go on at most.
+    pub(super) evaluation_count: usize,
     /// Evaluations that may begin.
     pub(super) evaluations: Arc<Semaphore>,
     /// Workers and bytes of one evaluation.
     pub(super) per_evaluation: (usize, u64),
     pub(super) http: GitHttp,
     pub(super) failures: Arc<Failures>,
+    /// The daemon's socket; none: no daemon runs, and nothing can be evaluated apart.
+    daemon_socket: Option<PathBuf>,
+    bubblewrap: Option<PathBuf>,
+    /// The control groups that are this process's own; none: memory is watched from outside alone.
+    delegation: Option<Delegation>,
 }
 
 impl Engine {
@@ -56,6 +71,10 @@ impl Engine {
         config: &ServerConfig,
         failures: Arc<Failures>,
     ) -> Result<Self, EngineError> {
+        // Before any other process is started.
+        let delegation = Delegation::take()
+            .inspect_err(|why| info!(why, "evaluations have no control groups"))
+            .ok();
         let cache = config.state_dir.join("cache");
         let host = tokio::task::block_in_place(|| NixHost::find(&[], Some(&cache)))?;
         let builders = host.settings.builders();
@@ -71,7 +90,20 @@ impl Engine {
         };
         let settings = client_settings(&host, &host.settings, &builders, &[], times);
         let connections = here + elsewhere + SUBSTITUTIONS + OTHER_CONNECTIONS;
-        let pool = Arc::new(Pool::new(store_address(&host).await, settings, connections));
+        let address = store_address(&host).await;
+        let daemon_socket = match &address {
+            StoreAddress::Socket(path) => Some(path.clone()),
+            StoreAddress::Command { .. } => None,
+        };
+        let bubblewrap = program_on_path("bwrap");
+        if daemon_socket.is_none() || bubblewrap.is_none() {
+            warn!(
+                daemon = daemon_socket.is_some(),
+                bubblewrap = bubblewrap.is_some(),
+                "evaluations are not kept apart from this machine: that takes a Nix daemon and bubblewrap"
+            );
+        }
+        let pool = Arc::new(Pool::new(address, settings, connections));
         let memory = limits
             .eval_memory
             .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
@@ -85,6 +117,7 @@ impl Engine {
             pool,
             slots: Slots::new(here, elsewhere),
             slot_counts: (here, elsewhere),
+            evaluation_count: evaluations,
             evaluations: Arc::new(Semaphore::new(evaluations)),
             per_evaluation: (
                 (workers / evaluations).max(1),
@@ -92,6 +125,9 @@ impl Engine {
             ),
             http: GitHttp::new()?,
             failures,
+            daemon_socket,
+            bubblewrap,
+            delegation,
             host,
         })
     }
@@ -106,6 +142,64 @@ impl Engine {
         let program = program_on_path("nix-eval-jobs");
         choose_evaluator(EvaluatorKind::Auto, program, self.host.version.numbers)
             .map_err(|error| error.to_string())
+    }
+
+    /// How the evaluation of a run is kept apart, and the control group that goes with it. None where no daemon runs.
+    pub(super) fn isolation(
+        &self,
+        config: &ServerConfig,
+        mirror: &Mirror,
+        run: &Run,
+    ) -> (Option<Isolation>, Option<Cell>) {
+        let Some(daemon_socket) = self.daemon_socket.clone() else {
+            return (None, None);
+        };
+        let is_stranger = run.trust == Some(Trust::Stranger);
+        let level = if is_stranger { "stranger" } else { "trusted" };
+        let home = format!("homes/{}-{level}", run.new.repository.0);
+        let isolation = Isolation::new(
+            self.bubblewrap.clone(),
+            mirror.folder(),
+            config.state_dir.join(home),
+        );
+        let (_, memory) = self.per_evaluation;
+        let name = format!("run-{}-{}", run.id.0, run.attempt);
+        let cell = self.delegation.as_ref().and_then(|delegation| {
+            let cell = delegation.cell(&name, memory, EVALUATION_TASKS);
+            cell.inspect_err(
+                |error| warn!(run = run.id.0, %error, "its evaluation has no control group"),
+            )
+            .ok()
+        });
+        let mut readable = isolation.readable.clone();
+        readable.extend(self.nix_prefix());
+        let isolation = Isolation {
+            daemon_socket,
+            readable,
+            cgroup: cell.as_ref().map(|cell| cell.folder().to_owned()),
+            limits: EvalLimits {
+                time: config.limits.eval_timeout,
+                attributes: config.limits.attributes,
+                ..isolation.limits.clone()
+            },
+            ..isolation
+        };
+        let isolation = if is_stranger {
+            isolation.of_stranger()
+        } else {
+            isolation
+        };
+        (Some(isolation), cell)
+    }
+
+    /// The folder of a Nix that is neither in the store nor where programs of the system are.
+    fn nix_prefix(&self) -> Option<PathBuf> {
+        let program = self.host.program.canonicalize().ok()?;
+        let is_elsewhere = !["/usr", "/bin", "/nix/store"]
+            .iter()
+            .any(|known| program.starts_with(known));
+        let prefix = program.parent()?.parent()?;
+        is_elsewhere.then(|| prefix.to_owned())
     }
 
     /// The systems to build.

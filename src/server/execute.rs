@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,9 +21,9 @@ use super::{
     logs, queue, source, texts,
 };
 use crate::{
-    config::{CheckRule, CheckRules, RepositoryConfig},
+    config::{CheckRule, CheckRules, RepositoryConfig, write_file},
     db::server::{NewStatus, Repository, Run, RunEnd},
-    eval::{BoxFuture, EvalOptions, EvalRequest, EvalScope},
+    eval::{BoxFuture, Cell, EvalOptions, EvalRequest, EvalScope},
     event::{Event, EventKind, RunOutcome},
     forge::StatusState,
     git::{CommitId, Mirror},
@@ -36,6 +37,8 @@ use crate::{
 
 /// How many of the last lines of a failed build are kept with it.
 const LOG_LINES: usize = 50;
+/// The largest lock file, in bytes.
+const LOCK_FILE_BYTES: usize = 16 << 20;
 /// How often a run is tried whose machine is at fault.
 const ATTEMPTS_MAX: u32 = 5;
 /// How long to wait before the second attempt; three times as long after each more.
@@ -74,7 +77,11 @@ pub(super) async fn execute(
             return finish(app, &run, end, statuses).await;
         }
     };
+    let lock_file = work.request.options.reference_lock_file.clone();
     let (statuses, end) = carry_out(app, &run, &repository, work, permit).await;
+    if let Some(file) = lock_file {
+        let _ = std::fs::remove_file(file);
+    }
     let stopped = app.run_ends(run.id);
     let Some(EventKind::RunFinished {
         outcome,
@@ -123,6 +130,7 @@ async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {
         // It is running as far as the database knows, and taken up again.
         warn!(run = run.id.0, %error, "its end is not written down");
     }
+    app.hub.changed(run.id);
     app.wake.publish.notify_one();
 }
 
@@ -156,6 +164,7 @@ async fn try_again(app: &App, run: &Run, why: &str) {
 struct Work {
     request: EvalRequest,
     file: RepositoryConfig,
+    cell: Option<Cell>,
 }
 
 impl Work {
@@ -191,6 +200,7 @@ impl Work {
                 .as_ref()
                 .map_or_else(Vec::new, |patterns| patterns.value.clone())
         };
+        let (isolation, cell) = engine.isolation(&app.config, &mirror, run);
         let request = EvalRequest {
             installable: Installable {
                 flake: mirror.flake(commit, &dir.unwrap_or_default()),
@@ -212,11 +222,19 @@ impl Work {
                 exclude: values(&file.exclude),
                 ..EvalScope::default()
             },
-            options: EvalOptions::default(),
+            options: EvalOptions {
+                isolation,
+                reference_lock_file: lock_file(run, &mirror, commit, &file)?,
+                ..EvalOptions::default()
+            },
             nix: engine.host.program.clone(),
             nix_version: engine.host.version.numbers,
         };
-        Ok(Self { request, file })
+        Ok(Self {
+            request,
+            file,
+            cell,
+        })
     }
 
     /// The options of single checks.
@@ -234,6 +252,27 @@ impl Work {
             self.request.scope.roots(),
         )
     }
+}
+
+/// Writes the file that stands for `flake.lock` out where Nix can read it, if there is one.
+fn lock_file(
+    run: &Run,
+    mirror: &Mirror,
+    commit: CommitId,
+    file: &RepositoryConfig,
+) -> Result<Option<PathBuf>, String> {
+    let Some(path) = &file.lock_file else {
+        return Ok(None);
+    };
+    let path = path.value.display().to_string();
+    let text = mirror
+        .read_blob(commit, &path, LOCK_FILE_BYTES)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| format!("there is no `{path}`"))?;
+    // In the mirror's folder, which the evaluation may read.
+    let to = mirror.folder().join(format!("lock-{}.json", run.id.0));
+    write_file(&to, &text).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
+    Ok(Some(to))
 }
 
 /// Runs the engine. Returns the statuses of the end, and the end; none if it was cut short.
@@ -285,7 +324,7 @@ async fn carry_out(
         }),
     };
     let ports = Ports {
-        evaluate: permitted(evaluate, permit),
+        evaluate: permitted(evaluate, (permit, work.cell)),
         planner: Planner::new(engine.builders.clone(), true),
         store,
         builder: Builder::new(Arc::clone(&engine.pool)).behind(Arc::new(gate)),
@@ -307,8 +346,8 @@ async fn carry_out(
     journal.await.unwrap_or_default()
 }
 
-/// Gives a permit back when an evaluation is over.
-fn permitted(evaluate: Evaluate, permit: OwnedSemaphorePermit) -> Evaluate {
+/// Gives back what an evaluation had when it is over.
+fn permitted(evaluate: Evaluate, permit: (OwnedSemaphorePermit, Option<Cell>)) -> Evaluate {
     Box::new(move |found, cancel| {
         Box::pin(async move {
             let ended = evaluate(found, cancel).await;

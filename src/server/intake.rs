@@ -126,6 +126,9 @@ async fn take_up(app: &App, delivery: Delivery) {
                     ?runs,
                     "a webhook asks for a run"
                 );
+                for run in runs {
+                    app.hub.changed(run);
+                }
                 app.wake.publish.notify_one();
                 app.wake.prepare.notify_one();
             }
@@ -172,10 +175,20 @@ async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Reposi
         .forges
         .get(forge)
         .is_some_and(|forge| is_listed(forge, name));
+    let mut row = as_row(forge, seen, default_branch(app, forge, seen));
+    // Nobody but the server's settings knows that.
+    let plain = app
+        .config
+        .forges
+        .get(forge)
+        .and_then(|forge| forge.plain.get(name));
+    row.private &= plain.is_none_or(|plain| !plain.public);
     match known {
         Some(repository) if repository.enabled || is_chosen => {
             let is_same = repository.seen.full_name == name
                 && repository.enabled
+                // What is private from now on is hidden from now on.
+                && (repository.seen.private || !row.private)
                 && seen
                     .default_branch
                     .as_deref()
@@ -187,10 +200,9 @@ async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Reposi
         _ if is_chosen => {}
         _ => return Err(format!("{name} is none of the repositories that are built")),
     }
-    let seen = as_row(forge, seen, default_branch(app, forge, seen));
     let id = app
         .db
-        .see_repository(seen)
+        .see_repository(row)
         .await
         .map_err(|error| error.to_string())?;
     let repository = app

@@ -1,11 +1,11 @@
 //! Writes down what a run says, and what a forge is to be told of it, as it goes on.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{app::App, texts};
+use super::{app::App, logs, texts};
 use crate::{
     db::server::{FailedBuild, NewStatus, Repository, Run},
     event::{Event, EventKind, Outcome},
@@ -38,6 +38,7 @@ pub(super) async fn keep(
     let url = app.run_url(run.id.0);
     let mut end = None;
     let mut last = Vec::new();
+    let mut file = EventsFile::create(&logs::events_file(&app, run.id));
     while let Some(first) = entries_rx.recv().await {
         let mut entries = vec![first];
         // The first words about a run are for the forge, and do not wait.
@@ -54,6 +55,7 @@ pub(super) async fn keep(
                 }
                 Entry::Event(event) => *event,
             };
+            file.add(&event);
             let told = statuses.observe(&event).into_iter();
             let told = told.map(|news| texts::of_news(news, &url));
             if matches!(event.kind, EventKind::RunFinished { .. }) {
@@ -61,10 +63,14 @@ pub(super) async fn keep(
                 end = Some(event);
             } else {
                 news.extend(told);
+                if let EventKind::EvaluationFinished { duration, .. } = &event.kind {
+                    app.metrics.evaluated(*duration);
+                }
                 remember_failure(&app, &run, &event).await;
                 events.push(event);
             }
         }
+        file.write();
         let is_news = !news.is_empty();
         let written = async {
             app.db.record(run.id, attribute.clone(), events).await?;
@@ -77,11 +83,49 @@ pub(super) async fn keep(
         if let Err(error) = written.await {
             warn!(run = run.id.0, %error, "what a run says is not written down");
         }
+        app.hub.changed(run.id);
         if is_news {
             app.wake.publish.notify_one();
         }
     }
     (last, end)
+}
+
+/// The events of a run in a file, for whoever follows it.
+struct EventsFile {
+    file: Option<File>,
+    waiting: Vec<u8>,
+}
+
+impl EventsFile {
+    /// Begins it anew: an attempt before this one was cut short.
+    fn create(path: &Path) -> Self {
+        let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let file = made.and_then(|()| File::create(path));
+        if let Err(error) = &file {
+            warn!(path = %path.display(), %error, "events are not kept");
+        }
+        Self {
+            file: file.ok(),
+            waiting: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, event: &Event) {
+        if self.file.is_some() && serde_json::to_writer(&mut self.waiting, event).is_ok() {
+            self.waiting.push(b'\n');
+        }
+    }
+
+    fn write(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.write_all(&waiting)
+        {
+            warn!(%error, "events are no longer kept");
+            self.file = None;
+        }
+    }
 }
 
 /// Remembers a build that failed by its own fault.

@@ -1,6 +1,6 @@
 //! Keeps what the builds of a run say, as files.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -16,6 +16,11 @@ use crate::{
 /// The folder with the logs of a run.
 pub(super) fn folder(app: &App, run: RunId) -> LogFolder {
     LogFolder::of_run(&logs_dir(&app.config.state_dir), &run.0.to_string())
+}
+
+/// The file with the events of a run, a line each, as `--format json` writes them; it grows while the run goes on.
+pub(super) fn events_file(app: &App, run: RunId) -> PathBuf {
+    folder(app, run).path().join("events.jsonl")
 }
 
 /// Begins to keep the logs of a run; what is short goes to the journal.

@@ -11,15 +11,21 @@
 //! for, and may do so twice without harm; a killed server carries on where it was. What a webhook says is a hint: what the
 //! forge has when the work begins decides.
 
+mod access;
 mod app;
 mod commands;
 mod connection;
+mod ctl;
+mod doctor;
 mod engine;
 mod execute;
 mod failures;
+mod hub;
 mod intake;
 mod journal;
 mod logs;
+mod metrics;
+mod pages;
 mod prepare;
 mod publish;
 mod queue;
@@ -32,4 +38,5 @@ mod systemd;
 mod texts;
 mod webhook;
 
-pub use serve::{ServeError, serve};
+pub use doctor::{Finding, Verdict};
+pub use serve::{ServeError, check, serve};

@@ -75,6 +75,7 @@ pub(super) async fn prepare_all(app: &App) {
                         later(app, id, *attempt, &trouble).await;
                     }
                 }
+                app.hub.changed(id);
                 app.wake.runner.notify_one();
                 app.wake.publish.notify_one();
             }

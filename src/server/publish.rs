@@ -99,10 +99,12 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
                 state = due.row.state,
                 "told"
             );
+            app.metrics.status(&due.forge, "sent");
             app.db.status_sent(due.id, due.version).await?;
             Ok(None)
         }
         Err(ForgeError::Later { what, wait }) if due.attempts < ATTEMPTS_MAX => {
+            app.metrics.status(&due.forge, "put_off");
             let back_off = BACK_OFF * 2_u32.pow(due.attempts.min(12));
             let pause = wait.unwrap_or_else(|| back_off.min(BACK_OFF_MAX));
             let at = Timestamp::now().as_millisecond()
@@ -113,6 +115,7 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             Ok(wait)
         }
         Err(error) => {
+            app.metrics.status(&due.forge, "refused");
             warn!(repository = repository.seen.full_name, context = due.row.context, %error, "a forge refuses a status");
             app.db
                 .status_failed(due.id, due.version, error.to_string(), None)

@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{app::App, webhook};
+use super::{app::App, ctl, pages, webhook};
 use crate::forge::HOOK_BYTES;
 
 /// All routes for people and forges.
@@ -18,6 +18,8 @@ pub(super) fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(HOOK_BYTES))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
+        .merge(ctl::with_token(&app))
+        .merge(pages::router())
         .with_state(app)
 }
 

@@ -62,6 +62,7 @@ pub(super) async fn run_all(app: &App) {
                 continue;
             }
         }
+        app.hub.changed(run.id);
         clock += 1;
         served.insert(repository.id, clock);
         *lock(&going_on).entry(repository.id).or_default() += 1;

@@ -1,7 +1,11 @@
 //! Starts the server, and ends it.
 
 use std::{
-    io, os::unix::net::UnixListener as StdUnixListener, path::Path, sync::Arc, time::Duration,
+    io,
+    os::unix::{fs::PermissionsExt as _, net::UnixListener as StdUnixListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
 };
 
 use axum::Router;
@@ -14,6 +18,8 @@ use tracing::{info, warn};
 use super::{
     app::{App, Server},
     connection::Connections,
+    ctl,
+    doctor::{self, Finding},
     engine::{Engine, EngineError},
     failures::Failures,
     intake, prepare, publish,
@@ -21,7 +27,7 @@ use super::{
     runner, sweep, systemd,
 };
 use crate::{
-    config::{Listen, ServerConfig},
+    config::{Listen, NixHost, ServerConfig},
     db::server::{DbError, ServerDb},
     forge::ForgeError,
 };
@@ -77,6 +83,12 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         router(Arc::clone(&app)),
         app.draining.clone(),
     ));
+    let socket = ctl_socket(&app.config.socket)?;
+    let orders = tokio::spawn(answer(
+        Listener::Unix(socket),
+        ctl::on_socket(Arc::clone(&app)),
+        app.draining.clone(),
+    ));
     let background = [
         spawn(&app, |app| async move { intake::take_up_all(&app).await }),
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
@@ -111,8 +123,34 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         task.abort();
     }
     let _ = tokio::time::timeout(REQUESTS_LIMIT, http).await;
+    orders.abort();
+    let _ = std::fs::remove_file(&app.config.socket);
     app.engine.close().await;
     Ok(())
+}
+
+/// Looks at what a server would need, without being one.
+pub async fn check(config: &ServerConfig) -> Result<Vec<Finding>, ServeError> {
+    let host =
+        tokio::task::block_in_place(|| NixHost::find(&[], None)).map_err(EngineError::from)?;
+    let connections = Connections::new(config)?;
+    Ok(doctor::examine(config, &host, &connections).await)
+}
+
+/// Listens for `nixci ctl`: only the server's user and root may.
+fn ctl_socket(path: &Path) -> Result<UnixListener, ServeError> {
+    let listen = || {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        let socket = bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(socket)
+    };
+    listen().map_err(|error: io::Error| ServeError::Listen {
+        at: path.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 fn spawn<F: Future<Output = ()> + Send + 'static>(

@@ -87,7 +87,7 @@ async fn see_plain(app: &App, name: &str, forge: &ForgeConfig) {
             forge_id: full_name.clone(),
             full_name: full_name.clone(),
             default_branch: plain.default_branch.clone(),
-            private: false,
+            private: !plain.public,
             installation: None,
         };
         if let Err(error) = app.db.see_repository(seen).await {

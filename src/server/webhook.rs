@@ -31,7 +31,10 @@ pub(super) async fn take(
     };
     match check(forge, &headers, &body) {
         Ok(delivery) => keep(&app, &name, forge.kind, delivery, &headers, body).await,
-        Err(error) => refuse(&name, error),
+        Err(error) => {
+            app.metrics.webhook(&name, "refused");
+            refuse(&name, error)
+        }
     }
 }
 
@@ -59,6 +62,8 @@ pub(super) async fn take_as_buildbot(
             Err(error) => last = error,
         }
     }
+    // What stands in an address is no name for a figure.
+    app.metrics.webhook("change_hook", "refused");
     refuse(&dialect, last)
 }
 
@@ -113,11 +118,16 @@ async fn keep(
     };
     match app.db.keep_delivery(new).await {
         Ok(true) => {
+            app.metrics.webhook(forge, "taken");
             app.wake.intake.notify_one();
             answer(StatusCode::ACCEPTED, "taken")
         }
-        Ok(false) => answer(StatusCode::OK, "this delivery was taken before"),
+        Ok(false) => {
+            app.metrics.webhook(forge, "repeated");
+            answer(StatusCode::OK, "this delivery was taken before")
+        }
         Err(error) => {
+            app.metrics.webhook(forge, "failed");
             warn!(forge, %error, "a webhook is not taken");
             // The forge shows it, and GitHub's are fetched again.
             answer(

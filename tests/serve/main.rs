@@ -9,9 +9,11 @@
 mod support;
 
 mod crash;
+mod ctl;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
+mod pages;
 mod pull_requests;
 mod pushes;
 mod systemd;

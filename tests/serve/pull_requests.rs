@@ -162,3 +162,43 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
     assert_ne!(world.statuses(&head)["nixci/build"].0, "success");
     assert_eq!(world.stop().await, Some(0));
 }
+
+/// Security: "IFD", "`nixConfig` of the PR": what a stranger's flake may not do although it is evaluated.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_evaluation_builds_nothing_and_sets_nothing() {
+    let mut world = World::new(
+        &flake(&[("good", "echo ok > $out")]),
+        "[pull_requests]\nbuild = \"all\"",
+    )
+    .await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let imports = r#"{
+      nixConfig.allow-import-from-derivation = true;
+      outputs = _: { checks.x86_64-linux.x =
+        let made = derivation { name = "made.nix"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo 1 > $out" ]; };
+        in derivation { name = "x-${toString (import made)}"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ]; };
+      }; }"#;
+    let head = open(&world, 7, &base, &[("flake.nix", imports)]);
+    world.start().await;
+    let opened = pull_request("opened", 7, &head, (3, "reader"));
+    world.deliver("pull_request", &opened).await;
+    let verdict = world.verdict(&head).await;
+    assert_eq!(
+        verdict["nixci/eval"].0,
+        "failure",
+        "{verdict:?}\n{}",
+        world.log()
+    );
+    // The same by someone who may write.
+    let trusted = open(&world, 8, &base, &[("flake.nix", imports), ("other", "")]);
+    let opened = pull_request("opened", 8, &trusted, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    assert_eq!(
+        world.verdict(&trusted).await["nixci/eval"].0,
+        "success",
+        "{}",
+        world.log()
+    );
+    assert!(!world.log().contains("not kept apart"), "{}", world.log());
+    assert_eq!(world.stop().await, Some(0));
+}

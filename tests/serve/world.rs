@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 use crate::{
     fake::{FakeForge, Repository},
-    support::{git_server::GitServer, nix, running::Running, store::TestStore},
+    support::{git_server::GitServer, nix, running::Running, servers, store::TestStore},
 };
 
 const SECRET: &str = "a webhook secret";
@@ -40,7 +40,11 @@ pub(crate) type Status = (String, String);
 impl World {
     /// A repository with this flake on its default branch, and a server with these settings besides the usual ones.
     pub(crate) async fn new(flake: &str, settings: &str) -> Self {
-        let store = nix::newest().store().with_daemon();
+        Self::in_store(nix::newest().store().with_daemon(), flake, settings).await
+    }
+
+    /// The same in a store with settings of its own.
+    pub(crate) async fn in_store(store: TestStore, flake: &str, settings: &str) -> Self {
         let folder = store.folder().to_owned();
         let git_root = folder.join("git");
         let bare = git_root.join("acme/demo.git");
@@ -108,6 +112,18 @@ impl World {
         command
             .args(["serve", "--log", "debug,hyper=warn", "--config"])
             .arg(&self.config);
+        // Evaluations go behind walls where there are any.
+        if let Some(bubblewrap) = servers::bubblewrap() {
+            let path = std::env::var("PATH").unwrap_or_default();
+            let own = command.get_envs().find(|(name, _)| *name == "PATH");
+            let path = own
+                .and_then(|(_, value)| value?.to_str().map(str::to_owned))
+                .unwrap_or(path);
+            command.env(
+                "PATH",
+                format!("{}:{path}", bubblewrap.parent().unwrap().display()),
+            );
+        }
         self.server = Some(Running::start(&mut command));
         let url = format!("{}/readyz", self.url);
         let began = Instant::now();
@@ -124,6 +140,12 @@ impl World {
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Changes the server's settings before it starts.
+    pub(crate) fn change_settings(&self, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(&self.config).unwrap();
+        fs::write(&self.config, change(text)).unwrap();
     }
 
     /// What the server says.

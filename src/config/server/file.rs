@@ -72,6 +72,8 @@ struct Plain {
     #[serde(default = "default_branch")]
     default_branch: String,
     poll: Option<Spanned<String>>,
+    #[serde(default)]
+    public: bool,
 }
 
 #[derive(Deserialize)]
@@ -312,6 +314,7 @@ impl Reader<'_> {
                 })?,
                 default_branch: plain.default_branch,
                 poll: self.duration(plain.poll.as_ref())?,
+                public: plain.public,
             };
             Ok((name, repository))
         });

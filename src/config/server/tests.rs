@@ -55,6 +55,7 @@ kind = "plain"
 [forge.git.repository.notes]
 url = "https://git.example.org/notes.git"
 poll = "5m"
+public = true
 "#
     ))
     .unwrap();

@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -86,6 +87,8 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     reading: Semaphore,
     path: PathBuf,
+    /// How long writing takes, in seconds.
+    write_times: Histogram,
     /// Keeps other servers out as long as it is open.
     _lock: File,
 }
@@ -130,6 +133,8 @@ impl ServerDb {
                 readers: Mutex::new(readers),
                 reading: Semaphore::new(READERS),
                 path,
+                // From 0.25 ms to 4 s.
+                write_times: Histogram::new(exponential_buckets(0.00025, 2.0, 15)),
                 _lock: lock,
             }),
         })
@@ -140,6 +145,7 @@ impl ServerDb {
         &self,
         act: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbError> {
+        let began = Instant::now();
         let (done_tx, done_rx) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             let result = in_savepoint(connection, act);
@@ -148,7 +154,16 @@ impl ServerDb {
             })
         });
         self.inner.jobs_tx.send(job).map_err(|_| DbError::Closed)?;
-        done_rx.await.unwrap_or(Err(DbError::Closed))
+        let done = done_rx.await.unwrap_or(Err(DbError::Closed));
+        self.inner
+            .write_times
+            .observe(began.elapsed().as_secs_f64());
+        done
+    }
+
+    /// How long changes take until they are on disk, in seconds.
+    pub fn write_times(&self) -> Histogram {
+        self.inner.write_times.clone()
     }
 
     /// Asks something; sees all that was written before.

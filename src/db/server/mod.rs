@@ -3,18 +3,22 @@
 //! Apart from the history of `nixci check`, which may be lost; here nothing may. SQL stands in these files alone: one for
 //! each group of tables, as methods of [`ServerDb`].
 
+mod counts;
 mod database;
 mod deliveries;
 mod failed_builds;
 mod repositories;
 mod results;
 mod runs;
+mod sight;
 mod statuses;
 
+pub use counts::ServerCounts;
 pub use database::{DbError, ServerDb, backup};
 pub use deliveries::{Delivery, NewDelivery};
 pub use failed_builds::FailedBuild;
 pub use repositories::{Repository, RepositoryId, SeenRepository};
 pub use results::{CheckRow, StepRow};
 pub use runs::{NewRun, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust};
+pub use sight::{OpenRun, Sight, ToldStatus};
 pub use statuses::{DueStatus, NewStatus, StatusId, StatusRow};

@@ -14,6 +14,9 @@ use crate::{
     nix::System,
 };
 
+/// How long the error of an evaluation may be, in characters.
+const REASON_CHARS_MAX: usize = 10_000;
+
 /// A check of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRow {
@@ -66,7 +69,7 @@ pub struct StepRow {
     pub log_tail: Option<String>,
 }
 
-fn check_of_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
+pub(super) fn check_of_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
     Ok(CheckRow {
         path: row.get(0)?,
         name: row.get(1)?,
@@ -267,8 +270,10 @@ fn record_one(
                 .collect();
             connection
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO checks (run, path, name, system, drv_path, outputs, outcome, duration, cause,
-                     reason, allowed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    "INSERT INTO checks (run, path, name, system, drv_path, outputs, outcome, duration, cause, reason, allowed)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                     ON CONFLICT (run, path) DO UPDATE SET name = ?3, system = ?4, drv_path = ?5, outputs = ?6, outcome = ?7,
+                     duration = ?8, cause = ?9, reason = coalesce(?10, reason), allowed = ?11",
                 )?
                 .execute(params![
                     run.0,
@@ -284,6 +289,21 @@ fn record_one(
                     allowed
                 ])?
         }
+        // What it is the check's end says.
+        EventKind::EvaluationFailed {
+            check: Some(check),
+            error,
+            ..
+        } => connection
+            .prepare_cached(
+                "INSERT INTO checks (run, path, name, system, reason) VALUES (?1, ?2, '', '', ?3)
+                 ON CONFLICT (run, path) DO UPDATE SET reason = ?3",
+            )?
+            .execute(params![
+                run.0,
+                path_of(attribute, check),
+                error.chars().take(REASON_CHARS_MAX).collect::<String>()
+            ])?,
         EventKind::EvaluationFinished { checks, .. } => connection
             .prepare_cached("UPDATE runs SET evaluated_at = ?2, checks = ?3 WHERE id = ?1")?
             .execute(params![run.0, at, checks])?,
@@ -291,7 +311,7 @@ fn record_one(
         | EventKind::StepPhase { .. }
         | EventKind::StepFinished { .. } => record_step(connection, run, event)?,
         EventKind::RunStarted { .. }
-        | EventKind::EvaluationFailed { .. }
+        | EventKind::EvaluationFailed { check: None, .. }
         | EventKind::EvaluationWarning { .. }
         | EventKind::PlanChanged { .. }
         | EventKind::StepWaiting { .. }

@@ -232,11 +232,11 @@ impl RunEnd {
     }
 }
 
-const COLUMNS: &str = "id, repository, kind, git_ref, commit_id, base_ref, pull_request, title, actor, author_id, author,
+pub(super) const COLUMNS: &str = "id, repository, kind, git_ref, commit_id, base_ref, pull_request, title, actor, author_id, author,
     reason, tested_commit, tree, base_commit, state, trust, attempt, outcome, error, counts, checks, reused_from,
     created_at, started_at, evaluated_at, finished_at";
 
-fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
+pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     let text = |column: usize| row.get::<_, String>(column);
     let author_id: Option<String> = row.get(9)?;
     let author: Option<String> = row.get(10)?;
@@ -694,7 +694,7 @@ fn insert(connection: &Connection, run: &NewRun, now: i64) -> rusqlite::Result<R
     Ok(RunId(connection.last_insert_rowid()))
 }
 
-fn with_repositories(
+pub(super) fn with_repositories(
     connection: &Connection,
     runs: Vec<Run>,
 ) -> rusqlite::Result<Vec<(Run, Repository)>> {

@@ -64,7 +64,7 @@ pub struct StatusRow {
     pub target_url: String,
 }
 
-fn row_at(row: &Row<'_>, first: usize) -> rusqlite::Result<StatusRow> {
+pub(super) fn row_at(row: &Row<'_>, first: usize) -> rusqlite::Result<StatusRow> {
     Ok(StatusRow {
         context: row.get(first)?,
         state: row.get(first + 1)?,

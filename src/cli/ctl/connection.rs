@@ -1,0 +1,153 @@
+//! The way to a server.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::anyhow;
+use reqwest::{Client, Response, Url};
+use serde_json::Value;
+
+use crate::cli::{Failure, gather::print};
+
+/// A server that answers.
+pub(super) struct Connection {
+    http: Client,
+    base: Url,
+    token: Option<String>,
+    /// What it is called in errors.
+    name: String,
+}
+
+impl Connection {
+    /// Prepares to ask the server behind this socket, or at this URL with a token.
+    pub(super) fn new(
+        socket: &Path,
+        url: Option<&str>,
+        token_file: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let Some(url) = url else {
+            let http = Client::builder().unix_socket(socket).no_proxy().build();
+            return Ok(Self {
+                http: http.map_err(Failure::infrastructure)?,
+                base: Url::parse("http://localhost/").expect("it is a URL"),
+                token: None,
+                name: socket.display().to_string(),
+            });
+        };
+        let base = Url::parse(url).map_err(|error| Failure::usage(anyhow!("--url: {error}")))?;
+        let is_local = matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if base.scheme() != "https" && !is_local {
+            return Err(Failure::usage(anyhow!(
+                "--url: without https everybody on the way could read the token"
+            )));
+        }
+        let token_file =
+            token_file.ok_or_else(|| Failure::usage(anyhow!("--url needs --token-file")))?;
+        let token = std::fs::read_to_string(token_file).map_err(|error| {
+            Failure::usage(anyhow!("--token-file {}: {error}", token_file.display()))
+        })?;
+        Ok(Self {
+            http: Client::builder().build().map_err(Failure::infrastructure)?,
+            name: base.to_string(),
+            base,
+            token: Some(token.trim().to_owned()),
+        })
+    }
+
+    /// Asks for something.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
+        read(self.open(path, query).await?).await
+    }
+
+    /// Orders something.
+    pub(super) async fn post(&self, path: &str, order: &Value) -> Result<Value, Failure> {
+        let request = self.http.post(self.url(path, &[])?).json(order);
+        read(self.send(request).await?).await
+    }
+
+    /// Asks for something long.
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Response, Failure> {
+        self.send(self.http.get(self.url(path, query)?)).await
+    }
+
+    /// Prints the log of a check as it comes.
+    pub(super) async fn copy_log(
+        &self,
+        run: u64,
+        check: &str,
+        follow: bool,
+    ) -> Result<ExitCode, Failure> {
+        let query = [("check", check.to_owned()), ("follow", follow.to_string())];
+        let mut answer = self
+            .open(&format!("/api/v1/runs/{run}/log"), &query)
+            .await?;
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.lost(&error))? {
+            if !print(|out| out.write_all(&piece))? {
+                break;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Says that the server went away.
+    pub(super) fn lost(&self, error: &reqwest::Error) -> Failure {
+        Failure::infrastructure(anyhow!("lost the server at {}: {error}", self.name))
+    }
+
+    fn url(&self, path: &str, query: &[(&str, String)]) -> Result<Url, Failure> {
+        let mut url = self
+            .base
+            .join(path.trim_start_matches('/'))
+            .map_err(Failure::usage)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(url)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Failure> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let answer = request.send().await.map_err(|error| {
+            let mut why: &dyn std::error::Error = &error;
+            while let Some(source) = why.source() {
+                why = source;
+            }
+            let hint = if self.token.is_none() {
+                "; does `nixci serve` run, and may you use its socket?"
+            } else {
+                ""
+            };
+            Failure::infrastructure(anyhow!(
+                "cannot reach the server at {}: {why}{hint}",
+                self.name
+            ))
+        })?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let said = answer.json::<Value>().await.ok();
+        let why = said.and_then(|said| said["error"].as_str().map(str::to_owned));
+        let error = anyhow!(
+            "{}",
+            why.unwrap_or_else(|| format!("the server answers {status}"))
+        );
+        Err(if status.is_server_error() {
+            Failure::infrastructure(error)
+        } else {
+            Failure::usage(error)
+        })
+    }
+}
+
+async fn read(answer: Response) -> Result<Value, Failure> {
+    answer.json().await.map_err(|error| {
+        Failure::infrastructure(anyhow!("the server's answer makes no sense: {error}"))
+    })
+}

@@ -1,0 +1,143 @@
+//! What goes on while somebody listens: the events of a run, and logs.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Path, Query, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use tokio::{fs::File, io::AsyncReadExt as _, sync::mpsc};
+
+use super::{broken, missing, questions::get};
+use crate::{
+    db::server::{RunId, RunState},
+    nix::StorePath,
+    server::{app::App, logs},
+};
+
+/// How often to look whether a file has grown.
+const LOOK: Duration = Duration::from_millis(200);
+/// How much is read at once, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// The events of a run from its beginning, a line each, until it is over.
+pub(super) async fn events(State(app): State<App>, Path(run): Path<i64>) -> Response {
+    match get(&app, run).await {
+        Ok(_) => follow(
+            app.clone(),
+            RunId(run),
+            logs::events_file(&app, RunId(run)),
+            "application/jsonl",
+        ),
+        Err(answer) => answer,
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct LogQuery {
+    check: String,
+    #[serde(default)]
+    follow: bool,
+}
+
+/// The log of a check: of its own derivation, or of the one that it failed by.
+pub(super) async fn log(
+    State(app): State<App>,
+    Path(run): Path<i64>,
+    Query(query): Query<LogQuery>,
+) -> Response {
+    let run = match get(&app, run).await {
+        Ok((run, _)) => run.id,
+        Err(answer) => return answer,
+    };
+    let (checks, steps) = match tokio::join!(app.db.checks_of(run), app.db.steps_of(run)) {
+        (Ok(checks), Ok(steps)) => (checks, steps),
+        (Err(error), _) | (_, Err(error)) => return broken(&error),
+    };
+    let is_meant = |path: &str, name: &str| {
+        path == query.check || name == query.check || path.ends_with(&format!(".{}", query.check))
+    };
+    let Some(check) = checks
+        .iter()
+        .find(|check| is_meant(&check.path, &check.name))
+    else {
+        return missing(&format!("check {} in run {}", query.check, run.0));
+    };
+    let Some(drv_path) = check.cause.as_ref().or(check.drv_path.as_ref()) else {
+        return missing("log: it could not be evaluated");
+    };
+    let file = StorePath::parse(drv_path).map(|path| logs::folder(&app, run).file(&path));
+    let Ok(file) = file else {
+        return missing("log");
+    };
+    let text = "text/plain; charset=utf-8";
+    if query.follow || file.exists() {
+        return follow(app.clone(), run, file, text);
+    }
+    let step = steps.iter().find(|step| &step.drv_path == drv_path);
+    match step {
+        Some(step) => match app.db.short_log(step.id).await {
+            Ok(log) => ([(header::CONTENT_TYPE, text)], log.unwrap_or_default()).into_response(),
+            Err(error) => broken(&error),
+        },
+        None => missing("log: it was not built in this run"),
+    }
+}
+
+/// Sends a file as it grows, until the run is over.
+fn follow(app: App, run: RunId, file: PathBuf, content_type: &'static str) -> Response {
+    let (pieces_tx, mut pieces_rx) = mpsc::channel::<io::Result<Bytes>>(4);
+    tokio::spawn(async move {
+        if let Err(error) = send(&app, run, &file, &pieces_tx).await {
+            let _ = pieces_tx.send(Err(error)).await;
+        }
+    });
+    let stream = futures_util::stream::poll_fn(move |context| pieces_rx.poll_recv(context));
+    (
+        [(header::CONTENT_TYPE, content_type)],
+        Body::from_stream(stream),
+    )
+        .into_response()
+}
+
+async fn send(
+    app: &App,
+    run: RunId,
+    path: &std::path::Path,
+    pieces_tx: &mpsc::Sender<io::Result<Bytes>>,
+) -> io::Result<()> {
+    let mut file = None;
+    loop {
+        // Looked at first: what is written before a run is over is sent.
+        let is_over =
+            !matches!(app.db.run(run).await, Ok(Some(run)) if run.state != RunState::Finished);
+        if file.is_none() {
+            file = match File::open(path).await {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+        }
+        if let Some(file) = &mut file {
+            loop {
+                let mut piece = Vec::with_capacity(PIECE);
+                if file.read_buf(&mut piece).await? == 0 {
+                    break;
+                }
+                if pieces_tx.send(Ok(piece.into())).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if is_over {
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = pieces_tx.closed() => return Ok(()),
+        }
+    }
+}

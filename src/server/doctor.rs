@@ -1,0 +1,231 @@
+//! What is right and wrong with a server and its surroundings: `nixci serve --check` and `nixci ctl doctor`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::connection::Connections;
+use crate::{
+    config::{Access, ForgeConfig, Listen, NixHost, PullRequests, ServerConfig},
+    forge::{RepositoryKey, Selection},
+};
+
+/// How much room there should be for the state, in bytes.
+const ROOM: u64 = 1 << 30;
+
+/// How well something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// It works, but.
+    Doubtful,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub about: String,
+    /// How well it is.
+    pub verdict: Verdict,
+    /// What was found, and what to do.
+    pub text: String,
+}
+
+fn finding(about: &str, verdict: Verdict, text: impl Into<String>) -> Finding {
+    Finding {
+        about: about.to_owned(),
+        verdict,
+        text: text.into(),
+    }
+}
+
+/// Looks at everything. Asks the forges.
+pub(super) async fn examine(
+    config: &ServerConfig,
+    host: &NixHost,
+    connections: &Connections,
+) -> Vec<Finding> {
+    let mut findings = vec![finding(
+        "nix",
+        Verdict::Good,
+        format!("{} at {}", host.version.text, host.program.display()),
+    )];
+    findings.push(sandbox(config, host));
+    findings.push(trusted(host));
+    findings.push(isolation());
+    findings.push(clock());
+    findings.push(room(config));
+    findings.push(address(config));
+    for (name, forge) in &config.forges {
+        findings.extend(of_forge(name, forge, connections).await);
+    }
+    if config.forges.is_empty() {
+        findings.push(finding(
+            "forges",
+            Verdict::Bad,
+            "none is configured: add [forge.NAME]",
+        ));
+    }
+    findings
+}
+
+fn sandbox(config: &ServerConfig, host: &NixHost) -> Finding {
+    let set = host.settings.value("sandbox");
+    if set == "true" {
+        return finding("sandbox", Verdict::Good, "builds are sandboxed");
+    }
+    let verdict = if config.pull_requests == PullRequests::All {
+        Verdict::Bad
+    } else {
+        Verdict::Doubtful
+    };
+    finding(
+        "sandbox",
+        verdict,
+        format!("Nix has `sandbox = {set}`: set it to true before building what strangers send"),
+    )
+}
+
+fn trusted(host: &NixHost) -> Finding {
+    let user = std::env::var("USER").unwrap_or_default();
+    let is_root = rustix::process::geteuid().is_root();
+    let names = host.settings.list("trusted-users");
+    if is_root || names.contains(&user) || names.iter().any(|name| name == "*") {
+        return finding(
+            "trusted user",
+            Verdict::Doubtful,
+            "the server's user is trusted by the Nix daemon: let it run as a user that is not in `trusted-users`",
+        );
+    }
+    finding(
+        "trusted user",
+        Verdict::Good,
+        "the Nix daemon trusts the server's user no more than others",
+    )
+}
+
+fn isolation() -> Finding {
+    match crate::config::program_on_path("bwrap") {
+        Some(program) => finding(
+            "isolation",
+            Verdict::Good,
+            format!("evaluations run in {}", program.display()),
+        ),
+        None => finding(
+            "isolation",
+            Verdict::Doubtful,
+            "bubblewrap (`bwrap`) is not on PATH: evaluations see the files that the server's user sees",
+        ),
+    }
+}
+
+/// Tokens of apps and signatures have times in them.
+fn clock() -> Finding {
+    let now = Timestamp::now();
+    let built: Timestamp = "2026-01-01T00:00:00Z"
+        .parse()
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    if now < built {
+        return finding(
+            "clock",
+            Verdict::Bad,
+            format!("it says {now}: set it, or webhooks and tokens are refused"),
+        );
+    }
+    finding("clock", Verdict::Good, format!("{now:.0}"))
+}
+
+fn room(config: &ServerConfig) -> Finding {
+    let dir = &config.state_dir;
+    match rustix::fs::statvfs(dir) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let text = format!("{} MiB free in {}", free >> 20, dir.display());
+            let verdict = if free < ROOM {
+                Verdict::Doubtful
+            } else {
+                Verdict::Good
+            };
+            finding("disk", verdict, text)
+        }
+        Err(error) => finding("disk", Verdict::Bad, format!("{}: {error}", dir.display())),
+    }
+}
+
+fn address(config: &ServerConfig) -> Finding {
+    let at = match &config.listen {
+        Listen::Tcp(address) => address.to_string(),
+        Listen::Unix(path) => path.display().to_string(),
+        Listen::Systemd => "the socket of systemd".to_owned(),
+    };
+    let is_plain = config.url.scheme() == "http" && config.url.host_str() != Some("127.0.0.1");
+    let text = format!("listens at {at}, reached as {}", config.url);
+    if is_plain {
+        let text =
+            format!("{text}: without TLS what goes there can be read and changed on its way");
+        return finding("address", Verdict::Doubtful, text);
+    }
+    finding("address", Verdict::Good, text)
+}
+
+async fn of_forge(name: &str, forge: &ForgeConfig, connections: &Connections) -> Vec<Finding> {
+    let about = format!("forge {name}");
+    let mut findings = Vec::new();
+    if forge.webhook_secrets.is_empty() {
+        let text = "no `webhook_secret_file`: no webhook is taken, pushes are found once an hour";
+        findings.push(finding(&about, Verdict::Doubtful, text));
+    }
+    let Some(api) = connections.get(name) else {
+        let text = match forge.access {
+            Access::None | Access::Token(_) => {
+                format!("{} repositories are configured", forge.plain.len())
+            }
+            Access::App { .. } => "it knows no apps".to_owned(),
+        };
+        findings.push(finding(&about, Verdict::Good, text));
+        return findings;
+    };
+    let listed = forge
+        .repositories
+        .iter()
+        .find(|listed| !listed.ends_with("/*"));
+    let asked_for = listed.and_then(|listed| listed.parse().ok());
+    let asked = if let Some(name) = asked_for {
+        let found = api.repository(&RepositoryKey::Name(name)).await;
+        found.map(|found| vec![found])
+    } else {
+        let by_topic = Selection {
+            topics: forge.topics.clone(),
+            ..Selection::default()
+        };
+        api.repositories(&by_topic).await
+    };
+    findings.push(match asked {
+        Ok(found) if found.is_empty() => finding(
+            &about,
+            Verdict::Doubtful,
+            format!(
+                "reached, but no repository has the topic {}",
+                forge.topics.join(" or ")
+            ),
+        ),
+        Ok(found) => {
+            let names: Vec<String> = found
+                .iter()
+                .take(3)
+                .map(|known| known.repository.full_name.to_string())
+                .collect();
+            finding(
+                &about,
+                Verdict::Good,
+                format!("reached with its token; sees {}", names.join(", ")),
+            )
+        }
+        Err(error) => finding(&about, Verdict::Bad, error.to_string()),
+    });
+    findings
+}

@@ -1,0 +1,277 @@
+//! What live pages listen to: server-sent events (WHATWG HTML, §9.2).
+//!
+//! A stream of changes says no more than that something changed, and what the page is to be fetched for; it carries the
+//! mark of what it saw last as its id, so that whoever comes back misses nothing. A stream of a log carries its lines as
+//! HTML, with the place behind them as its id. Nobody is sent more than he takes.
+
+use std::{io, time::Duration};
+
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::Response,
+};
+use serde::Deserialize;
+use tokio::{io::DuplexStream, sync::OwnedSemaphorePermit, time::Instant};
+
+use super::{
+    answer::{Trouble, number, or_trouble},
+    log::{blocking, coloured, find, send, streamed},
+    log_file::{Log, PIECE},
+};
+use crate::{
+    db::server::{RunId, RunState, Sight, StepRow},
+    server::{access::Viewer, app::App},
+    web::log::NumberedLines,
+};
+
+/// How often something is said, so that nobody in between takes the connection for dead.
+const PING: Duration = Duration::from_secs(15);
+/// How often to look although nobody said that something changed.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long changes gather.
+const GATHER: Duration = Duration::from_millis(300);
+/// How often a log that grows is looked at.
+const LOG_LOOK: Duration = Duration::from_millis(250);
+
+/// Where a client wants to go on.
+#[derive(Debug, Deserialize)]
+pub(super) struct From {
+    mark: Option<String>,
+    from: Option<String>,
+}
+
+impl From {
+    /// What it heard last: by itself when it comes back, else by its page.
+    fn last(self, headers: &HeaderMap) -> String {
+        let id = headers.get("last-event-id");
+        let id = id.and_then(|id| id.to_str().ok()).map(str::to_owned);
+        id.or(self.mark).or(self.from).unwrap_or_default()
+    }
+}
+
+/// Changes of the newest runs.
+pub(super) async fn all_runs(
+    State(app): State<App>,
+    viewer: Viewer,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Response {
+    let last = from.last(&headers);
+    let answer = changes(&app, viewer.sight, None, last);
+    or_trouble(&app, answer)
+}
+
+/// Changes of a run.
+pub(super) async fn one_run(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(run): Path<String>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Response {
+    let last = from.last(&headers);
+    let answer = async {
+        let id = RunId(number(&run)?);
+        let seen = app.db.seen_run(viewer.sight, id).await?;
+        seen.ok_or(Trouble::Missing)?;
+        changes(&app, viewer.sight, Some(id), last)
+    };
+    or_trouble(&app, answer.await)
+}
+
+fn changes(
+    app: &App,
+    sight: Sight,
+    run: Option<RunId>,
+    mut last: String,
+) -> Result<Response, Trouble> {
+    let permit = app.listener()?;
+    let app = app.clone();
+    Ok(events(move |mut pipe| async move {
+        let _permit = permit;
+        let mut heard = app.hub.listen();
+        let mut pinged = Instant::now();
+        loop {
+            let mark = match run {
+                Some(run) => app.db.mark_of_run(run).await,
+                None => app.db.mark_of_runs(sight).await,
+            };
+            let mark = mark.map_err(io::Error::other)?;
+            if mark != last {
+                let event = format!("id: {mark}\nevent: changed\ndata:\n\n");
+                send(&mut pipe, event.as_bytes()).await?;
+                last = mark;
+                pinged = Instant::now();
+            } else if pinged.elapsed() >= PING {
+                send(&mut pipe, b": ping\n\n").await?;
+                pinged = Instant::now();
+            }
+            tokio::select! {
+                () = app.draining.cancelled() => return Ok(()),
+                () = heard.next(run) => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }))
+}
+
+/// The lines of a log as they come.
+pub(super) async fn log_lines(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((run, step)): Path<(String, String)>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Response {
+    let place = Place::parse(&from.last(&headers));
+    let answer = async {
+        let (run, _, step) = find(&app, viewer.sight, &run, &step).await?;
+        let permit = app.listener()?;
+        let app = app.clone();
+        Ok(events(move |mut pipe| async move {
+            let _permit = permit;
+            follow(&app, &mut pipe, run.id, step, place).await
+        }))
+    };
+    or_trouble(&app, answer.await)
+}
+
+/// Where a log goes on: the bytes before, and the number of the next line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    at: u64,
+    line: u64,
+}
+
+impl Place {
+    const START: Self = Self { at: 0, line: 1 };
+
+    fn parse(text: &str) -> Self {
+        let parsed = text.split_once('-').and_then(|(at, line)| {
+            Some(Self {
+                at: at.parse().ok()?,
+                line: line.parse().ok()?,
+            })
+        });
+        parsed.unwrap_or(Self::START)
+    }
+}
+
+/// Sends what is added to a log, until its step is over and all of it is sent.
+async fn follow(
+    app: &App,
+    pipe: &mut DuplexStream,
+    run: RunId,
+    step: StepRow,
+    mut place: Place,
+) -> io::Result<()> {
+    let mut pinged = Instant::now();
+    let mut lines: Option<NumberedLines> = None;
+    loop {
+        // Asked before the log is read: what is written before the end is sent before it.
+        let is_over = is_over(app, run, step.id).await.map_err(|_| broken())?;
+        let log = Log::open(app, run, &step).await.map_err(|_| broken())?;
+        if let Some(mut log) = log {
+            if log.bytes()? < place.at {
+                // The build is tried again.
+                (place, lines) = (Place::START, None);
+                send(pipe, b"event: restarted\ndata:\n\n").await?;
+            }
+            let mut numbered = if let Some(lines) = lines.take() {
+                lines
+            } else {
+                let begun = move |log: &mut Log| coloured(log, place.at, place.line);
+                let numbered;
+                (log, numbered) = blocking(log, begun).await?;
+                numbered
+            };
+            loop {
+                let at = place.at;
+                let mut piece;
+                (log, piece) = blocking(log, move |log| log.piece(at, PIECE)).await?;
+                let end = piece.iter().rposition(|byte| *byte == b'\n');
+                match end {
+                    Some(end) => piece.truncate(end + 1),
+                    // A line is sent when it is whole, unless it never will be.
+                    None if piece.len() < PIECE && !is_over => break,
+                    None => {}
+                }
+                if piece.is_empty() {
+                    break;
+                }
+                let mut html = String::new();
+                numbered.feed(&piece, &mut html);
+                if end.is_none() && piece.len() < PIECE {
+                    numbered.finish(&mut html);
+                }
+                place = Place {
+                    at: at + piece.len() as u64,
+                    line: numbered.next_number(),
+                };
+                let data = serde_json::to_string(&html).map_err(io::Error::other)?;
+                let id = format!("{}-{}", place.at, place.line);
+                let event = format!("id: {id}\nevent: lines\ndata: {data}\n\n");
+                send(pipe, event.as_bytes()).await?;
+                pinged = Instant::now();
+            }
+            lines = Some(numbered);
+        }
+        if is_over {
+            return send(pipe, b"event: end\ndata:\n\n").await;
+        }
+        if pinged.elapsed() >= PING {
+            send(pipe, b": ping\n\n").await?;
+            pinged = Instant::now();
+        }
+        tokio::select! {
+            () = app.draining.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LOG_LOOK) => {}
+        }
+    }
+}
+
+/// Whether nothing is added to a log any more.
+async fn is_over(app: &App, run: RunId, step: i64) -> Result<bool, Trouble> {
+    // A run that begins anew has other steps.
+    let Some((_, step)) = app.db.step(step).await? else {
+        return Ok(true);
+    };
+    let run = app.db.run(run).await?;
+    let goes_on = run.is_some_and(|run| run.state == RunState::Running);
+    Ok(step.outcome.is_some() || !goes_on)
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the log cannot be read")
+}
+
+/// A stream of events that a task writes.
+fn events<F: Future<Output = io::Result<()>> + Send + 'static>(
+    write: impl FnOnce(DuplexStream) -> F + Send + 'static,
+) -> Response {
+    let mut answer = streamed(write);
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-store"),
+    );
+    // nginx would keep events until it has many.
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    answer
+}
+
+impl crate::server::app::Server {
+    /// Room for one more who listens.
+    fn listener(&self) -> Result<OwnedSemaphorePermit, Trouble> {
+        let listeners = std::sync::Arc::clone(&self.listeners);
+        listeners.try_acquire_owned().map_err(|_| Trouble::Busy)
+    }
+}

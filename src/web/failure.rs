@@ -1,0 +1,111 @@
+//! Why checks failed: each cause once, with the checks that it breaks and its last words.
+
+use std::collections::HashMap;
+
+use super::{ansi::LogHtml, site::Site};
+use crate::{
+    db::server::{CheckRow, StepRow},
+    event::Outcome,
+    report::{harmless, headline},
+};
+
+/// How many causes a page shows.
+const FAILURES: usize = 100;
+/// How many checks are named with a cause.
+const CHECKS: usize = 20;
+/// How many of the last lines of a log are shown with a cause.
+const LINES: usize = 15;
+
+/// A cause of failures.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What failed.
+    pub name: String,
+    /// Whether that is an evaluation, and no build.
+    pub is_evaluation: bool,
+    /// The checks that it breaks: name and page.
+    pub checks: Vec<(String, String)>,
+    /// How many more it breaks.
+    pub more_checks: usize,
+    /// What happened, in a line; empty where that is in `lines`.
+    pub reason: String,
+    /// The last lines of the log, or the text of the error, as HTML.
+    pub lines: Vec<String>,
+    /// The page with the whole log.
+    pub log: Option<String>,
+}
+
+/// The causes of all failures of a run, and how many more there are.
+pub(super) fn failures(
+    site: &Site,
+    run: i64,
+    checks: &[CheckRow],
+    steps: &HashMap<&str, &StepRow>,
+) -> (Vec<Failure>, usize) {
+    let mut order: Vec<String> = Vec::new();
+    let mut by_cause: HashMap<String, Vec<&CheckRow>> = HashMap::new();
+    let failed = |check: &&CheckRow| {
+        let outcome = check.outcome.as_deref().and_then(Outcome::parse);
+        outcome.is_some_and(Outcome::is_failed)
+    };
+    for check in checks.iter().filter(failed) {
+        let cause = check.cause.as_ref().or(check.drv_path.as_ref());
+        // What could not be evaluated has none but its text: equal ones are one.
+        let key = match (check.outcome.as_deref(), cause) {
+            (Some("evaluation_failed"), _) | (_, None) => {
+                format!(" {}", check.reason.as_deref().unwrap_or_default())
+            }
+            (_, Some(drv_path)) => drv_path.clone(),
+        };
+        let of_cause = by_cause.entry(key.clone()).or_default();
+        if of_cause.is_empty() {
+            order.push(key);
+        }
+        of_cause.push(check);
+    }
+    let more = order.len().saturating_sub(FAILURES);
+    let failures = order
+        .iter()
+        .take(FAILURES)
+        .map(|key| {
+            let broken = &by_cause[key];
+            failure(site, run, broken, steps.get(key.as_str()).copied())
+        })
+        .collect();
+    (failures, more)
+}
+
+fn failure(site: &Site, run: i64, broken: &[&CheckRow], step: Option<&StepRow>) -> Failure {
+    let first = broken[0];
+    let reason = first.reason.as_deref().unwrap_or_default();
+    let (name, reason, lines) = match step {
+        Some(step) => (
+            step.name.clone(),
+            headline(step.error.as_deref().unwrap_or(reason)),
+            last_lines(step.log_tail.as_deref().unwrap_or_default()),
+        ),
+        None => (first.path.clone(), "", last_lines(reason)),
+    };
+    Failure {
+        name: harmless(&name),
+        is_evaluation: first.outcome.as_deref() == Some("evaluation_failed"),
+        checks: broken
+            .iter()
+            .take(CHECKS)
+            .map(|check| (harmless(&check.path), site.check(run, &check.path)))
+            .collect(),
+        more_checks: broken.len().saturating_sub(CHECKS),
+        reason: harmless(reason),
+        lines,
+        log: step.map(|step| site.step(run, step.id)),
+    }
+}
+
+/// The last lines of a text, as HTML.
+pub(super) fn last_lines(text: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut html = LogHtml::default();
+    html.feed(text.as_bytes(), &mut |line| lines.push(line.to_owned()));
+    html.finish(&mut |line| lines.push(line.to_owned()));
+    lines.split_off(lines.len().saturating_sub(LINES))
+}

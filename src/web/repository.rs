@@ -1,0 +1,119 @@
+//! The repositories, and one of them.
+
+use askama::Template;
+
+use super::{
+    run_line::{RunLine, ref_name},
+    sign::Sign,
+    site::{Page, Site},
+};
+use crate::{
+    db::server::{Repository, Run},
+    report::harmless,
+};
+
+/// The repositories.
+#[derive(Debug, Template)]
+#[template(path = "repositories.html")]
+pub struct RepositoryList {
+    page: Page,
+    repositories: Vec<RepositoryLine>,
+}
+
+/// A repository.
+#[derive(Debug)]
+struct RepositoryLine {
+    name: String,
+    forge: String,
+    href: String,
+    /// How its default branch stands.
+    sign: Sign,
+    branch: String,
+    notes: Vec<String>,
+}
+
+impl RepositoryLine {
+    fn new(site: &Site, repository: &Repository, newest: Option<&Run>) -> Self {
+        let seen = &repository.seen;
+        Self {
+            name: harmless(&seen.full_name),
+            forge: harmless(&seen.forge),
+            href: site.repository(&seen.forge, &seen.full_name),
+            sign: newest.map_or_else(|| Sign::waiting("not built yet"), Sign::of_run),
+            branch: harmless(&seen.default_branch),
+            notes: notes(repository),
+        }
+    }
+}
+
+/// What is to be known of a repository besides its runs.
+fn notes(repository: &Repository) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !repository.enabled {
+        notes.push("no longer built".to_owned());
+    }
+    if repository.paused {
+        notes.push("paused: its runs wait".to_owned());
+    }
+    if repository.seen.private {
+        notes.push("private".to_owned());
+    }
+    notes.extend(repository.problem.as_deref().map(harmless));
+    notes
+}
+
+impl RepositoryList {
+    /// Repositories, each with the newest run of its default branch.
+    pub fn new(page: Page, repositories: &[(Repository, Option<Run>)]) -> Self {
+        let line = |(repository, newest): &(Repository, Option<Run>)| {
+            RepositoryLine::new(&page.site, repository, newest.as_ref())
+        };
+        Self {
+            repositories: repositories.iter().map(line).collect(),
+            page,
+        }
+    }
+}
+
+/// A repository.
+#[derive(Debug, Template)]
+#[template(path = "repository.html")]
+pub struct RepositoryPage {
+    page: Page,
+    line: RepositoryLine,
+    badge: String,
+    /// The newest run of each branch, tag and pull request.
+    refs: Vec<RunLine>,
+    runs: Vec<RunLine>,
+    /// The page with older runs.
+    older: Option<String>,
+}
+
+impl RepositoryPage {
+    /// The page of a repository. One run more than `size` says that there are older ones.
+    pub fn new(
+        page: Page,
+        repository: &Repository,
+        newest: Option<&Run>,
+        refs: &[Run],
+        runs: &[Run],
+        size: usize,
+        now: i64,
+    ) -> Self {
+        let line = RepositoryLine::new(&page.site, repository, newest);
+        let run_line = |run| RunLine::new(&page.site, run, repository, now);
+        let shown = &runs[..size.min(runs.len())];
+        let last = shown.last().filter(|_| runs.len() > size);
+        let default = ref_name(&format!("refs/heads/{}", repository.seen.default_branch));
+        let mut refs: Vec<RunLine> = refs.iter().map(run_line).collect();
+        refs.sort_by_key(|line| line.git_ref != default);
+        Self {
+            older: last.map(|run| format!("{}?before={}", line.href, run.id.0)),
+            badge: format!("{}/badge.svg", line.href),
+            runs: shown.iter().map(run_line).collect(),
+            refs,
+            line,
+            page,
+        }
+    }
+}

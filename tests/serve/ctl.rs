@@ -1,0 +1,136 @@
+//! `nixci ctl` against a server.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::world::{World, flake};
+
+impl World {
+    /// Runs `nixci ctl` with these arguments.
+    async fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
+        command
+            .arg("ctl")
+            .arg("--socket")
+            .arg(self.store.folder().join("state/nixci.sock"))
+            .args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (status.code(), text(stdout), text(stderr))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_carried_out() {
+    let flake = flake(&[
+        ("good", "echo fine; echo ok > $out"),
+        ("bad", "echo oh no; exit 3"),
+    ]);
+    let mut world = World::new(&flake, "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let (code, list, error) = world.ctl(&["list"]).await;
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(
+        list.contains("failed") && list.contains("work/acme/demo") && list.contains("first"),
+        "{list}"
+    );
+    let (_, shown, _) = world.ctl(&["show", "1"]).await;
+    assert!(
+        shown.contains("checks.x86_64-linux.bad") && shown.contains("  oh no"),
+        "{shown}"
+    );
+    let (code, log, _) = world.ctl(&["log", "1", "bad"]).await;
+    assert_eq!((code, log.as_str()), (Some(0), "oh no\n"));
+    let (code, log, _) = world.ctl(&["log", "1", "good"]).await;
+    assert_eq!((code, log.as_str()), (Some(0), "fine\n"));
+    let (code, _, error) = world.ctl(&["log", "1", "nothing"]).await;
+    assert_eq!(
+        (code, error.as_str()),
+        (Some(2), "error: there is no check nothing in run 1\n")
+    );
+    // As `nixci check` shows it, and with its exit code.
+    let (code, shown, _) = world
+        .ctl(&["run", "acme/demo", "--reason", "to see it", "--watch"])
+        .await;
+    assert_eq!(code, Some(1), "{shown}");
+    assert!(
+        shown.contains("x86_64-linux.bad") && shown.contains("already"),
+        "{shown}"
+    );
+    let (code, shown, _) = world.ctl(&["rebuild", "1", "--json"]).await;
+    assert_eq!(code, Some(0), "{shown}");
+    let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
+    let (code, shown, _) = world.ctl(&["watch", &run]).await;
+    assert!(
+        code == Some(1) && !shown.contains("already"),
+        "a rebuild builds what failed\n{shown}"
+    );
+    let (code, _, error) = world.ctl(&["run", "acme/demo", "no-such-branch"]).await;
+    assert_eq!(code, Some(2), "{error}");
+    let (_, repositories, _) = world.ctl(&["repositories"]).await;
+    assert_eq!(repositories, "work/acme/demo  built\n");
+    let (code, doctor, _) = world.ctl(&["doctor"]).await;
+    assert_eq!(code, Some(0), "{doctor}");
+    assert!(doctor.contains("sees acme/demo"), "{doctor}");
+    assert_eq!(world.stop().await, Some(0));
+    let (code, _, error) = world.ctl(&["list"]).await;
+    assert!(
+        code == Some(4) && error.contains("does `nixci serve` run"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_repository_waits_and_a_cancelled_run_is_over() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    world.ctl(&["pause", "acme/demo"]).await;
+    let commit = world.commit("second", &[("file", "2")]);
+    world.push_event("main", &commit).await;
+    tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+    assert_eq!(world.statuses(&commit)["nixci/build"].0, "pending");
+    let (_, list, _) = world.ctl(&["list"]).await;
+    assert!(list.starts_with("2  waiting"), "{list}");
+    assert_eq!(world.ctl(&["cancel", "2"]).await.0, Some(0));
+    assert_eq!(
+        world.verdict(&commit).await["nixci/build"],
+        ("error".to_owned(), "cancelled by hand".to_owned())
+    );
+    world.ctl(&["resume", "acme/demo"]).await;
+    let third = world.commit("third", &[("file", "3")]);
+    world.push_event("main", &third).await;
+    assert_eq!(world.verdict(&third).await["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_token_nobody_gives_orders_over_http() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.start().await;
+    let http = reqwest::Client::new();
+    for (header, path) in [
+        ("", "runs"),
+        ("Bearer ", "runs"),
+        ("Bearer secret", "doctor"),
+    ] {
+        let answer = http
+            .get(format!("{}/api/v1/{path}", world.url))
+            .header("authorization", header)
+            .send()
+            .await;
+        assert_eq!(answer.unwrap().status().as_u16(), 401, "{header:?}");
+    }
+    assert_eq!(world.stop().await, Some(0));
+}
