@@ -31,6 +31,11 @@ let
         default = "main";
         description = "The branch that counts.";
       };
+      public = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether everybody may see its pages.";
+      };
       poll = optional types.str "How often to look for news, such as `5m`. Null: only webhooks tell.";
     };
   };
