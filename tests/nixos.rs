@@ -248,7 +248,7 @@ fn the_example_unit_is_as_hard_as_that_of_the_module() {
 }
 
 #[test]
-fn systemd_gives_the_unit_the_score_of_the_document() {
+fn systemd_calls_the_unit_well_protected() {
     let dir = tempfile::tempdir().unwrap();
     let unit = dir.path().join("nixci.service");
     fs::write(&unit, unit_text(&cases()["whole"]["service"])).unwrap();
@@ -256,7 +256,8 @@ fn systemd_gives_the_unit_the_score_of_the_document() {
         .args(["security", "--offline=true", "--no-pager", "--threshold=27"])
         .arg(&unit)
         .output();
-    // Other systems than those with systemd 250 or newer run the tests, too.
+    // The document has the score by one version; each adds what it looks at. Other systems than those with systemd 250 or
+    // newer run the tests, too.
     let Ok(scored) = scored else { return };
     let said = String::from_utf8_lossy(&scored.stdout);
     if said.contains("exposure level") {
