@@ -18,7 +18,7 @@ use super::{
     engine::Engine,
     failures::RunGate,
     journal::{self, Entry},
-    logs, queue, source, texts,
+    keep, logs, queue, source, texts,
 };
 use crate::{
     config::{CheckRule, CheckRules, RepositoryConfig, write_file},
@@ -77,6 +77,7 @@ pub(super) async fn execute(
             return finish(app, &run, end, statuses).await;
         }
     };
+    let attribute = work.request.installable.attribute.to_string();
     let lock_file = work.request.options.reference_lock_file.clone();
     let (statuses, end) = carry_out(app, &run, &repository, work, permit).await;
     if let Some(file) = lock_file {
@@ -108,6 +109,9 @@ pub(super) async fn execute(
         && run.attempt + 1 < ATTEMPTS_MAX
     {
         return try_again(app, &run, &error.unwrap_or_default()).await;
+    }
+    if matches!(outcome, RunOutcome::Passed | RunOutcome::Failed) {
+        keep::leave(app, &run, &repository, &attribute).await;
     }
     let end = RunEnd {
         outcome: outcome.as_str().to_owned(),
