@@ -93,6 +93,7 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
         spawn(&app, |app| async move { publish::publish_all(&app).await }),
         spawn(&app, |app| async move { sweep::sweep_all(&app).await }),
+        spawn(&app, |app| async move { sweep::poll_all(&app).await }),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
     info!(url = %app.config.url, "ready");

@@ -182,3 +182,32 @@ async fn outputs_of_a_branch_are_held_and_named_as_long_as_it_is_there() {
     }
     assert_eq!(world.stop().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_go_to_the_cache_that_is_configured() {
+    let cache = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "[upload]\ncopy_to = [\"file://{}\"]",
+        cache.path().display()
+    );
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), &settings).await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &commit).await;
+    let verdict = world.verdict(&commit).await;
+    assert_eq!(
+        verdict["nixci/build"].0,
+        "success",
+        "{verdict:?}\n{}",
+        world.log()
+    );
+    let is_there = std::fs::read_dir(cache.path()).unwrap().any(|entry| {
+        entry
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|kind| kind == "narinfo")
+    });
+    assert!(is_there, "{}", world.log());
+    assert_eq!(world.stop().await, Some(0));
+}
