@@ -60,7 +60,7 @@ pub(super) async fn poll_all(app: &App) {
         }
     }
     while polls.join_next().await.is_some() {}
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
