@@ -23,6 +23,7 @@ mod failures;
 mod hub;
 mod intake;
 mod journal;
+mod keep;
 mod logs;
 mod metrics;
 mod pages;

@@ -94,6 +94,7 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
         spawn(&app, |app| async move { publish::publish_all(&app).await }),
         spawn(&app, |app| async move { sweep::sweep_all(&app).await }),
+        spawn(&app, |app| async move { sweep::poll_all(&app).await }),
         tokio::spawn(systemd::ping_all(app.db.clone())),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
