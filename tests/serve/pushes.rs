@@ -211,3 +211,48 @@ async fn outputs_go_to_the_cache_that_is_configured() {
     assert!(is_there, "{}", world.log());
     assert_eq!(world.stop().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_built_by_their_globs_annotated_ones_too() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "tags = [\"v*\"]").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    let commit = world.commit("tagged", &[("file", "1")]);
+    world.git(&["tag", "-a", "-m", "one", "v1"]);
+    world.git(&["tag", "other"]);
+    world.git(&["push", "-q", "origin", "v1", "other"]);
+    world.git(&["push", "-q", "-f", "origin", &format!("{first}:main")]);
+    world.start().await;
+    world.verdict(&first).await;
+    let tag = world.git(&["rev-parse", "v1"]);
+    let mut pushed = push("main", &tag, "");
+    pushed["ref"] = json!("refs/tags/v1");
+    pushed["head_commit"] = json!({ "id": commit, "message": "tagged" });
+    let mut other = pushed.clone();
+    other["ref"] = json!("refs/tags/other");
+    other["after"] = json!(commit);
+    world.deliver("push", &other).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(world.statuses(&commit).is_empty());
+    world.deliver("push", &pushed).await;
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_queue_is_one_run_although_two_events_come() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    let branch = "gh-readonly-queue/main/pr-7-0123456789abcdef0123456789abcdef01234567";
+    world.git(&["checkout", "-q", "-b", branch]);
+    let commit = world.commit("merged", &[("file", "1")]);
+    world.push_event(branch, &commit).await;
+    world.push_event(branch, &commit).await;
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    world.push_event(branch, &commit).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let log = world.log();
+    assert_eq!(log.matches("a run begins").count(), 2, "{log}");
+    assert_eq!(world.stop().await, Some(0));
+}
