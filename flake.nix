@@ -88,6 +88,16 @@
         }
       );
 
+      nixosModules = rec {
+        default = nixci;
+        nixci =
+          { pkgs, ... }:
+          {
+            imports = [ ./nixos/module.nix ];
+            services.nixci.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+          };
+      };
+
       devShells = forSystems (
         pkgs: system: {
           default = pkgs.mkShell {

@@ -22,8 +22,8 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// Who may know whom within a layer: `graph` reads the data types of `store`.
-const ALLOWED: &[(&str, &str)] = &[("graph", "store")];
+/// Who may know whom within a layer: `graph` reads the data types of `store`, and `upload` does what `run` asks for.
+const ALLOWED: &[(&str, &str)] = &[("graph", "store"), ("upload", "run")];
 
 /// Who may not know whom although the layers would allow it.
 const FORBIDDEN: &[(&str, &str)] = &[

@@ -40,7 +40,6 @@ mod store_args;
 mod stores;
 mod targets;
 mod upload_args;
-mod uploads;
 mod watch;
 mod why;
 mod work;

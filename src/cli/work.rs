@@ -16,7 +16,6 @@ use super::{
     remote::{Known, Remote},
     setup::Setup,
     stores::Stores,
-    uploads::Uploads,
 };
 use crate::{
     event::Outcome,
@@ -25,7 +24,7 @@ use crate::{
         Builder, Evaluate, Input, Past, PooledStore, Ports, Report, RunSettings, State, Stop,
         UploadSettings, Uploader, coordinate,
     },
-    upload::Destination,
+    upload::{Destination, Uploads},
 };
 
 /// Connections beside those of builds and downloads: for plans, for roots, for the evaluation's own questions.

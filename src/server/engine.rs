@@ -11,13 +11,14 @@ use tracing::{info, warn};
 
 use super::failures::Failures;
 use crate::{
-    config::{NixHost, NixHostError, ServerConfig, free_memory_bytes, program_on_path},
+    config::{NixHost, NixHostError, ServerConfig, Upload, free_memory_bytes, program_on_path},
     db::server::{Run, Trust},
     eval::{Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, choose_evaluator},
     git::{GitHttp, Mirror, MirrorError},
-    nix::{Builders, System},
+    nix::{Builders, StoreUrl, System},
     run::{BuildTimes, PooledStore, Slots, client_settings, store_address},
     store::{Pool, StoreAddress},
+    upload::{Destination, NixCopy, Uploads},
 };
 
 /// What one evaluation worker should have at least when their number is not set.
@@ -37,6 +38,9 @@ pub enum EngineError {
     /// Nix is not there, or does not work.
     #[error(transparent)]
     Nix(#[from] NixHostError),
+    /// Outputs cannot go where they should.
+    #[error("[upload]: {0}")]
+    Upload(String),
     /// Nothing can be fetched.
     #[error(transparent)]
     Git(#[from] MirrorError),
@@ -60,6 +64,11 @@ pub(super) struct Engine {
     pub(super) failures: Arc<Failures>,
     /// The daemon's socket; none: no daemon runs, and nothing can be evaluated apart.
     daemon_socket: Option<PathBuf>,
+    /// Where outputs go.
+    pub(super) destinations: Vec<Destination>,
+    /// Whether what was built on the way goes there, too.
+    pub(super) push_closure: bool,
+    nix_copy: NixCopy,
     bubblewrap: Option<PathBuf>,
     /// The control groups that are this process's own; none: memory is watched from outside alone.
     delegation: Option<Delegation>,
@@ -95,6 +104,7 @@ impl Engine {
             StoreAddress::Socket(path) => Some(path.clone()),
             StoreAddress::Command { .. } => None,
         };
+        let nix_copy = nix_copy(&host, &address)?;
         let bubblewrap = program_on_path("bwrap");
         if daemon_socket.is_none() || bubblewrap.is_none() {
             warn!(
@@ -126,10 +136,22 @@ impl Engine {
             http: GitHttp::new()?,
             failures,
             daemon_socket,
+            destinations: destinations(&config.upload)?,
+            push_closure: config.upload.push_closure,
+            nix_copy,
             bubblewrap,
             delegation,
             host,
         })
+    }
+
+    /// Copies outputs to their destinations.
+    pub(super) fn uploads(&self) -> Uploads {
+        Uploads {
+            destinations: self.destinations.clone(),
+            nix: self.nix_copy.clone(),
+            pool: Arc::clone(&self.pool),
+        }
     }
 
     /// A view of the store for one run: what it holds is held until it is dropped.
@@ -228,4 +250,50 @@ pub(super) fn logs_dir(state_dir: &Path) -> std::path::PathBuf {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Where outputs go.
+fn destinations(upload: &Upload) -> Result<Vec<Destination>, EngineError> {
+    fn wrong(error: impl std::fmt::Display) -> EngineError {
+        EngineError::Upload(error.to_string())
+    }
+    let mut found = Vec::new();
+    for url in &upload.copy_to {
+        found.push(Destination::Nix(StoreUrl::parse(url).map_err(wrong)?));
+    }
+    for name in &upload.cachix {
+        found.push(Destination::cachix(name).map_err(wrong)?);
+    }
+    for name in &upload.attic {
+        found.push(Destination::attic(name).map_err(wrong)?);
+    }
+    for url in &upload.niks3 {
+        let url = StoreUrl::parse(url).map_err(wrong)?;
+        found.push(Destination::niks3(url).map_err(wrong)?);
+    }
+    for destination in &found {
+        if let Some((tool, how)) = destination.tool()
+            && program_on_path(tool).is_none()
+        {
+            let why =
+                format!("cannot find `{tool}` on PATH: install it, for instance with `{how}`");
+            return Err(EngineError::Upload(why));
+        }
+    }
+    Ok(found)
+}
+
+/// How Nix copies out of the store that it uses by itself.
+fn nix_copy(host: &NixHost, address: &StoreAddress) -> Result<NixCopy, EngineError> {
+    let source = match address {
+        StoreAddress::Socket(path) => format!("unix://{}", path.display()),
+        StoreAddress::Command { .. } => "local".to_owned(),
+    };
+    Ok(NixCopy {
+        program: host.program.clone(),
+        source: None,
+        default_source: StoreUrl::parse(&source)
+            .map_err(|error| EngineError::Upload(error.to_string()))?,
+        config: std::env::var("NIX_CONFIG").unwrap_or_default(),
+    })
 }

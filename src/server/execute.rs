@@ -10,7 +10,6 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
@@ -18,20 +17,19 @@ use super::{
     engine::Engine,
     failures::RunGate,
     journal::{self, Entry},
-    logs, queue, source, texts,
+    keep, logs, queue, source, texts,
 };
 use crate::{
     config::{CheckRule, CheckRules, RepositoryConfig, write_file},
-    db::server::{NewStatus, Repository, Run, RunEnd},
-    eval::{BoxFuture, Cell, EvalOptions, EvalRequest, EvalScope},
+    db::server::{NewStatus, Repository, Run, RunEnd, RunKind},
+    eval::{Cell, EvalOptions, EvalRequest, EvalScope},
     event::{Event, EventKind, RunOutcome},
     forge::StatusState,
     git::{CommitId, Mirror},
     graph::Planner,
     nix::{AttrPath, Installable},
     run::{
-        Builder, Evaluate, Evaluation, Ports, RunSettings, Share, State, Upload, UploadEnd,
-        UploadNote, UploadSettings, Uploader, coordinate,
+        Builder, Evaluate, Evaluation, Ports, RunSettings, Share, State, UploadSettings, coordinate,
     },
 };
 
@@ -77,6 +75,7 @@ pub(super) async fn execute(
             return finish(app, &run, end, statuses).await;
         }
     };
+    let attribute = work.request.installable.attribute.to_string();
     let lock_file = work.request.options.reference_lock_file.clone();
     let (statuses, end) = carry_out(app, &run, &repository, work, permit).await;
     if let Some(file) = lock_file {
@@ -108,6 +107,9 @@ pub(super) async fn execute(
         && run.attempt + 1 < ATTEMPTS_MAX
     {
         return try_again(app, &run, &error.unwrap_or_default()).await;
+    }
+    if matches!(outcome, RunOutcome::Passed | RunOutcome::Failed) {
+        keep::leave(app, &run, &repository, &attribute).await;
     }
     let end = RunEnd {
         outcome: outcome.as_str().to_owned(),
@@ -328,7 +330,7 @@ async fn carry_out(
         planner: Planner::new(engine.builders.clone(), true),
         store,
         builder: Builder::new(Arc::clone(&engine.pool)).behind(Arc::new(gate)),
-        uploader: Arc::new(NoUploads),
+        uploader: Arc::new(engine.uploads()),
         stops,
         wishes,
         past: Some(logs::past(&app.db, &log_writer)),
@@ -357,6 +359,21 @@ fn permitted(evaluate: Evaluate, permit: (OwnedSemaphorePermit, Option<Cell>)) -
     })
 }
 
+/// Where the outputs of a run go: those of branches and tags, never those of a pull request.
+fn uploads(engine: &Engine, run: &Run) -> UploadSettings {
+    if !matches!(run.new.kind, RunKind::Push | RunKind::Tag) {
+        return UploadSettings::default();
+    }
+    UploadSettings {
+        destinations: engine
+            .destinations
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        with_dependencies: engine.push_closure,
+    }
+}
+
 fn settings(app: &App, run: &Run, repository: &Repository, work: &Work) -> RunSettings {
     let engine = &app.engine;
     let timeout = work.file.timeout.as_ref().map(|timeout| timeout.value);
@@ -383,21 +400,6 @@ fn settings(app: &App, run: &Run, repository: &Repository, work: &Work) -> RunSe
         only: None,
         previous: HashMap::new(),
         log_lines: LOG_LINES,
-        uploads: UploadSettings::default(),
-    }
-}
-
-/// Copies nothing; never asked, since no destination is named.
-struct NoUploads;
-
-impl Uploader for NoUploads {
-    fn upload<'a>(
-        &'a self,
-        _destination: usize,
-        _uploads: Vec<Upload>,
-        _cancel: &'a CancellationToken,
-        _on_note: &'a mut (dyn FnMut(UploadNote) + Send),
-    ) -> BoxFuture<'a, UploadEnd> {
-        Box::pin(async { UploadEnd::default() })
+        uploads: uploads(engine, run),
     }
 }

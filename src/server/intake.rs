@@ -5,7 +5,7 @@
 
 use tracing::{info, warn};
 
-use super::{app::App, commands, connection::as_row, texts, webhook::hook_kind};
+use super::{app::App, commands, connection::as_row, keep, texts, webhook::hook_kind};
 use crate::{
     config::ForgeConfig,
     db::server::{Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, TakeUp},
@@ -76,6 +76,7 @@ async fn take_up(app: &App, delivery: Delivery) {
         }
         Decision::Cancel { key } => {
             cancel(app, &repository, key.as_str()).await;
+            keep::forget(app, &repository, key.as_str());
             format!("{} is gone", key.as_str())
         }
         Decision::Rerun { commit, .. } => {

@@ -23,6 +23,7 @@ mod failures;
 mod hub;
 mod intake;
 mod journal;
+mod keep;
 mod logs;
 mod metrics;
 mod pages;
@@ -34,6 +35,7 @@ mod runner;
 mod serve;
 mod source;
 mod sweep;
+mod systemd;
 mod texts;
 mod webhook;
 

@@ -28,8 +28,8 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     if app.draining.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match app.db.open_deliveries(1).await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
+    match app.db.answers().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
         Err(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "the database does not answer\n",

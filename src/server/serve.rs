@@ -24,7 +24,7 @@ use super::{
     failures::Failures,
     intake, prepare, publish,
     router::router,
-    runner, sweep,
+    runner, sweep, systemd,
 };
 use crate::{
     config::{Listen, NixHost, ServerConfig},
@@ -65,6 +65,8 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let db = ServerDb::open(&config.state_dir)?;
+    // Before anything that starts a program: none is to have the socket, too.
+    let listener = listen(&config.listen).await?;
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
     let requeued = db.requeue_running().await?;
@@ -76,7 +78,6 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
             "runs that were cut short are taken up again"
         );
     }
-    let listener = listen(&app.config.listen).await?;
     let http = tokio::spawn(answer(
         listener,
         router(Arc::clone(&app)),
@@ -93,6 +94,8 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
         spawn(&app, |app| async move { publish::publish_all(&app).await }),
         spawn(&app, |app| async move { sweep::sweep_all(&app).await }),
+        spawn(&app, |app| async move { sweep::poll_all(&app).await }),
+        tokio::spawn(systemd::ping_all(app.db.clone())),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
     info!(url = %app.config.url, "ready");
@@ -206,7 +209,10 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 
 /// The socket that systemd hands over.
 fn inherited() -> io::Result<Listener> {
-    Err(io::Error::other("not there yet"))
+    match systemd::take_socket()? {
+        systemd::Inherited::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
+        systemd::Inherited::Unix(socket) => UnixListener::from_std(socket).map(Listener::Unix),
+    }
 }
 
 async fn answer(listener: Listener, router: Router, draining: tokio_util::sync::CancellationToken) {

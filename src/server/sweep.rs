@@ -13,7 +13,7 @@ use super::{
     app::App,
     connection::{as_forge, as_row},
     intake::{again, is_listed},
-    source,
+    logs, source,
 };
 use crate::{
     config::{ForgeConfig, RefPattern, ServerConfig},
@@ -39,11 +39,62 @@ pub(super) async fn sweep_all(app: &App) {
         if let Err(error) = app.db.prune_durations().await {
             warn!(%error, "old durations are not forgotten");
         }
+        forget_old_runs(app).await;
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}
             () = tokio::time::sleep(EVERY) => {}
         }
+    }
+}
+
+/// Looks at repositories that no webhook comes from as often as is set, until the server ends.
+pub(super) async fn poll_all(app: &App) {
+    let mut polls = tokio::task::JoinSet::new();
+    for (name, forge) in &app.config.forges {
+        for (full_name, plain) in &forge.plain {
+            if let Some(every) = plain.poll {
+                let (app, name, full_name) = (app.clone(), name.clone(), full_name.clone());
+                polls.spawn(async move { poll(&app, &name, &full_name, every).await });
+            }
+        }
+    }
+    while polls.join_next().await.is_some() {}
+    std::future::pending::<()>().await;
+}
+
+async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
+    let Some(forge) = app.config.forges.get(name) else {
+        return;
+    };
+    loop {
+        tokio::time::sleep(every).await;
+        let known = app
+            .db
+            .repository_named(name.to_owned(), full_name.to_owned())
+            .await;
+        if let Ok(Some(repository)) = known
+            && let Err(problem) = look_at(app, forge, &repository).await
+        {
+            warn!(
+                repository = full_name,
+                problem, "a repository is in trouble"
+            );
+        }
+    }
+}
+
+/// Forgets runs that are too old, with their logs.
+async fn forget_old_runs(app: &App) {
+    let age = i64::try_from(app.config.limits.keep_runs.as_millis()).unwrap_or(i64::MAX);
+    let before = Timestamp::now().as_millisecond().saturating_sub(age);
+    match app.db.forget_runs(before).await {
+        Ok(runs) => {
+            for run in runs {
+                let _ = std::fs::remove_dir_all(logs::folder(app, run).path());
+            }
+        }
+        Err(error) => warn!(%error, "old runs are not forgotten"),
     }
 }
 

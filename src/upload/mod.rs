@@ -8,9 +8,11 @@ mod destination;
 mod outputs;
 mod program;
 mod push;
+mod uploader;
 
 pub use closure::copy_derivations;
 pub use destination::{Destination, DestinationError, Invocation, NixCopy};
 pub use outputs::valid_outputs;
 pub use program::{Fault, run_program};
 pub use push::{Pushed, push};
+pub use uploader::Uploads;

@@ -16,5 +16,6 @@ mod fake;
 mod pages;
 mod pull_requests;
 mod pushes;
+mod systemd;
 mod trouble;
 mod world;

@@ -152,3 +152,107 @@ async fn a_failure_is_remembered_until_somebody_wants_it_built_again() {
     assert!(text.contains("failed in run 1 already"), "{text}");
     assert_eq!(world.stop().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_of_a_branch_are_held_and_named_as_long_as_it_is_there() {
+    let outputs = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "branches = [\"release-*\"]\noutputs_dir = \"{}\"",
+        outputs.path().display()
+    );
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), &settings).await;
+    world.git(&["checkout", "-q", "-b", "release-1"]);
+    let commit = world.commit("a release", &[("file", "1")]);
+    world.start().await;
+    world.push_event("release-1", &commit).await;
+    world.verdict(&commit).await;
+    let file = outputs.path().join("acme/demo/release-1/x86_64-linux.good");
+    let path = std::fs::read_to_string(&file).unwrap();
+    assert!(path.ends_with("-good"), "{path}");
+    world.store.run_nix(&["store", "gc"], world.store.folder());
+    assert!(std::path::Path::new(&path).exists(), "it was collected");
+    world.git(&["push", "-q", "origin", ":release-1"]);
+    let gone = json!({ "ref": "release-1", "ref_type": "branch", "pusher_type": "user",
+        "repository": push("main", &commit, "")["repository"], "sender": { "id": 2, "login": "writer" } });
+    world.deliver("delete", &gone).await;
+    let began = std::time::Instant::now();
+    while file.exists() {
+        assert!(began.elapsed().as_secs() < 30, "{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_go_to_the_cache_that_is_configured() {
+    let cache = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "[upload]\ncopy_to = [\"file://{}\"]",
+        cache.path().display()
+    );
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), &settings).await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &commit).await;
+    let verdict = world.verdict(&commit).await;
+    assert_eq!(
+        verdict["nixci/build"].0,
+        "success",
+        "{verdict:?}\n{}",
+        world.log()
+    );
+    let is_there = std::fs::read_dir(cache.path()).unwrap().any(|entry| {
+        entry
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|kind| kind == "narinfo")
+    });
+    assert!(is_there, "{}", world.log());
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_built_by_their_globs_annotated_ones_too() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "tags = [\"v*\"]").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    let commit = world.commit("tagged", &[("file", "1")]);
+    world.git(&["tag", "-a", "-m", "one", "v1"]);
+    world.git(&["tag", "other"]);
+    world.git(&["push", "-q", "origin", "v1", "other"]);
+    world.git(&["push", "-q", "-f", "origin", &format!("{first}:main")]);
+    world.start().await;
+    world.verdict(&first).await;
+    let tag = world.git(&["rev-parse", "v1"]);
+    let mut pushed = push("main", &tag, "");
+    pushed["ref"] = json!("refs/tags/v1");
+    pushed["head_commit"] = json!({ "id": commit, "message": "tagged" });
+    let mut other = pushed.clone();
+    other["ref"] = json!("refs/tags/other");
+    other["after"] = json!(commit);
+    world.deliver("push", &other).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(world.statuses(&commit).is_empty());
+    world.deliver("push", &pushed).await;
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_queue_is_one_run_although_two_events_come() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    let branch = "gh-readonly-queue/main/pr-7-0123456789abcdef0123456789abcdef01234567";
+    world.git(&["checkout", "-q", "-b", branch]);
+    let commit = world.commit("merged", &[("file", "1")]);
+    world.push_event(branch, &commit).await;
+    world.push_event(branch, &commit).await;
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    world.push_event(branch, &commit).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let log = world.log();
+    assert_eq!(log.matches("a run begins").count(), 2, "{log}");
+    assert_eq!(world.stop().await, Some(0));
+}

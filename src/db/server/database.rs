@@ -185,6 +185,15 @@ impl ServerDb {
         .map_err(|_| DbError::Closed)?
     }
 
+    /// Returns once a row has gone through the thread that writes, and another was read.
+    pub async fn answers(&self) -> Result<(), DbError> {
+        self.write(|_| Ok(())).await?;
+        self.read(|connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+        })
+        .await
+    }
+
     /// Copies the whole database as it is now to a new file, while it is used.
     pub async fn backup(&self, to: PathBuf) -> Result<(), DbError> {
         let path = self.inner.path.clone();

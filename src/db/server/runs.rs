@@ -621,6 +621,21 @@ impl ServerDb {
         .await
     }
 
+    /// Forgets the runs that were over before a time in milliseconds since 1970, but for the newest of each ref. Returns
+    /// which.
+    pub async fn forget_runs(&self, before: i64) -> Result<Vec<RunId>, DbError> {
+        self.write(move |connection| {
+            connection
+                .prepare(
+                    "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN
+                     (SELECT max(id) FROM runs GROUP BY repository, git_ref) RETURNING id",
+                )?
+                .query_map([before], |row| row.get(0).map(RunId))?
+                .collect()
+        })
+        .await
+    }
+
     /// Notes who did what.
     pub async fn audit(&self, who: String, what: String, detail: String) -> Result<(), DbError> {
         let now = Timestamp::now().as_millisecond();

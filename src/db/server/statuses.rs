@@ -74,7 +74,7 @@ pub(super) fn row_at(row: &Row<'_>, first: usize) -> rusqlite::Result<StatusRow>
 }
 
 impl ServerDb {
-    /// Sets states of a run's commit.
+    /// Sets states of a run's commit, unless that run is over: its end has told the last of it.
     pub async fn set_statuses(
         &self,
         repository: RepositoryId,
@@ -84,8 +84,13 @@ impl ServerDb {
     ) -> Result<(), DbError> {
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
-            for status in &statuses {
-                set_status(connection, repository, &commit, run, status, now)?;
+            let is_over = connection
+                .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND state = 'finished'")?
+                .exists([run.map(|run| run.0)])?;
+            if !is_over {
+                for status in &statuses {
+                    set_status(connection, repository, &commit, run, status, now)?;
+                }
             }
             Ok(())
         })

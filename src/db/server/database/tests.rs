@@ -163,6 +163,14 @@ async fn a_run_goes_from_the_webhook_to_its_end_and_leaves_nothing_pending() {
         !db.finish_run(ids[0], end, vec![]).await.unwrap(),
         "it ended twice"
     );
+    // What the run still had to say comes too late.
+    let late = db.set_statuses(
+        repo,
+        "c1".into(),
+        Some(ids[0]),
+        vec![pending("nixci/build")],
+    );
+    late.await.unwrap();
     let states = db.statuses_of(repo, "c1".into()).await.unwrap();
     let states: Vec<_> = states
         .iter()

@@ -1,22 +1,25 @@
-//! Copies the outputs of a run: what `run` asks for, done by `upload`.
+//! Copies the outputs of a run: what `run` asks for.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
+use super::{Destination, NixCopy, Pushed, push, run_program, valid_outputs};
 use crate::{
     eval::BoxFuture,
     nix::StorePath,
     run::{Upload, UploadEnd, UploadNote, Uploader},
     store::Pool,
-    upload::{Destination, NixCopy, Pushed, push, run_program, valid_outputs},
 };
 
 /// The destinations of a run, and what it takes to copy something there.
-pub(super) struct Uploads {
-    pub(super) destinations: Vec<Destination>,
-    pub(super) nix: NixCopy,
-    pub(super) pool: Arc<Pool>,
+pub struct Uploads {
+    /// Where to; a run knows them by their numbers here.
+    pub destinations: Vec<Destination>,
+    /// How Nix copies.
+    pub nix: NixCopy,
+    /// Connections to the store that has the outputs.
+    pub pool: Arc<Pool>,
 }
 
 impl Uploads {
@@ -33,7 +36,7 @@ impl Uploads {
             Err(error) => {
                 return UploadEnd {
                     failed: drv_paths,
-                    error: format!("{:#}", anyhow::Error::from(error)),
+                    error: with_sources(&error),
                     ..UploadEnd::default()
                 };
             }
@@ -85,4 +88,15 @@ impl Uploader for Uploads {
             }
         })
     }
+}
+
+/// An error with all its sources, in one line.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }

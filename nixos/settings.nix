@@ -1,0 +1,154 @@
+# What may stand in nixci-server.toml, key by key and under the same names. How the file comes about and who reads it is
+# the business of module.nix. A test holds these names against those that the program knows.
+{ lib }:
+let
+  inherit (lib) mkOption types;
+
+  optional =
+    type: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      inherit description;
+    };
+
+  list =
+    description:
+    mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      inherit description;
+    };
+
+  plainRepository = types.submodule {
+    options = {
+      url = mkOption {
+        type = types.str;
+        description = "Where git finds the repository.";
+      };
+      default_branch = mkOption {
+        type = types.str;
+        default = "main";
+        description = "The branch that counts.";
+      };
+      public = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether everybody may see its pages.";
+      };
+      poll = optional types.str "How often to look for news, such as `5m`. Null: only webhooks tell.";
+    };
+  };
+
+  forge = types.submodule {
+    options = {
+      kind = mkOption {
+        type = types.enum [
+          "github"
+          "gitea"
+          "forgejo"
+          "gitlab"
+          "plain"
+        ];
+        description = "What the forge is; `plain` for repositories without one.";
+      };
+      url = optional types.str "Where its pages and repositories are. Needed for Gitea and Forgejo.";
+      api_url = optional types.str "Where its interface is, if that does not follow from `url`.";
+      token_file = optional types.str "The file with the token of a user; read by systemd as root.";
+      app_id = optional types.ints.positive "The number of the GitHub App.";
+      app_key_file = optional types.str "The file with the private key of the GitHub App, in PEM; read by systemd as root.";
+      webhook_secret_file = mkOption {
+        type = types.listOf types.str;
+        default = [ ];
+        description = ''
+          Files with what signs the webhooks; read by systemd as root. The first is given to new webhooks, the others
+          still count. Without one no webhook is taken.
+        '';
+      };
+      topics = mkOption {
+        type = types.listOf types.str;
+        default = [
+          "nixci"
+          "build-with-buildbot"
+        ];
+        description = "Repositories with one of these topics are built.";
+      };
+      repositories = list "Repositories, `owner/name`, and owners, `owner/*`, that are built without a topic.";
+      repository = mkOption {
+        type = types.attrsOf plainRepository;
+        default = { };
+        description = "The repositories of a forge of the kind `plain`, by name.";
+      };
+    };
+  };
+in
+{
+  listen = mkOption {
+    type = types.str;
+    default = "127.0.0.1:8080";
+    description = "Where the server listens: `ADDRESS:PORT` or `unix:PATH`. With `services.nixci.socket.enable` it does not count.";
+  };
+  url = optional types.str "Where people and forges reach the server. Null: `https://` and the domain of `services.nixci.nginx`.";
+  state_dir = mkOption {
+    type = types.str;
+    default = "/var/lib/nixci";
+    readOnly = true;
+    description = "The folder of the database, the mirrors and the logs.";
+  };
+  socket = optional types.str "Where `nixci ctl` reaches the server. Null: `nixci.sock` in the state folder.";
+  ctl_token_file = list "Files with tokens for `nixci ctl` from other machines; read by systemd as root.";
+  outputs_dir = optional types.str "The folder for the paths of what was built. It has to exist, and the user nixci has to own it.";
+  forge = mkOption {
+    type = types.attrsOf forge;
+    default = { };
+    description = "The forges. The webhooks of a forge come to `/webhook/NAME`.";
+  };
+  status = {
+    prefix = optional types.str "What the contexts of commit statuses begin with. Null: `nixci`; `buildbot` gives the names of buildbot-nix.";
+    failures = mkOption {
+      type = types.ints.unsigned;
+      default = 47;
+      description = "How many failures of a commit get a status of their own.";
+    };
+  };
+  pull_requests.build = mkOption {
+    type = types.enum [
+      "trusted"
+      "approved"
+      "all"
+    ];
+    default = "approved";
+    description = ''
+      Whose pull requests are built: `trusted`, of people who may write; `approved`, others' too once one of those has
+      approved the commit; `all`.
+    '';
+  };
+  branches = list "Patterns of branches that are built besides the default one.";
+  tags = list "Patterns of tags that are built.";
+  limits = {
+    jobs = optional types.ints.positive "How many builds there are at once. Null: as Nix is set.";
+    evaluations = optional types.ints.positive "How many evaluations go on at once.";
+    eval_workers = optional types.ints.positive "How many workers all evaluations have together. Null: by processors and memory.";
+    eval_memory = optional types.ints.positive "The memory that all evaluations may use together, in MiB. Null: three quarters of what is free.";
+    eval_timeout = optional types.str "How long an evaluation may take.";
+    attributes = optional types.ints.positive "How many attributes an evaluation may find.";
+    timeout = optional types.str "How long a build may take. Null: as Nix is set.";
+    max_silent_time = optional types.str "How long a build may be silent. Null: as Nix is set.";
+    failed_for = optional types.str "For how long a derivation that failed is not built again.";
+    keep_runs = optional types.str "How long runs and their logs are kept.";
+    keep_outputs = optional types.ints.unsigned "How many runs of a check keep their outputs from being collected, for each branch.";
+    drain = optional types.str "How long running builds may go on when the server is told to stop.";
+  };
+  systems = optional (types.listOf types.str) "The systems to build. Null: those that Nix has a builder for.";
+  upload = {
+    copy_to = list "URLs of stores that outputs are copied to.";
+    cachix = list "Caches of Cachix that outputs go to.";
+    attic = list "Caches of Attic that outputs go to.";
+    niks3 = list "Servers of niks3 that outputs go to.";
+    push_closure = mkOption {
+      type = types.bool;
+      default = false;
+      description = "Whether what was built on the way goes there too.";
+    };
+  };
+}

@@ -1,0 +1,217 @@
+//! What a run leaves behind: roots that hold its outputs against garbage collection, and files that name them.
+//!
+//! ```text
+//!  STATE/gcroots/REPOSITORY/BRANCH/CHECK/RUN-OUTPUT ──► store path     the newest runs of each check of a branch
+//!  OUTPUTS/OWNER/NAME/BRANCH/CHECK                                     a line with the path, as buildbot-nix has them
+//! ```
+//!
+//! Names are written as in a form, so that none has a slash; only branches and tags leave something behind.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use tracing::warn;
+use url::form_urlencoded::byte_serialize;
+
+use super::app::App;
+use crate::{
+    config::write_file,
+    db::server::{CheckRow, Repository, Run, RunKind},
+    event::Outcome,
+    nix::StorePath,
+};
+
+/// Leaves behind what a run that is over has built. What cannot be is logged: the run stands.
+pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribute: &str) {
+    if !matches!(run.new.kind, RunKind::Push | RunKind::Tag) {
+        return;
+    }
+    let checks = match app.db.checks_of(run.id).await {
+        Ok(checks) => checks,
+        Err(error) => return warn!(run = run.id.0, %error, "its outputs are not kept"),
+    };
+    let branch = branch_of(&run.new.git_ref);
+    if let Err(error) = root(app, run, repository, branch, attribute, &checks).await {
+        warn!(
+            run = run.id.0,
+            error, "its outputs are not kept from garbage collection"
+        );
+    }
+    if let Some(dir) = &app.config.outputs_dir
+        && let Err(error) = name(dir, repository, branch, attribute, &checks)
+    {
+        warn!(run = run.id.0, dir = %dir.display(), %error, "its outputs are not named");
+    }
+}
+
+/// Lets go of what a branch that is gone has left behind.
+pub(super) fn forget(app: &App, repository: &Repository, git_ref: &str) {
+    let mut dirs = vec![roots_of(app, repository).join(encoded(branch_of(git_ref)))];
+    dirs.extend(
+        app.config
+            .outputs_dir
+            .as_ref()
+            .map(|dir| outputs_of(dir, repository, branch_of(git_ref))),
+    );
+    for dir in dirs {
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn!(dir = %dir.display(), %error, "what a branch left is not removed");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+fn branch_of(git_ref: &str) -> &str {
+    let short = git_ref
+        .strip_prefix("refs/heads/")
+        .or_else(|| git_ref.strip_prefix("refs/tags/"));
+    short.unwrap_or(git_ref)
+}
+
+fn encoded(name: &str) -> String {
+    byte_serialize(name.as_bytes()).collect()
+}
+
+fn roots_of(app: &App, repository: &Repository) -> PathBuf {
+    app.config
+        .state_dir
+        .join("gcroots")
+        .join(repository.id.0.to_string())
+}
+
+fn outputs_of(dir: &Path, repository: &Repository, branch: &str) -> PathBuf {
+    let names = repository.seen.full_name.split('/').map(encoded);
+    dir.join(names.collect::<PathBuf>()).join(encoded(branch))
+}
+
+/// The checks that passed, by their paths below the attribute, with their outputs.
+fn passed<'c>(
+    attribute: &str,
+    checks: &'c [CheckRow],
+) -> impl Iterator<Item = (String, BTreeMap<String, StorePath>)> + use<'c> {
+    let prefix = format!("{attribute}.");
+    checks.iter().filter_map(move |check| {
+        let outcome = check.outcome.as_deref().and_then(Outcome::parse)?;
+        let outputs: BTreeMap<String, Option<String>> =
+            serde_json::from_str(check.outputs.as_deref()?).ok()?;
+        let path =
+            |(name, path): (String, Option<String>)| Some((name, StorePath::parse(&path?).ok()?));
+        let name = check
+            .path
+            .strip_prefix(&prefix)
+            .unwrap_or(&check.path)
+            .to_owned();
+        outcome
+            .is_passed()
+            .then(|| (name, outputs.into_iter().filter_map(path).collect()))
+    })
+}
+
+async fn root(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    branch: &str,
+    attribute: &str,
+    checks: &[CheckRow],
+) -> Result<(), String> {
+    let dir = roots_of(app, repository).join(encoded(branch));
+    let mut connection = app
+        .engine
+        .pool
+        .acquire()
+        .await
+        .map_err(|error| error.to_string())?;
+    let prefix = format!("{attribute}.");
+    for (check, outputs) in passed(attribute, checks) {
+        let dir = dir.join(encoded(&check));
+        for (output, path) in outputs {
+            let link = dir.join(format!("{:09}-{}", run.id.0, encoded(&output)));
+            connection
+                .add_gc_root(&link, &path)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        thin_out(&dir, app.config.limits.keep_outputs).map_err(|error| error.to_string())?;
+    }
+    // A check that is no longer there needs no outputs either; one that failed keeps those it had.
+    let known: HashSet<String> = checks
+        .iter()
+        .map(|check| encoded(check.path.strip_prefix(&prefix).unwrap_or(&check.path)))
+        .collect();
+    for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+        if !known.contains(&*entry.file_name().to_string_lossy()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Removes the links of all but the newest runs.
+fn thin_out(dir: &Path, keep: usize) -> io::Result<()> {
+    let mut names: Vec<String> = fs::read_dir(dir)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()?;
+    names.sort_unstable();
+    let run_of = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
+    let mut runs: Vec<String> = names.iter().map(|name| run_of(name)).collect();
+    runs.dedup();
+    let old: HashSet<&String> = runs.iter().rev().skip(keep).collect();
+    for name in names.iter().filter(|name| old.contains(&run_of(name))) {
+        fs::remove_file(dir.join(name))?;
+    }
+    Ok(())
+}
+
+fn name(
+    dir: &Path,
+    repository: &Repository,
+    branch: &str,
+    attribute: &str,
+    checks: &[CheckRow],
+) -> io::Result<()> {
+    let dir = outputs_of(dir, repository, branch);
+    for (check, outputs) in passed(attribute, checks) {
+        let path = outputs.get("out").or_else(|| outputs.values().next());
+        if let Some(path) = path {
+            write_file(&dir.join(encoded(&check)), path.as_str().as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{branch_of, encoded, thin_out};
+
+    #[test]
+    fn names_cannot_lead_elsewhere() {
+        assert_eq!(encoded(branch_of("refs/heads/a/../b c")), "a%2F..%2Fb+c");
+        assert_eq!(branch_of("refs/tags/v1"), "v1");
+    }
+
+    #[test]
+    fn the_newest_runs_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "000000001-out",
+            "000000001-dev",
+            "000000002-out",
+            "000000010-out",
+        ] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        thin_out(dir.path(), 2).unwrap();
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["000000002-out", "000000010-out"]);
+    }
+}
