@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use super::check_runs::{Facts, check_run};
 use crate::{
     config::{Access, ForgeConfig, ForgeSoftware, ServerConfig},
     db::server::{DueStatus, Repository, SeenRepository},
@@ -32,14 +33,20 @@ impl Connections {
         self.0.get(forge)
     }
 
-    /// Tells a forge the state of a context.
+    /// Whether a forge shows check runs, which say more than a status.
+    pub(super) fn has_check_runs(&self, forge: &str) -> bool {
+        self.get(forge).is_some_and(|api| api.has_check_runs())
+    }
+
+    /// Tells a forge the state of a context; `facts` are for a check run. Returns what the forge calls that.
     pub(super) async fn set_status(
         &self,
         repository: &Repository,
         due: &DueStatus,
-    ) -> Result<(), ForgeError> {
+        facts: &Facts,
+    ) -> Result<Option<u64>, ForgeError> {
         let Some(api) = self.get(&due.forge) else {
-            return Ok(());
+            return Ok(None);
         };
         let place = StatusPlace {
             repository: as_forge(&repository.seen)?,
@@ -48,6 +55,9 @@ impl Connections {
             pipeline: None,
             target_url: Some(due.row.target_url.clone()),
         };
+        if api.has_check_runs() {
+            return tell_check_run(&**api, &place, due, facts).await.map(Some);
+        }
         let status = CommitStatus {
             context: due.row.context.clone(),
             state: super::texts::state_of(&due.row.state),
@@ -62,10 +72,10 @@ impl Connections {
                     && known.description == status.description
             });
             if is_known {
-                return Ok(());
+                return Ok(None);
             }
         }
-        api.set_status(&place, &status).await
+        api.set_status(&place, &status).await.map(|()| None)
     }
 
     /// What a user may do with a repository now; nothing where the forge has no interface to ask.
@@ -78,6 +88,33 @@ impl Connections {
             Some(api) => api.permission(&as_forge(&repository.seen)?, user).await,
             None => Ok(Permission::None),
         }
+    }
+}
+
+/// Makes a check run, or changes the one that is there.
+async fn tell_check_run(
+    api: &dyn ForgeApi,
+    place: &StatusPlace,
+    due: &DueStatus,
+    facts: &Facts,
+) -> Result<u64, ForgeError> {
+    let run = check_run(due, place.commit.clone(), facts);
+    let id = match due.remote {
+        Some(id) => Some(id),
+        // An earlier server may have made it just before it died.
+        None if due.is_uncertain => {
+            let known = api.check_runs(place).await?;
+            let same = known.into_iter().find(|known| known.name == run.name);
+            same.map(|known| known.id)
+        }
+        None => None,
+    };
+    match id {
+        Some(id) => api
+            .update_check_run(&place.repository, id, &run)
+            .await
+            .map(|()| id),
+        None => api.create_check_run(&place.repository, &run).await,
     }
 }
 

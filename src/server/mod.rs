@@ -13,6 +13,7 @@
 
 mod access;
 mod app;
+mod check_runs;
 mod commands;
 mod connection;
 mod ctl;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::app::App;
+use super::{app::App, check_runs::Facts};
 use crate::{
     db::server::{DbError, DueStatus},
     forge::ForgeError,
@@ -89,9 +89,18 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
     let Some(repository) = app.db.repository(due.repository).await? else {
         return Ok(None);
     };
+    let facts = match due.run {
+        Some(run) if app.connections.has_check_runs(&due.forge) && due.row.state != "pending" => {
+            Facts {
+                checks: app.db.checks_of(run).await?,
+                steps: app.db.steps_of(run).await?,
+            }
+        }
+        Some(_) | None => Facts::default(),
+    };
     app.db.status_sending(due.id, due.version).await?;
-    match app.connections.set_status(&repository, &due).await {
-        Ok(()) => {
+    match app.connections.set_status(&repository, &due, &facts).await {
+        Ok(remote) => {
             debug!(
                 repository = repository.seen.full_name,
                 commit = due.commit,
@@ -100,7 +109,7 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
                 "told"
             );
             app.metrics.status(&due.forge, "sent");
-            app.db.status_sent(due.id, due.version).await?;
+            app.db.status_sent(due.id, due.version, remote).await?;
             Ok(None)
         }
         Err(ForgeError::Later { what, wait }) if due.attempts < ATTEMPTS_MAX => {

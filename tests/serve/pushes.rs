@@ -256,3 +256,40 @@ async fn a_merge_queue_is_one_run_although_two_events_come() {
     assert_eq!(log.matches("a run begins").count(), 2, "{log}");
     assert_eq!(world.stop().await, Some(0));
 }
+
+/// The sweep at the start finds the branch; each request is held against GitHub's own description.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
+    let flake = flake(&[
+        ("good", "echo ok > $out"),
+        ("bad", "echo '| <b> @you ```'; exit 3"),
+    ]);
+    let mut world = World::new(&flake, "").await;
+    world.on_github();
+    world.start().await;
+    let began = std::time::Instant::now();
+    let runs = loop {
+        let runs = world
+            .forge
+            .world()
+            .find("acme/demo")
+            .unwrap()
+            .check_runs
+            .clone();
+        let is_over = |run: &serde_json::Value| run["status"] == "completed";
+        if runs.len() >= 3 && runs.iter().all(is_over) {
+            break runs;
+        }
+        assert!(began.elapsed().as_secs() < 60, "{runs:#?}\n{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let of = |name: &str| runs.iter().find(|run| run["name"] == name).unwrap().clone();
+    assert_eq!(of("nixci/eval")["conclusion"], "success");
+    assert_eq!(of("nixci/build")["conclusion"], "failure");
+    let bad = of("nixci/build github:acme/demo#checks.x86_64-linux.bad");
+    assert_eq!(bad["conclusion"], "failure");
+    let summary = bad["output"]["summary"].as_str().unwrap();
+    assert!(summary.contains("````text\n| <b> @you ```"), "{summary}");
+    assert_eq!(runs.len(), 3, "one of each name: {runs:#?}");
+    assert_eq!(world.stop().await, Some(0));
+}

@@ -106,6 +106,22 @@ impl World {
         world
     }
 
+    /// Makes the forge GitHub, and the server an App there.
+    pub(crate) fn on_github(&self) {
+        let text = fs::read_to_string(&self.config).unwrap();
+        let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/github-app/key.pem");
+        let token = self.store.folder().join("token");
+        let text = text
+            .replace("kind = \"gitea\"", "kind = \"github\"")
+            .replace("/api/v1\"", "\"")
+            .replace(
+                &format!("token_file = \"{}\"", token.display()),
+                &format!("app_id = 1\napp_key_file = \"{key}\""),
+            );
+        fs::write(&self.config, text).unwrap();
+        self.forge.world().find("acme/demo").unwrap().installation = 5;
+    }
+
     /// Starts the server, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));

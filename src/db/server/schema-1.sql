@@ -131,6 +131,8 @@ CREATE TABLE statuses (
     sent INTEGER NOT NULL DEFAULT 0,
     -- The version whose sending has begun.
     sending INTEGER NOT NULL DEFAULT 0,
+    -- What the forge calls it, where it has a check run.
+    remote INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
     not_before INTEGER NOT NULL DEFAULT 0,
     changed_at INTEGER NOT NULL,

@@ -49,6 +49,10 @@ pub struct DueStatus {
     pub attempts: u32,
     /// Whether an earlier server began to tell it and never learnt whether the forge took it.
     pub is_uncertain: bool,
+    /// What the forge calls it, where it has a check run.
+    pub remote: Option<u64>,
+    /// Whether its run waits for approval.
+    pub needs_approval: bool,
 }
 
 /// The state of a context.
@@ -108,7 +112,9 @@ impl ServerDb {
             connection
                 .prepare_cached(
                     "SELECT s.id, s.repository, r.forge, s.commit_id, s.run, s.context, s.state, s.description, s.target_url,
-                     s.version, s.attempts, s.sending > s.sent FROM statuses s JOIN repositories r ON r.id = s.repository
+                     s.version, s.attempts, s.sending > s.sent, s.remote,
+                     (SELECT state = 'approval' FROM runs WHERE id = s.run)
+                     FROM statuses s JOIN repositories r ON r.id = s.repository
                      WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1 ORDER BY s.changed_at, s.id LIMIT ?3",
                 )?
                 .query_map(params![forge, now, limit], |row| {
@@ -122,6 +128,8 @@ impl ServerDb {
                         version: row.get(9)?,
                         attempts: row.get(10)?,
                         is_uncertain: row.get(11)?,
+                        remote: row.get(12)?,
+                        needs_approval: row.get::<_, Option<_>>(13)?.unwrap_or(false),
                     })
                 })?
                 .collect()
@@ -153,14 +161,20 @@ impl ServerDb {
         .await
     }
 
-    /// Notes that a forge knows a state.
-    pub async fn status_sent(&self, id: StatusId, version: i64) -> Result<(), DbError> {
+    /// Notes that a forge knows a state, and what it calls it.
+    pub async fn status_sent(
+        &self,
+        id: StatusId,
+        version: i64,
+        remote: Option<u64>,
+    ) -> Result<(), DbError> {
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE statuses SET sent = max(sent, ?2), sending = ?2, attempts = 0, error = NULL WHERE id = ?1",
+                    "UPDATE statuses SET sent = max(sent, ?2), sending = ?2, attempts = 0, error = NULL,
+                     remote = coalesce(?3, remote) WHERE id = ?1",
                 )?
-                .execute([id.0, version])?;
+                .execute(params![id.0, version, remote])?;
             Ok(())
         })
         .await

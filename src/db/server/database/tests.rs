@@ -221,10 +221,10 @@ async fn only_the_newest_state_of_a_context_is_sent() {
         "nobody knows whether the forge has it"
     );
     set(first, "two").await.unwrap();
-    db.status_sent(told.id, told.version).await.unwrap();
+    db.status_sent(told.id, told.version, None).await.unwrap();
     let next = due().await.remove(0);
     assert_eq!(next.row.description, "two");
-    db.status_sent(next.id, next.version).await.unwrap();
+    db.status_sent(next.id, next.version, None).await.unwrap();
     set(first, "two").await.unwrap();
     assert!(due().await.is_empty(), "the same again is no news");
     set(second, "three").await.unwrap();
