@@ -69,6 +69,9 @@ pub struct StepRow {
     pub log_tail: Option<String>,
 }
 
+pub(super) const CHECK_COLUMNS: &str =
+    "path, name, system, drv_path, outputs, outcome, duration, cause, reason, allowed";
+
 pub(super) fn check_of_row(row: &Row<'_>) -> rusqlite::Result<CheckRow> {
     Ok(CheckRow {
         path: row.get(0)?,
@@ -157,10 +160,9 @@ impl ServerDb {
     pub async fn checks_of(&self, run: RunId) -> Result<Vec<CheckRow>, DbError> {
         self.read(move |connection| {
             connection
-                .prepare_cached(
-                    "SELECT path, name, system, drv_path, outputs, outcome, duration, cause, reason, allowed
-                     FROM checks WHERE run = ?1 ORDER BY name, system",
-                )?
+                .prepare_cached(&format!(
+                    "SELECT {CHECK_COLUMNS} FROM checks WHERE run = ?1 ORDER BY name, system"
+                ))?
                 .query_map([run.0], check_of_row)?
                 .collect()
         })

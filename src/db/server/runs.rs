@@ -14,6 +14,7 @@ use super::{
     database::{DbError, ServerDb},
     deliveries::handled,
     repositories::{Repository, RepositoryId, find},
+    sight::Sight,
     statuses::{NewStatus, end_pending, set_status},
 };
 
@@ -375,24 +376,8 @@ impl ServerDb {
         before: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<(Run, Repository)>, DbError> {
-        self.read(move |connection| {
-            let runs: Vec<Run> = connection
-                .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM runs WHERE (?1 IS NULL OR repository = ?1) AND id < ?2
-                     ORDER BY id DESC LIMIT ?3"
-                ))?
-                .query_map(
-                    params![
-                        repository.map(|id| id.0),
-                        before.map_or(i64::MAX, |id| id.0),
-                        limit
-                    ],
-                    of_row,
-                )?
-                .collect::<Result<_, _>>()?;
-            with_repositories(connection, runs)
-        })
-        .await
+        self.seen_runs(Sight::Everything, repository, before, limit)
+            .await
     }
 
     /// The newest run of each ref of a repository.

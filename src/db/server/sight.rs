@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{
     database::{DbError, ServerDb},
     repositories::{self, Repository, RepositoryId},
-    results::{CheckRow, check_of_row},
+    results::{CHECK_COLUMNS, CheckRow, check_of_row},
     runs::{self, Run, RunId, RunState},
     statuses::{StatusRow, row_at},
 };
@@ -207,10 +207,9 @@ impl ServerDb {
                 ))?
                 .query_map(params![repository.0, RUNS_SEARCHED], runs::of_row)?
                 .collect::<Result<_, _>>()?;
-            let mut statement = connection.prepare_cached(
-                "SELECT path, name, system, drv_path, outputs, outcome, duration, cause, reason, allowed
-                 FROM checks WHERE run = ?1 AND path = ?2",
-            )?;
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT {CHECK_COLUMNS} FROM checks WHERE run = ?1 AND path = ?2"
+            ))?;
             let mut found = Vec::new();
             for run in runs {
                 let check = statement
@@ -232,10 +231,9 @@ impl ServerDb {
     pub async fn check(&self, run: RunId, path: String) -> Result<Option<CheckRow>, DbError> {
         self.read(move |connection| {
             connection
-                .prepare_cached(
-                    "SELECT path, name, system, drv_path, outputs, outcome, duration, cause, reason, allowed
-                     FROM checks WHERE run = ?1 AND path = ?2",
-                )?
+                .prepare_cached(&format!(
+                    "SELECT {CHECK_COLUMNS} FROM checks WHERE run = ?1 AND path = ?2"
+                ))?
                 .query_row(params![run.0, path], check_of_row)
                 .optional()
         })
