@@ -182,7 +182,7 @@ async fn of_forge(name: &str, forge: &ForgeConfig, connections: &Connections) ->
     let Some(api) = connections.get(name) else {
         let text = match forge.access {
             Access::None | Access::Token(_) => {
-                format!("{} repositories are configured", forge.plain.len())
+                format!("configured repositories: {}", forge.plain.len())
             }
             Access::App { .. } => "it knows no apps".to_owned(),
         };

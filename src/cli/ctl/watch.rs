@@ -63,7 +63,7 @@ pub(super) async fn watch(server: &Connection, run: u64, json: bool) -> Result<E
         keys: false,
         fold: true,
         stall_timeout: None,
-        flake: text(&known["repository"]),
+        flake: text(&known["flake"]),
         attribute: "checks".to_owned(),
         scope: None,
         again: Again::default(),

@@ -156,6 +156,12 @@ fn time(ms: Option<i64>) -> Option<String> {
 
 /// A run as JSON.
 pub(super) fn shown(app: &App, run: &Run, repository: &Repository) -> Value {
+    let seen = &repository.seen;
+    // What anybody who may read the repository can evaluate.
+    let flake = app
+        .config
+        .clone_url(&seen.forge, &seen.full_name)
+        .map(|url| format!("git+{url}?rev={}", run.new.commit));
     let counts: Option<Value> = run
         .counts
         .as_deref()
@@ -168,6 +174,7 @@ pub(super) fn shown(app: &App, run: &Run, repository: &Repository) -> Value {
         "counts": counts, "reused_from": run.reused_from.map(|run| run.0), "attempt": run.attempt,
         "created_at": time(Some(run.created_at)), "started_at": time(run.started_at),
         "evaluated_at": time(run.evaluated_at), "finished_at": time(run.finished_at), "url": app.run_url(run.id.0),
+        "flake": flake,
     })
 }
 
