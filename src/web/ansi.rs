@@ -28,6 +28,8 @@ pub struct LogHtml {
     line: Line,
     /// Bytes of the open line so far.
     bytes: usize,
+    /// The beginning of a character whose rest is to come: the parser loses text behind one that comes in pieces.
+    begun: Vec<u8>,
 }
 
 impl LogHtml {
@@ -51,10 +53,18 @@ impl LogHtml {
     fn advance(&mut self, bytes: &[u8]) {
         let room = LINE_BYTES_MAX.saturating_sub(self.bytes).min(bytes.len());
         self.bytes += bytes.len();
-        self.parser.advance(&mut self.line, &bytes[..room]);
+        self.begun.extend_from_slice(&bytes[..room]);
+        let text = std::mem::take(&mut self.begun);
+        let (whole, begun) = text.split_at(text.len() - unfinished(&text));
+        self.parser.advance(&mut self.line, whole);
+        self.begun.extend_from_slice(begun);
     }
 
     fn end_line(&mut self, on_line: &mut dyn FnMut(&str)) {
+        if !std::mem::take(&mut self.begun).is_empty() {
+            let replacement = char::REPLACEMENT_CHARACTER.to_string();
+            self.parser.advance(&mut self.line, replacement.as_bytes());
+        }
         // A sequence that is never closed hides no more than its line.
         self.parser.advance(&mut self.line, &[CANCEL]);
         self.line.flush();
@@ -69,6 +79,22 @@ impl LogHtml {
         self.line.clear();
         self.bytes = 0;
     }
+}
+
+/// How many bytes at the end are the beginning of a character (UTF-8, RFC 3629, §3).
+fn unfinished(text: &[u8]) -> usize {
+    let tail = &text[text.len().saturating_sub(3)..];
+    let Some(lead) = tail.iter().rposition(|byte| !(0x80..0xc0).contains(byte)) else {
+        return 0;
+    };
+    let wanted = match tail[lead] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    let there = tail.len() - lead;
+    if there < wanted { there } else { 0 }
 }
 
 /// The line that is being written.
@@ -111,6 +137,10 @@ impl Line {
 
 impl Perform for Line {
     fn print(&mut self, c: char) {
+        // The parser takes such a one for text when its bytes come in two pieces.
+        if c.is_control() {
+            return;
+        }
         if self.is_returned {
             self.clear();
         }

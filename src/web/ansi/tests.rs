@@ -85,6 +85,12 @@ fn what_a_terminal_would_obey_is_gone() {
 }
 
 #[test]
+fn a_control_character_in_two_pieces_is_gone_too() {
+    assert_eq!(lines(&[b"a\xc2", b"\x80b"]), ["ab"]);
+    assert_eq!(lines(&[b"a\xc2\x80b"]), ["ab"]);
+}
+
+#[test]
 fn an_open_sequence_hides_no_more_than_its_line() {
     for open in ["\x1b]8;;x", "\x1bP", "\x1b[31", "\x1b", "\x1b_"] {
         assert_eq!(one(&format!("{open}\nnext")), "\nnext", "{open:?}");

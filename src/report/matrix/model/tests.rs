@@ -144,9 +144,16 @@ fn the_cost_of_an_event_does_not_grow_with_the_run() {
         // The best of several: other tests run at the same time.
         (0..4).map(|_| once()).min().unwrap()
     };
-    let (small, large) = (took(2_000), took(20_000));
+    // Ten times as many may cost ten times as much; a hundred times as much is what it must not. Whoever else uses this
+    // machine may slow one of them down, but not each time.
+    let measured: Vec<_> = (0..5)
+        .map(|_| (took(2_000), took(20_000)))
+        .scan(false, |is_done, (small, large)| {
+            (!std::mem::replace(is_done, large < small * 50)).then_some((small, large))
+        })
+        .collect();
     assert!(
-        large < small * 50,
-        "{small:?} for 2,000 checks, {large:?} for 20,000"
+        measured.iter().any(|(small, large)| *large < *small * 50),
+        "for 2,000 checks and for 20,000: {measured:?}"
     );
 }
