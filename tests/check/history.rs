@@ -218,7 +218,7 @@ fn a_log_is_followed_while_another_process_builds() {
     let store = nix::newest().store().with_daemon();
     let project = Project::new(&store).check(
         "slow",
-        "nap 2; i=0; while [ $i -lt 10 ]; do echo line $i; nap 0.2; i=$((i+1)); done; echo > $out",
+        "nap 2; i=0; while [ $i -lt 10 ]; do echo line $i; nap 0.6; i=$((i+1)); done; echo > $out",
     );
     let mut run = project.start(&["check", "--format", "plain"]);
     run.wait_for("Building");
@@ -246,7 +246,7 @@ fn a_log_that_is_followed_begins_with_what_the_check_waits_for() {
     let project = Project::new(&store)
         .binding(
             "lib",
-            r#"build "lib" "nap 2; echo lib begins; nap 1; echo lib ends; echo > $out" { }"#,
+            r#"build "lib" "nap 2; echo lib begins; nap 6; echo lib ends; echo > $out" { }"#,
         )
         .expression(
             "app",
