@@ -205,15 +205,17 @@ fn a_store_on_a_machine_that_dies_fails_what_was_built_there() {
             return;
         };
         let project = Project::new(&store)
-            .check("a", "echo begun; nap 120; echo > $out")
+            .check("a", "echo a has begun; nap 120; echo > $out")
             .expression(
                 "b",
-                r#"build "b" "echo > $out" { needs = build "dep" "echo begun; nap 120; echo > $out" { }; }"#,
+                r#"build "b" "echo > $out" { needs = build "dep" "echo dep has begun; nap 120; echo > $out" { }; }"#,
             )
             .committed();
         let arguments = ["--store", "ssh-ng://m1", "--log", "-j2"];
         let mut run = start(&project, &store, &[&machine], &arguments);
-        run.wait_for("begun");
+        // Both: a machine that is lost before all is there ends the evaluation, too.
+        run.wait_for("a has begun");
+        run.wait_for("dep has begun");
         machine.kill();
         // Nix 2.8 leaves them behind, which a machine without power does not.
         for builder in store.builders() {
