@@ -17,5 +17,7 @@ mod nix_eval_jobs;
 mod parity;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "eval/walls.rs"]
+mod walls;
 #[path = "eval/workers.rs"]
 mod workers;

@@ -23,6 +23,7 @@ use super::{
     size::parse_size,
     store_args::StoreArgs,
     upload_args::UploadArgs,
+    walls::WallsArgs,
     why::WhyArgs,
 };
 use crate::{config::parse_duration, nix::System};
@@ -98,6 +99,9 @@ pub(super) enum Command {
         /// The folder that has `completions` and `man`
         dir: PathBuf,
     },
+    /// Run a program behind walls of Landlock: it may do what is named, and nothing else
+    #[command(hide = true)]
+    Walls(WallsArgs),
 }
 
 const CHECK_EXAMPLES: &str = "\

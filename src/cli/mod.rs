@@ -40,6 +40,7 @@ mod store_args;
 mod stores;
 mod targets;
 mod upload_args;
+mod walls;
 mod watch;
 mod why;
 mod work;
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Ctl(args) => ctl::ctl(&args),
         Command::Serve(args) => serve::serve(&args),
         Command::Init(args) => init::init(&args),
+        Command::Walls(args) => walls::walls(args),
         Command::Generate { dir } => generate::generate(&dir)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Failure::infrastructure),

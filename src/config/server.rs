@@ -46,6 +46,8 @@ pub struct ServerConfig {
     pub tags: Vec<RefPattern>,
     /// How much is done at once, and how long it may take.
     pub limits: Limits,
+    /// What stands between evaluations and this machine.
+    pub isolation: WallsWanted,
     /// The systems to build; `None`: those that Nix has a builder for.
     pub systems: Option<Vec<System>>,
     /// Where outputs go.
@@ -162,6 +164,21 @@ pub enum PullRequests {
     Approved,
     /// All.
     All,
+}
+
+/// What walls evaluations are to get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WallsWanted {
+    /// Bubblewrap where it works, else Landlock, else none.
+    #[default]
+    Auto,
+    /// Bubblewrap, or the server does not start.
+    Bubblewrap,
+    /// Landlock, or the server does not start.
+    Landlock,
+    /// None.
+    None,
 }
 
 /// How much is done at once, and how long it may take.

@@ -1,8 +1,11 @@
-//! Keeps an evaluation of somebody else's code apart from this machine: by bubblewrap, and by settings that no flake and
-//! no user changes.
+//! Keeps an evaluation of somebody else's code apart from this machine: by walls, of bubblewrap or of Landlock, and by
+//! settings that no flake and no user changes.
 //!
 //! Wraps the command lines of evaluators, whichever they are; what they find is not its business. Not used for a user's
 //! own evaluation. Each defence is a row of the list of attacks that a server must withstand, and has a test named so.
+
+mod bubblewrap;
+mod landlock;
 
 use std::{
     env,
@@ -14,18 +17,33 @@ use std::{
 
 use tokio::process::Command;
 
+pub use self::landlock::{Fence, FenceError, LANDLOCK_MIN, landlock_abi};
 use super::{EvalError, EvalRequest};
+
+/// What stands between an evaluation and this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Walls {
+    /// The program `bwrap`, 0.8 or newer: the evaluation is in namespaces of its own, and what is not named is not there.
+    Bubblewrap(PathBuf),
+    /// This program, `nixci`, which restricts itself by Landlock and becomes the evaluator: what is not named can be seen to
+    /// be there, and cannot be opened.
+    Landlock(PathBuf),
+    /// Nothing but settings and the environment.
+    None,
+}
 
 /// How an evaluation is kept apart, and what it may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isolation {
-    /// The program `bwrap`, 0.8 or newer; `None`: everything but its walls.
-    pub bubblewrap: Option<PathBuf>,
+    /// What keeps its processes in.
+    pub walls: Walls,
     /// A folder for what Nix keeps at home: copies of inputs. Evaluations that share one can tell what the others fetched,
     /// so one is for a repository and a level of trust.
     pub home: PathBuf,
-    /// What it may read besides the store and the programs of the system: its mirror, and where Nix is if that is elsewhere.
+    /// What it may read besides the store and the programs of the system: its mirror.
     pub readable: Vec<PathBuf>,
+    /// Folders with programs besides those of the system and of the store: where Nix is if that is elsewhere.
+    pub programs: Vec<PathBuf>,
     /// The folder of the store: `/nix/store`.
     pub store_dir: PathBuf,
     /// The daemon's socket, without which nothing is evaluated apart.
@@ -79,6 +97,7 @@ const PROGRAMS: &[&str] = &[
 /// What of `/etc` is needed to fetch something, and tells nothing.
 const CONFIGURATION: &[&str] = &[
     "/etc/ca-certificates",
+    "/etc/crypto-policies",
     "/etc/group",
     "/etc/hosts",
     "/etc/nsswitch.conf",
@@ -107,27 +126,25 @@ const TAKEN_OVER: &[&str] = &[
     "no_proxy",
 ];
 
-/// The most that temporary files of a process may need, in bytes: they are in memory.
-const TMP_BYTES: &str = "1073741824";
-
 /// Goes into a control group and becomes another program.
 const ENTER: &str = "echo 0 > \"$0\" && exec \"$@\"";
 
-/// Where the folder for the home is, inside.
-const HOME: &str = "/home/nixci";
+/// The folder for temporary files below a home, where the walls do not come with one of their own.
+const TMP: &str = "tmp";
 
 impl Isolation {
     /// For commits of the mirror in this folder by people who are trusted: with a network, import from derivation, and the
     /// store that the environment names. See the fields for what they are.
-    pub fn new(bubblewrap: Option<PathBuf>, mirror: &Path, home: PathBuf) -> Self {
+    pub fn new(walls: Walls, mirror: &Path, home: PathBuf) -> Self {
         let folder =
             |name, default: &str| PathBuf::from(env::var_os(name).unwrap_or(default.into()));
         let state = folder("NIX_STATE_DIR", "/nix/var/nix");
         let socket = env::var_os("NIX_DAEMON_SOCKET_PATH").map(PathBuf::from);
         Self {
-            bubblewrap,
+            walls,
             home,
             readable: vec![mirror.to_owned()],
+            programs: Vec::new(),
             store_dir: folder("NIX_STORE_DIR", "/nix/store"),
             daemon_socket: socket.unwrap_or_else(|| state.join("daemon-socket/socket")),
             variables: Vec::new(),
@@ -153,17 +170,23 @@ impl Isolation {
         let Some(isolation) = isolation else {
             return Command::new(program);
         };
-        let (mut words, home) = match &isolation.bubblewrap {
-            Some(bubblewrap) => {
+        let (mut words, home, tmp) = match &isolation.walls {
+            Walls::Bubblewrap(bubblewrap) => {
                 let mut words = vec![bubblewrap.into()];
-                words.extend(isolation.walls(program, writable));
-                words.push("--".into());
-                (words, Path::new(HOME))
+                words.extend(isolation.in_bubblewrap(program, writable));
+                (words, Path::new(bubblewrap::HOME), "/tmp".into())
             }
-            None => (Vec::new(), &*isolation.home),
+            Walls::Landlock(nixci) => {
+                let mut words = vec![nixci.into()];
+                words.extend(isolation.fence(program, writable).arguments());
+                (words, &*isolation.home, isolation.home.join(TMP))
+            }
+            Walls::None => (Vec::new(), &*isolation.home, "/tmp".into()),
         };
         words.push(program.into());
-        if let Some(group) = &isolation.cgroup {
+        // The fence goes into the group itself: this program may be one that only its own process can name.
+        let is_outside = !matches!(isolation.walls, Walls::Landlock(_));
+        if let Some(group) = isolation.cgroup.as_ref().filter(|_| is_outside) {
             let enter = [OsString::from("/bin/sh"), "-c".into(), ENTER.into()];
             words.splice(
                 0..0,
@@ -172,55 +195,28 @@ impl Isolation {
         }
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
-        command.env_clear().envs(isolation.environment(home));
+        command.env_clear().envs(isolation.environment(home, &tmp));
         command
     }
 
-    /// What bubblewrap is told.
-    fn walls(&self, program: &Path, writable: &[&Path]) -> Vec<OsString> {
-        let mut arguments = Vec::new();
-        let mut say = |words: &[&Path]| arguments.extend(words.iter().map(OsString::from));
-        let word = Path::new;
-        say(&["--unshare-all", "--die-with-parent", "--new-session"].map(word));
-        if self.has_network {
-            say(&[word("--share-net")]);
-        }
-        let certificates = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);
-        let everywhere = PROGRAMS.iter().chain(CONFIGURATION).map(Path::new);
-        for path in everywhere.chain(certificates.as_deref()) {
-            say(&[word("--ro-bind-try"), path, path]);
-        }
-        say(&[
-            "--proc", "/proc", "--dev", "/dev", "--size", TMP_BYTES, "--tmpfs", "/tmp",
-        ]
-        .map(word));
-        let socket = self.daemon_socket.parent();
+    /// Folders whose programs may be run. What is not there does no harm.
+    fn executable<'s>(&'s self, program: &'s Path) -> impl Iterator<Item = &'s Path> {
+        let system = PROGRAMS.iter().map(Path::new);
         // A program may be anywhere.
         let folder = program.parent().filter(|folder| folder.is_absolute());
-        let readable = self.readable.iter().map(PathBuf::as_path);
-        for path in readable
-            .chain([&*self.store_dir])
-            .chain(socket)
-            .chain(folder)
-        {
-            say(&[word("--ro-bind"), path, path]);
-        }
-        say(&[word("--bind"), &self.home, word(HOME)]);
-        for path in writable {
-            say(&[word("--bind"), path, path]);
-        }
-        say(&["--chdir", HOME].map(word));
-        arguments
+        let own = self.programs.iter().map(PathBuf::as_path);
+        system.chain([&*self.store_dir]).chain(own).chain(folder)
     }
 
     /// The whole environment of an evaluator.
-    fn environment(&self, home: &Path) -> Vec<(OsString, OsString)> {
+    fn environment(&self, home: &Path, tmp: &Path) -> Vec<(OsString, OsString)> {
         let taken_over = TAKEN_OVER
             .iter()
             .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
         let mut environment: Vec<(OsString, OsString)> = taken_over.collect();
         let mut set = |name: &str, value: OsString| environment.push((name.into(), value));
         set("HOME", home.into());
+        set("TMPDIR", tmp.into());
         for (name, folder) in [
             ("XDG_CACHE_HOME", "cache"),
             ("XDG_CONFIG_HOME", "config"),
@@ -231,7 +227,6 @@ impl Isolation {
         }
         for (name, value) in [
             ("LANG", "C.UTF-8"),
-            ("TMPDIR", "/tmp"),
             // Neither the user's settings nor the system's: they may hold tokens.
             ("NIX_CONF_DIR", "/var/empty"),
             ("NIX_CONFIG", ""),
@@ -285,10 +280,26 @@ impl Isolation {
                     .to_owned(),
             ));
         }
-        fs::create_dir_all(&isolation.home).map_err(|error| {
+        fs::create_dir_all(isolation.home.join(TMP)).map_err(|error| {
             let home = isolation.home.display();
             EvalError::Infrastructure(format!("cannot make {home}: {error}"))
-        })
+        })?;
+        isolation.tidy();
+        Ok(())
+    }
+
+    /// Removes temporary files that evaluations have left which were killed: what is older than any can be that still runs.
+    fn tidy(&self) {
+        let entries = fs::read_dir(self.home.join(TMP)).into_iter().flatten();
+        for entry in entries.flatten() {
+            let age = entry.metadata().and_then(|found| found.modified());
+            let age = age.ok().and_then(|time| time.elapsed().ok());
+            if age.is_some_and(|age| age > self.limits.time) {
+                let path = entry.path();
+                // Neither follows a link. What cannot be removed is tried again the next time.
+                let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+            }
+        }
     }
 }
 

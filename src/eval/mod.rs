@@ -27,7 +27,7 @@ pub use cgroup::{Cell, Delegation};
 pub use choose::{EvaluatorKind, choose_evaluator};
 #[doc(hidden)]
 pub use fuzz::fuzz_evaluation;
-pub use isolation::{EvalLimits, Isolation};
+pub use isolation::{EvalLimits, Fence, FenceError, Isolation, LANDLOCK_MIN, Walls, landlock_abi};
 pub use nix_eval_jobs::NixEvalJobs;
 pub use scope::{EvalScope, FileSource};
 use tokio::sync::mpsc;

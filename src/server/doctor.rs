@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::connection::Connections;
+use super::{connection::Connections, walls::Found};
 use crate::{
     config::{Access, ForgeConfig, Listen, NixHost, PullRequests, ServerConfig},
     forge::{RepositoryKey, Selection},
+    run::store_address,
+    store::StoreAddress,
 };
 
 /// How much room there should be for the state, in bytes.
@@ -56,7 +58,7 @@ pub(super) async fn examine(
     )];
     findings.push(sandbox(config, host));
     findings.push(trusted(host));
-    findings.push(isolation());
+    findings.push(isolation(config, host).await);
     findings.push(clock());
     findings.push(room(config));
     findings.push(address(config));
@@ -108,18 +110,23 @@ fn trusted(host: &NixHost) -> Finding {
     )
 }
 
-fn isolation() -> Finding {
-    match crate::config::program_on_path("bwrap") {
-        Some(program) => finding(
-            "isolation",
-            Verdict::Good,
-            format!("evaluations run in {}", program.display()),
-        ),
-        None => finding(
-            "isolation",
-            Verdict::Doubtful,
-            "bubblewrap (`bwrap`) is not on PATH: evaluations see the files that the server's user sees",
-        ),
+/// What the server would choose where this runs: the unit may let it do less than whoever asks by hand.
+async fn isolation(config: &ServerConfig, host: &NixHost) -> Finding {
+    let has_daemon = matches!(store_address(host).await, StoreAddress::Socket(_));
+    match Found::look(has_daemon).await.choose(config.isolation) {
+        Ok(choice) => {
+            let verdict = if choice.is_weak {
+                Verdict::Doubtful
+            } else {
+                Verdict::Good
+            };
+            finding(
+                "isolation",
+                verdict,
+                format!("evaluations run {}", choice.text),
+            )
+        }
+        Err(why) => finding("isolation", Verdict::Bad, why),
     }
 }
 

@@ -9,11 +9,13 @@ use std::{
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use super::failures::Failures;
+use super::{failures::Failures, walls::Found};
 use crate::{
     config::{NixHost, NixHostError, ServerConfig, Upload, free_memory_bytes, program_on_path},
     db::server::{Run, Trust},
-    eval::{Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, choose_evaluator},
+    eval::{
+        Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, Walls, choose_evaluator,
+    },
     git::{GitHttp, Mirror, MirrorError},
     nix::{Builders, StoreUrl, System},
     run::{BuildTimes, PooledStore, Slots, client_settings, store_address},
@@ -38,6 +40,9 @@ pub enum EngineError {
     /// Nix is not there, or does not work.
     #[error(transparent)]
     Nix(#[from] NixHostError),
+    /// Evaluations cannot be kept apart as they should.
+    #[error("isolation: {0}")]
+    Walls(String),
     /// Outputs cannot go where they should.
     #[error("[upload]: {0}")]
     Upload(String),
@@ -69,7 +74,7 @@ pub(super) struct Engine {
     /// Whether what was built on the way goes there, too.
     pub(super) push_closure: bool,
     nix_copy: NixCopy,
-    bubblewrap: Option<PathBuf>,
+    walls: Walls,
     /// The control groups that are this process's own; none: memory is watched from outside alone.
     delegation: Option<Delegation>,
 }
@@ -105,14 +110,14 @@ impl Engine {
             StoreAddress::Command { .. } => None,
         };
         let nix_copy = nix_copy(&host, &address)?;
-        let bubblewrap = program_on_path("bwrap");
-        if daemon_socket.is_none() || bubblewrap.is_none() {
-            warn!(
-                daemon = daemon_socket.is_some(),
-                bubblewrap = bubblewrap.is_some(),
-                "evaluations are not kept apart from this machine: that takes a Nix daemon and bubblewrap"
-            );
+        let found = Found::look(daemon_socket.is_some()).await;
+        let choice = found.choose(config.isolation).map_err(EngineError::Walls)?;
+        if choice.is_weak {
+            warn!("evaluations run {}", choice.text);
+        } else {
+            info!("evaluations run {}", choice.text);
         }
+        let walls = choice.walls;
         let pool = Arc::new(Pool::new(address, settings, connections));
         let memory = limits
             .eval_memory
@@ -139,7 +144,7 @@ impl Engine {
             destinations: destinations(&config.upload)?,
             push_closure: config.upload.push_closure,
             nix_copy,
-            bubblewrap,
+            walls,
             delegation,
             host,
         })
@@ -173,6 +178,7 @@ impl Engine {
         mirror: &Mirror,
         run: &Run,
     ) -> (Option<Isolation>, Option<Cell>) {
+        // Without a daemon Nix has to write the store itself.
         let Some(daemon_socket) = self.daemon_socket.clone() else {
             return (None, None);
         };
@@ -180,7 +186,7 @@ impl Engine {
         let level = if is_stranger { "stranger" } else { "trusted" };
         let home = format!("homes/{}-{level}", run.new.repository.0);
         let isolation = Isolation::new(
-            self.bubblewrap.clone(),
+            self.walls.clone(),
             mirror.folder(),
             config.state_dir.join(home),
         );
@@ -193,11 +199,9 @@ impl Engine {
             )
             .ok()
         });
-        let mut readable = isolation.readable.clone();
-        readable.extend(self.nix_prefix());
         let isolation = Isolation {
             daemon_socket,
-            readable,
+            programs: self.nix_prefix().into_iter().collect(),
             cgroup: cell.as_ref().map(|cell| cell.folder().to_owned()),
             limits: EvalLimits {
                 time: config.limits.eval_timeout,

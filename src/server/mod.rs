@@ -38,6 +38,7 @@ mod source;
 mod sweep;
 mod systemd;
 mod texts;
+mod walls;
 mod webhook;
 
 pub use doctor::{Finding, Verdict};

@@ -5,7 +5,6 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpListener,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,7 +14,7 @@ use std::{
 };
 
 use nixci::{
-    eval::{EvalError, Isolation, NixEvalJobs},
+    eval::{EvalError, Isolation, Walls},
     git::{CommitId, FetchLimits, GitHttp, Mirror, Remote, Wanted},
     nix::Installable,
 };
@@ -23,23 +22,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{Evaluation, url},
-    support::{Project, nix, program::write_program, project::SYSTEM, servers, store::TestStore},
+    support::{Project, nix, project::SYSTEM, servers, store::TestStore},
 };
 
-/// How long the daemon may need to see that a connection is closed.
-const LEAVE: Duration = Duration::from_secs(5);
+/// All kinds of walls that there are here.
+pub(crate) fn all_walls() -> Vec<Walls> {
+    let landlock = Walls::Landlock(env!("CARGO_BIN_EXE_nixci").into());
+    let bubblewrap = servers::bubblewrap().map(Walls::Bubblewrap);
+    bubblewrap.into_iter().chain([landlock]).collect()
+}
 
-/// A store with a daemon for every installed Nix, and bubblewrap.
-fn each_store(test: impl Fn(&TestStore, PathBuf)) {
+/// How long the daemon may need to see that a connection is closed.
+pub(crate) const LEAVE: Duration = Duration::from_secs(5);
+
+/// A store with a daemon for every installed Nix and all kinds of walls.
+fn each_store(test: impl Fn(&TestStore, Walls)) {
     for nix in nix::all() {
-        if let Some(bubblewrap) = servers::bubblewrap() {
-            test(&nix.store().with_daemon(), bubblewrap);
+        for walls in all_walls() {
+            test(&nix.store().with_daemon(), walls);
         }
     }
 }
 
 /// A mirror of a project: of what is checked out in it.
-fn mirror(store: &TestStore, project: &Project<'_>, number: i64) -> (Mirror, CommitId) {
+pub(crate) fn mirror(store: &TestStore, project: &Project<'_>, number: i64) -> (Mirror, CommitId) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -55,16 +61,16 @@ fn mirror(store: &TestStore, project: &Project<'_>, number: i64) -> (Mirror, Com
 }
 
 /// What keeps an evaluation of a mirror apart.
-fn isolation(store: &TestStore, mirror: &Mirror, bubblewrap: PathBuf) -> Isolation {
+fn isolation(store: &TestStore, mirror: &Mirror, walls: Walls) -> Isolation {
     let own = ["NIX_STATE_DIR", "NIX_LOG_DIR", "NIX_BIN_DIR", "PATH"];
     let variables = store
         .env()
         .into_iter()
         .filter(|(name, _)| own.contains(name));
     let home = store.folder().join("apart");
-    let stranger = Isolation::new(Some(bubblewrap), mirror.folder(), home).of_stranger();
+    let stranger = Isolation::new(walls, mirror.folder(), home).of_stranger();
     Isolation {
-        readable: vec![mirror.folder().to_owned(), store.nix().prefix.clone()],
+        programs: vec![store.nix().prefix.clone()],
         store_dir: store.dir(),
         daemon_socket: store.socket(),
         variables: variables
@@ -76,24 +82,24 @@ fn isolation(store: &TestStore, mirror: &Mirror, bubblewrap: PathBuf) -> Isolati
 }
 
 /// The evaluation of a commit in a mirror, apart.
-fn apart<'s>(
+pub(crate) fn apart<'s>(
     store: &'s TestStore,
     (mirror, commit): &(Mirror, CommitId),
-    bubblewrap: PathBuf,
+    walls: Walls,
 ) -> Evaluation<'s> {
     let mut evaluation = Evaluation::new(store, &format!("{}#checks", mirror.flake(*commit, "")));
     evaluation.request.nix = store.nix().prefix.join("bin/nix");
-    evaluation.request.options.isolation = Some(isolation(store, mirror, bubblewrap));
+    evaluation.request.options.isolation = Some(isolation(store, mirror, walls));
     evaluation
 }
 
-fn limits<'e>(evaluation: &'e mut Evaluation<'_>) -> &'e mut Isolation {
+pub(crate) fn limits<'e>(evaluation: &'e mut Evaluation<'_>) -> &'e mut Isolation {
     evaluation.request.options.isolation.as_mut().unwrap()
 }
 
 #[test]
 fn a_mirror_gives_what_its_checkout_gives() {
-    each_store(|store, bubblewrap| {
+    each_store(|store, walls| {
         let sub = "{ outputs = { self }: { checks.SYSTEM.sub = derivation { name = \"sub\"; system = \"SYSTEM\"; builder = \"/bin/sh\"; src = self; rev = self.rev; count = self.revCount; }; }; }";
         let project = Project::new(store)
             .check("a", "echo a > $out")
@@ -112,7 +118,7 @@ fn a_mirror_gives_what_its_checkout_gives() {
                 .run_leaving(LEAVE)
                 .drv_paths();
             assert!(!expected.is_empty());
-            let mut evaluation = apart(store, &(mirror.clone(), commit), bubblewrap.clone());
+            let mut evaluation = apart(store, &(mirror.clone(), commit), walls.clone());
             let walled = format!("{}#checks", mirror.flake(commit, dir));
             evaluation.request.installable = Installable::parse(&walled).unwrap();
             assert_eq!(
@@ -145,7 +151,7 @@ fn a_mirror_gives_what_its_checkout_gives() {
 /// Row "local repo read".
 #[test]
 fn local_repo_read() {
-    each_store(|store, bubblewrap| {
+    each_store(|store, walls| {
         let secret = Project::named(store, "secret")
             .file("token", "s3cret")
             .committed();
@@ -173,7 +179,7 @@ fn local_repo_read() {
             .expression("thief", &read)
             .committed();
         let own = mirror(store, &project, 7);
-        let found = apart(store, &own, bubblewrap).run_leaving(LEAVE);
+        let found = apart(store, &own, walls).run_leaving(LEAVE);
         found.summary();
         assert_eq!(found.checks.len(), 0, "Nix {}: {found:#?}", store.nix());
         assert!(!format!("{found:?}").contains("another"), "{found:#?}");
@@ -183,7 +189,7 @@ fn local_repo_read() {
 /// Rows "impure eval" and "token leak through fetchers".
 #[test]
 fn impure_eval_and_token_leak_through_fetchers() {
-    each_store(|store, bubblewrap| {
+    each_store(|store, walls| {
         let netrc = store.folder().join("conf/netrc");
         fs::write(&netrc, "machine x password s3cret").unwrap();
         let read = |path: &str| {
@@ -200,7 +206,7 @@ fn impure_eval_and_token_leak_through_fetchers() {
             .expression("path", "build \"a\" \"\" { src = /etc; }")
             .committed();
         let own = mirror(store, &project, 7);
-        let found = apart(store, &own, bubblewrap.clone()).run_leaving(LEAVE);
+        let found = apart(store, &own, walls.clone()).run_leaving(LEAVE);
         found.summary();
         let checks: Vec<_> = found.checks.keys().collect();
         assert_eq!(
@@ -219,13 +225,13 @@ fn impure_eval_and_token_leak_through_fetchers() {
         assert_eq!(told, ["."], "Nix {}: {found:#?}", store.nix());
 
         // Who asks for more is refused.
-        let mut evaluation = apart(store, &own, bubblewrap.clone());
+        let mut evaluation = apart(store, &own, walls.clone());
         evaluation.request.options.impure = true;
         assert!(matches!(
             evaluation.run_leaving(LEAVE).result,
             Err(EvalError::Usage(_))
         ));
-        let mut evaluation = apart(store, &own, bubblewrap);
+        let mut evaluation = apart(store, &own, walls);
         evaluation.request.options.accept_flake_config = true;
         assert!(matches!(
             evaluation.run_leaving(LEAVE).result,
@@ -237,7 +243,7 @@ fn impure_eval_and_token_leak_through_fetchers() {
 /// Rows "`nixConfig` of the PR" and "IFD".
 #[test]
 fn ifd_is_off_for_strangers_whatever_their_nix_config_says() {
-    each_store(|store, bubblewrap| {
+    each_store(|store, walls| {
         let flake = format!(
             "{{ nixConfig.allow-import-from-derivation = true; nixConfig.netrc-file = \"/etc/passwd\";
                outputs = {{ self }}: let
@@ -246,7 +252,7 @@ fn ifd_is_off_for_strangers_whatever_their_nix_config_says() {
         );
         let project = Project::new(store).flake(&flake).committed();
         let own = mirror(store, &project, 7);
-        let mut evaluation = apart(store, &own, bubblewrap);
+        let mut evaluation = apart(store, &own, walls);
         let found = evaluation.run_leaving(LEAVE);
         let error = &found.failed[&format!("{SYSTEM}.ifd")].message;
         assert!(
@@ -262,7 +268,7 @@ fn ifd_is_off_for_strangers_whatever_their_nix_config_says() {
 /// Row "eval resource exhaustion".
 #[test]
 fn eval_resource_exhaustion() {
-    each_store(|store, bubblewrap| {
+    each_store(|store, walls| {
         let eats_all = "builtins.foldl' (all: x: all + \"${all}${toString x}\") \"x\" (builtins.genList (x: x) 60)";
         let flood = "builtins.foldl' (a: x: builtins.trace (toString x + line) a) (build \"a\" \"\" { }) (builtins.genList (x: x) 100000)";
         let project = Project::new(store)
@@ -276,7 +282,7 @@ fn eval_resource_exhaustion() {
             .expression("overflow", "let f = x: 1 + f x; in f 0")
             .committed();
         let own = mirror(store, &project, 7);
-        let mut evaluation = apart(store, &own, bubblewrap.clone());
+        let mut evaluation = apart(store, &own, walls.clone());
         evaluation.request.memory_budget_bytes = 700 << 20;
         limits(&mut evaluation).limits.output_bytes = 20 << 20;
         let found = evaluation.run_leaving(LEAVE);
@@ -307,8 +313,7 @@ fn eval_resource_exhaustion() {
              }}) 1000000); }}; }}"
         );
         let project = Project::named(store, "many").flake(&million).committed();
-        let found =
-            apart(store, &mirror(store, &project, 9), bubblewrap.clone()).run_leaving(LEAVE);
+        let found = apart(store, &mirror(store, &project, 9), walls.clone()).run_leaving(LEAVE);
         let error = found.error().to_string();
         assert!(
             error.starts_with("there are more than 10000 attributes"),
@@ -323,7 +328,7 @@ fn eval_resource_exhaustion() {
                  builtins.foldl' (a: _: sum a all) 0 all",
             )
             .committed();
-        let mut evaluation = apart(store, &mirror(store, &project, 10), bubblewrap);
+        let mut evaluation = apart(store, &mirror(store, &project, 10), walls);
         limits(&mut evaluation).limits.time = Duration::from_secs(3);
         let begin = Instant::now();
         let error = evaluation.run_leaving(LEAVE).error().to_string();
@@ -342,7 +347,7 @@ fn eval_resource_exhaustion() {
 /// Row "SSRF".
 #[test]
 fn ssrf_while_evaluating() {
-    each_store(|store, bubblewrap| {
+    each_store(|store, walls| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let visits = Arc::new(AtomicUsize::new(0));
@@ -362,7 +367,7 @@ fn ssrf_while_evaluating() {
         );
         let project = Project::new(store).expression("a", &fetch).committed();
         let own = mirror(store, &project, 7);
-        let mut evaluation = apart(store, &own, bubblewrap);
+        let mut evaluation = apart(store, &own, walls);
         evaluation.request.options.nix_options =
             vec![("download-attempts".to_owned(), "1".to_owned())];
         assert_eq!(evaluation.run_leaving(LEAVE).failed.len(), 1);
@@ -386,32 +391,4 @@ fn ssrf_while_evaluating() {
         assert_eq!(evaluation.run_leaving(LEAVE).failed.len(), 1);
         assert!(visits.load(Ordering::SeqCst) > 0, "Nix {}", store.nix());
     });
-}
-
-/// nix-eval-jobs is behind the same walls.
-#[test]
-fn nix_eval_jobs_is_kept_apart_too() {
-    let Some(bubblewrap) = servers::bubblewrap() else {
-        return;
-    };
-    let store = nix::newest().store().with_daemon();
-    let project = Project::new(&store).check("a", "").committed();
-    let own = mirror(&store, &project, 7);
-    fs::create_dir(store.folder().join("jobs")).unwrap();
-    let program = write_program(
-        &store.folder().join("jobs/nix-eval-jobs"),
-        &format!(
-            "#!/bin/sh\nwhile [ $# -gt 0 ]; do [ \"$1\" != --gc-roots-dir ] || roots=$2; shift; done\n\
-             echo x > \"$roots/x\" || exit 7\n\
-             said=\"$HOME $(ls {}) $(ls {}/home 2>&1 | wc -l) $(cat /etc/shadow 2>&1 | wc -l)\"\n\
-             echo '{{\"attr\":\"a\",\"attrPath\":[\"{SYSTEM}\",\"a\"],\"error\":\"'$said'\"}}'\n",
-            store.folder().display(),
-            store.folder().display(),
-        ),
-    );
-    let evaluator = NixEvalJobs::new(program, (2, 34));
-    let found = apart(&store, &own, bubblewrap).run_until_idle(&evaluator, LEAVE);
-    let said = &found.failed[&format!("{SYSTEM}.a")].message;
-    // What it has a home in, what it sees of the store's folder, and that two files are not there.
-    assert_eq!(said, "/home/nixci jobs mirrors store var 1 1");
 }

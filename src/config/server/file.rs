@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
-    ServerConfig, StatusNames, secret::read_secret,
+    ServerConfig, StatusNames, WallsWanted, secret::read_secret,
 };
 use crate::{
     config::{ConfigError, Upload, excerpt::Place, parse_duration},
@@ -43,6 +43,8 @@ struct Keys {
     tags: Vec<Spanned<String>>,
     #[serde(default)]
     limits: LimitKeys,
+    #[serde(default)]
+    isolation: WallsWanted,
     systems: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     upload: Upload,
@@ -173,6 +175,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         branches: reader.list(&keys.branches, RefPattern::parse)?,
         tags: reader.list(&keys.tags, RefPattern::parse)?,
         limits: reader.limits(keys.limits)?,
+        isolation: keys.isolation,
         systems: keys
             .systems
             .map(|systems| reader.list(&systems, System::parse))

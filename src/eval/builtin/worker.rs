@@ -18,7 +18,7 @@ use super::{
     transcript::{Said, Transcript},
 };
 use crate::{
-    eval::{EvalError, EvalRequest, Isolation, budget, process::Process},
+    eval::{EvalError, EvalRequest, Isolation, Walls, budget, process::Process},
     nix::AttrPath,
 };
 
@@ -100,7 +100,7 @@ impl Worker {
             // Nobody but this worker can know it: most of it is random.
             nonce: uuid::Uuid::now_v7().simple().to_string(),
             pid: process.id(),
-            is_walled: isolation.is_some_and(|it| it.bubblewrap.is_some()),
+            is_walled: isolation.is_some_and(|it| matches!(it.walls, Walls::Bubblewrap(_))),
             _stop_on_drop: stop.clone().drop_guard(),
         };
         worker.send(definitions(request, &worker.nonce));

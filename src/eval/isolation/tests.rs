@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::Isolation;
+use super::{Isolation, Walls};
 
 fn isolation() -> Isolation {
     let (home, mirror) = (
@@ -12,14 +12,14 @@ fn isolation() -> Isolation {
         daemon_socket: "/nix/var/nix/daemon-socket/socket".into(),
         variables: vec![("NIX_LOG_DIR".to_owned(), "/logs".into())],
         has_network: false,
-        ..Isolation::new(Some("/usr/bin/bwrap".into()), mirror, home).of_stranger()
+        ..Isolation::new(Walls::Bubblewrap("/usr/bin/bwrap".into()), mirror, home).of_stranger()
     }
 }
 
 /// The arguments before the program, as one text.
 fn walls(isolation: &Isolation) -> String {
     let writable = Path::new("/tmp/roots");
-    let walls = isolation.walls(Path::new("/opt/nix/bin/nix"), &[writable]);
+    let walls = isolation.in_bubblewrap(Path::new("/opt/nix/bin/nix"), &[writable]);
     let words: Vec<_> = walls.iter().map(|word| word.to_str().unwrap()).collect();
     words.join(" ")
 }
@@ -42,9 +42,9 @@ fn nothing_of_the_state_folder_is_inside_but_what_is_named() {
             "bind /var/lib/nixci/home/7 /home/nixci"
         ]
     );
-    let expected = "--ro-bind /nix/store /nix/store --ro-bind /nix/var/nix/daemon-socket /nix/var/nix/daemon-socket \
-                    --ro-bind /opt/nix/bin /opt/nix/bin --bind /var/lib/nixci/home/7 /home/nixci \
-                    --bind /tmp/roots /tmp/roots --chdir /home/nixci";
+    let expected = "--ro-bind /nix/store /nix/store --ro-bind /opt/nix/bin /opt/nix/bin \
+                    --ro-bind /nix/var/nix/daemon-socket /nix/var/nix/daemon-socket --bind /var/lib/nixci/home/7 /home/nixci \
+                    --bind /tmp/roots /tmp/roots --chdir /home/nixci --";
     assert!(walls.ends_with(expected), "{walls}");
     let whole = ["/etc", "/var", "/root", "/home", "/run", "/nix"];
     for folder in whole {
@@ -93,7 +93,7 @@ fn settings_and_environment_are_those_of_nobody() {
     assert_eq!(command.as_std().get_program(), "/usr/bin/bwrap");
 
     let bare = Isolation {
-        bubblewrap: None,
+        walls: Walls::None,
         ..isolation
     };
     let command = Isolation::command(Some(&bare), Path::new("/bin/nix"), &[]);
@@ -105,7 +105,7 @@ fn settings_and_environment_are_those_of_nobody() {
 async fn a_program_goes_into_its_control_group_first() {
     let folder = tempfile::tempdir().unwrap();
     let isolation = Isolation {
-        bubblewrap: None,
+        walls: Walls::None,
         cgroup: Some(folder.path().to_owned()),
         ..isolation()
     };
@@ -118,4 +118,27 @@ async fn a_program_goes_into_its_control_group_first() {
     drop(folder);
     let mut command = Isolation::command(Some(&isolation), Path::new("/bin/echo"), &[]);
     assert!(!command.output().await.unwrap().status.success());
+}
+
+#[test]
+fn what_old_evaluations_have_left_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let isolation = Isolation {
+        home: folder.path().to_owned(),
+        ..isolation()
+    };
+    let tmp = folder.path().join("tmp");
+    for name in ["old", "new"] {
+        std::fs::create_dir_all(tmp.join(name).join("inner")).unwrap();
+    }
+    std::fs::write(tmp.join("file"), "").unwrap();
+    let long_ago = std::time::SystemTime::now() - isolation.limits.time * 2;
+    for name in ["old", "file"] {
+        let entry = std::fs::File::open(tmp.join(name)).unwrap();
+        entry.set_modified(long_ago).unwrap();
+    }
+    isolation.tidy();
+    let left = std::fs::read_dir(&tmp).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["new"]);
 }

@@ -1,0 +1,59 @@
+//! `nixci walls`: what `nixci serve` starts evaluations with where bubblewrap is not used.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::Failure;
+use crate::eval::Fence;
+
+/// Options of `walls`.
+#[derive(Debug, Args)]
+pub(super) struct WallsArgs {
+    /// A program or a folder of programs that may be read and run
+    #[arg(long, value_name = "PATH")]
+    execute: Vec<PathBuf>,
+
+    /// A file or folder that may be read
+    #[arg(long, value_name = "PATH")]
+    read: Vec<PathBuf>,
+
+    /// A file or folder that may be read and changed
+    #[arg(long, value_name = "PATH")]
+    write: Vec<PathBuf>,
+
+    /// Let it connect to TCP ports
+    #[arg(long)]
+    network: bool,
+
+    /// The control group to go into first
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
+
+    /// The folder to be in
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    /// The program
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+/// Becomes the program, or says why not.
+pub(super) fn walls(args: WallsArgs) -> Result<ExitCode, Failure> {
+    let fence = Fence {
+        execute: args.execute,
+        read: args.read,
+        write: args.write,
+        has_network: args.network,
+        cgroup: args.cgroup,
+        dir: args.dir,
+    };
+    let Some((program, arguments)) = args.program.split_first() else {
+        return Err(Failure::usage(anyhow::anyhow!("no program is named")));
+    };
+    match fence.run(program, arguments) {
+        Ok(never) => match never {},
+        Err(error) => Err(Failure::infrastructure(error)),
+    }
+}
