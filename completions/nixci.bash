@@ -55,6 +55,9 @@ _nixci() {
             nixci__subcmd__ctl,approve)
                 cmd="nixci__subcmd__ctl__subcmd__approve"
                 ;;
+            nixci__subcmd__ctl,audit)
+                cmd="nixci__subcmd__ctl__subcmd__audit"
+                ;;
             nixci__subcmd__ctl,cancel)
                 cmd="nixci__subcmd__ctl__subcmd__cancel"
                 ;;
@@ -99,6 +102,9 @@ _nixci() {
                 ;;
             nixci__subcmd__ctl__subcmd__help,approve)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__approve"
+                ;;
+            nixci__subcmd__ctl__subcmd__help,audit)
+                cmd="nixci__subcmd__ctl__subcmd__help__subcmd__audit"
                 ;;
             nixci__subcmd__ctl__subcmd__help,cancel)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__cancel"
@@ -180,6 +186,9 @@ _nixci() {
                 ;;
             nixci__subcmd__help__subcmd__ctl,approve)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__approve"
+                ;;
+            nixci__subcmd__help__subcmd__ctl,audit)
+                cmd="nixci__subcmd__help__subcmd__ctl__subcmd__audit"
                 ;;
             nixci__subcmd__help__subcmd__ctl,cancel)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__cancel"
@@ -597,7 +606,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl)
-            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help"
+            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep audit doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -629,6 +638,40 @@ _nixci() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__audit)
+            opts="-n -h --limit --socket --url --token-file --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -727,7 +770,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help"
+            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -741,6 +784,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__help__subcmd__audit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1471,7 +1528,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor"
+            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1485,6 +1542,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__help__subcmd__ctl__subcmd__audit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -44,7 +44,7 @@ pub(super) async fn carry_out(
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
         Command::Rebuild => {
-            rebuild(app, repository, &run).await?;
+            rebuild(app, repository, &run, None).await?;
             "rebuilt".to_owned()
         }
         Command::Cancel => {
@@ -131,16 +131,17 @@ async fn approve(
     Ok("approved".to_owned())
 }
 
-/// Builds a commit once more, what failed in it included. Returns the new run.
+/// Builds a commit once more, what failed in it included, or only what one check failed by. Returns the new run.
 pub(super) async fn rebuild(
     app: &App,
     repository: &Repository,
     run: &Run,
+    check: Option<String>,
 ) -> Result<Option<RunId>, String> {
     if run.state != RunState::Finished {
         return Err("it is not over yet".to_owned());
     }
-    forget_failures(app, run).await;
+    forget_failures(app, run, check).await;
     let up = TakeUp {
         runs: vec![again(app, repository, run.new.clone())],
         anew: true,

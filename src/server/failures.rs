@@ -44,12 +44,7 @@ impl Failures {
         let known = self.known();
         let failed = known.get(drv_path).filter(|failed| failed.run != run)?;
         let age = Timestamp::now().as_millisecond().saturating_sub(failed.at);
-        (age < millis(self.age)).then(|| {
-            format!(
-                "it failed in run {} already: {}",
-                failed.run.0, failed.reason
-            )
-        })
+        (age < millis(self.age)).then(|| failed.refusal())
     }
 
     /// Remembers that a derivation failed by itself.

@@ -87,7 +87,7 @@ async fn take_up(app: &App, delivery: Delivery) {
                 .await
             {
                 Ok(Some(run)) => {
-                    forget_failures(app, &run).await;
+                    forget_failures(app, &run, None).await;
                     up.runs.push(again(app, &repository, run.new));
                     String::new()
                 }
@@ -322,10 +322,10 @@ pub(super) fn again(app: &App, repository: &Repository, new: NewRun) -> AskedRun
     (new, statuses)
 }
 
-/// What failed in a run is to be built once more.
-pub(super) async fn forget_failures(app: &App, run: &Run) {
+/// What failed in a run is to be built once more, or what one of its checks failed by.
+pub(super) async fn forget_failures(app: &App, run: &Run, check: Option<String>) {
     let forgotten = async {
-        let failed = app.db.failed_of_run(run.id).await?;
+        let failed = app.db.failed_of_run(run.id, check).await?;
         if failed.is_empty() {
             return Ok(0);
         }

@@ -84,11 +84,7 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         app.draining.clone(),
     ));
     let socket = ctl_socket(&app.config.socket)?;
-    let orders = tokio::spawn(answer(
-        Listener::Unix(socket),
-        ctl::on_socket(Arc::clone(&app)),
-        app.draining.clone(),
-    ));
+    let orders = tokio::spawn(ctl::answer_socket(Arc::clone(&app), socket));
     let background = [
         spawn(&app, |app| async move { intake::take_up_all(&app).await }),
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
