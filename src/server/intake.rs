@@ -79,7 +79,7 @@ async fn take_up(app: &App, delivery: Delivery) {
             keep::forget(app, &repository, key.as_str());
             format!("{} is gone", key.as_str())
         }
-        Decision::Rerun { commit, .. } => {
+        Decision::Rerun { commit, check, .. } => {
             up.anew = true;
             match app
                 .db
@@ -87,7 +87,12 @@ async fn take_up(app: &App, delivery: Delivery) {
                 .await
             {
                 Ok(Some(run)) => {
-                    forget_failures(app, &run, None).await;
+                    let contexts = texts::contexts(&app.config, &repository);
+                    let check = check.and_then(|check| {
+                        let path = check.name.strip_prefix(&contexts.check_prefix)?;
+                        Some(path.to_owned())
+                    });
+                    forget_failures(app, &run, check).await;
                     up.runs.push(again(app, &repository, run.new));
                     String::new()
                 }

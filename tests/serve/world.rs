@@ -237,6 +237,10 @@ impl World {
             .header("x-gitea-event", event)
             .header("x-gitea-delivery", id)
             .header("x-gitea-signature", signature)
+            // Where the forge is GitHub.
+            .header("x-github-event", event)
+            .header("x-github-delivery", id)
+            .header("x-hub-signature-256", format!("sha256={signature}"))
             .body(body)
             .send()
             .await;
