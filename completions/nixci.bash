@@ -82,6 +82,9 @@ _nixci() {
             nixci__subcmd__ctl,rebuild)
                 cmd="nixci__subcmd__ctl__subcmd__rebuild"
                 ;;
+            nixci__subcmd__ctl,reload)
+                cmd="nixci__subcmd__ctl__subcmd__reload"
+                ;;
             nixci__subcmd__ctl,repositories)
                 cmd="nixci__subcmd__ctl__subcmd__repositories"
                 ;;
@@ -129,6 +132,9 @@ _nixci() {
                 ;;
             nixci__subcmd__ctl__subcmd__help,rebuild)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__rebuild"
+                ;;
+            nixci__subcmd__ctl__subcmd__help,reload)
+                cmd="nixci__subcmd__ctl__subcmd__help__subcmd__reload"
                 ;;
             nixci__subcmd__ctl__subcmd__help,repositories)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__repositories"
@@ -210,6 +216,9 @@ _nixci() {
                 ;;
             nixci__subcmd__help__subcmd__ctl,rebuild)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__rebuild"
+                ;;
+            nixci__subcmd__help__subcmd__ctl,reload)
+                cmd="nixci__subcmd__help__subcmd__ctl__subcmd__reload"
                 ;;
             nixci__subcmd__help__subcmd__ctl,repositories)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__repositories"
@@ -606,7 +615,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl)
-            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep audit doctor help"
+            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -770,7 +779,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit doctor help"
+            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -910,6 +919,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help__subcmd__rebuild)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1094,6 +1117,32 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__rebuild)
+            opts="-h --socket --url --token-file --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__reload)
             opts="-h --socket --url --token-file --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1528,7 +1577,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit doctor"
+            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1654,6 +1703,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl__subcmd__rebuild)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__help__subcmd__ctl__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

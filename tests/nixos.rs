@@ -223,6 +223,8 @@ fn unit_text(service: &Value) -> String {
 fn settings(text: &str) -> Vec<&str> {
     let own = [
         "ExecStart=",
+        // With the module other settings are another unit.
+        "ExecReload=",
         "LoadCredential=",
         "ReadWritePaths=",
         "EnvironmentFile=",

@@ -128,6 +128,8 @@ enum Order {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: usize,
     },
+    /// Read the server's settings anew, without a restart
+    Reload,
     /// What is right and wrong with the server
     Doctor,
 }
@@ -188,6 +190,7 @@ async fn carry_out(args: &CtlArgs, server: &Connection) -> Result<ExitCode, Fail
                 .get("/api/v1/audit", &[("limit", limit.to_string())])
                 .await?
         }
+        Order::Reload => server.post("/api/v1/reload", &empty).await?,
         Order::Doctor => server.get("/api/v1/doctor", &[]).await?,
     };
     let lines = if args.json {
@@ -228,6 +231,7 @@ fn lines_of(order: &Order, answer: &Value) -> Vec<String> {
         Order::Pause { repository } => vec![format!("{repository} is paused")],
         Order::Resume { repository } => vec![format!("{repository} goes on")],
         Order::Sweep => vec!["the server looks".to_owned()],
+        Order::Reload => show::reloaded(answer),
         Order::Watch { .. } | Order::Log { .. } => Vec::new(),
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn carry_out(
     actor: Option<&User>,
 ) -> Result<String, String> {
     let actor = actor.ok_or("nobody said it")?;
-    let permission = app.connections.permission(repository, actor).await;
+    let permission = app.connections().permission(repository, actor).await;
     let permission =
         permission.map_err(|error| format!("who said it cannot be asked for: {error}"))?;
     let who = actor
@@ -75,7 +75,7 @@ async fn find(
         (Some(commit), _) => commit.clone(),
         (None, Some(number)) => {
             let api = app
-                .connections
+                .connections()
                 .get(&repository.seen.forge)
                 .ok_or("the forge has no interface")?;
             let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;

@@ -93,6 +93,7 @@ fn routes() -> Router<App> {
         .route("/api/v1/forget", post(orders::forget))
         .route("/api/v1/sweep", post(orders::sweep))
         .route("/api/v1/audit", get(questions::audit))
+        .route("/api/v1/reload", post(orders::reload))
         .route("/api/v1/doctor", get(questions::doctor))
 }
 

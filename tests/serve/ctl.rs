@@ -11,7 +11,7 @@ use crate::{
 
 impl World {
     /// Runs `nixci ctl` with these arguments.
-    async fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) async fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
         command
             .arg("ctl")

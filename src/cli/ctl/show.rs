@@ -181,6 +181,23 @@ pub(super) fn repositories(answer: &Value) -> Vec<String> {
     table(&rows)
 }
 
+/// What came of reading the settings anew.
+pub(super) fn reloaded(answer: &Value) -> Vec<String> {
+    let kept: Vec<String> = answer["kept"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|key| format!("`{}`", text(key)))
+        .collect();
+    if kept.is_empty() {
+        return vec!["the settings count".to_owned()];
+    }
+    vec![format!(
+        "the settings count, but for {}: restart the server for that",
+        kept.join(", ")
+    )]
+}
+
 /// Who did what.
 pub(super) fn deeds(answer: &Value) -> Vec<String> {
     let all = answer["audit"].as_array().into_iter().flatten();

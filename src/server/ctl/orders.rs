@@ -23,7 +23,7 @@ use crate::{
         app::App,
         commands,
         intake::{again, end},
-        source,
+        reload, source,
     },
 };
 
@@ -280,6 +280,18 @@ pub(super) async fn sweep(
     note(&app, &operator, "sweep", "").await;
     app.wake.sweep.notify_one();
     (StatusCode::ACCEPTED, Json(json!({}))).into_response()
+}
+
+/// Reads the settings anew.
+pub(super) async fn reload(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+) -> Response {
+    note(&app, &operator, "reload", "").await;
+    match reload::reload(&app).await {
+        Ok(kept) => Json(json!({ "kept": kept })).into_response(),
+        Err(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
+    }
 }
 
 async fn note(app: &App, operator: &Operator, what: &str, detail: &str) {

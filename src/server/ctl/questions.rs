@@ -103,7 +103,7 @@ pub(super) async fn repositories(State(app): State<App>) -> Response {
 
 /// What is right and wrong with the server.
 pub(super) async fn doctor(State(app): State<App>) -> Response {
-    let findings = doctor::examine(&app.config, &app.engine.host, &app.connections).await;
+    let findings = doctor::examine(&app.config(), &app.engine.host, &app.connections()).await;
     Json(json!({ "findings": findings })).into_response()
 }
 
@@ -216,7 +216,7 @@ pub(super) fn shown(app: &App, run: &Run, repository: &Repository) -> Value {
     let seen = &repository.seen;
     // What anybody who may read the repository can evaluate.
     let flake = app
-        .config
+        .config()
         .clone_url(&seen.forge, &seen.full_name)
         .map(|url| format!("git+{url}?rev={}", run.new.commit));
     let counts: Option<Value> = run
