@@ -55,6 +55,9 @@ _nixci() {
             nixci__subcmd__ctl,approve)
                 cmd="nixci__subcmd__ctl__subcmd__approve"
                 ;;
+            nixci__subcmd__ctl,audit)
+                cmd="nixci__subcmd__ctl__subcmd__audit"
+                ;;
             nixci__subcmd__ctl,cancel)
                 cmd="nixci__subcmd__ctl__subcmd__cancel"
                 ;;
@@ -79,6 +82,9 @@ _nixci() {
             nixci__subcmd__ctl,rebuild)
                 cmd="nixci__subcmd__ctl__subcmd__rebuild"
                 ;;
+            nixci__subcmd__ctl,reload)
+                cmd="nixci__subcmd__ctl__subcmd__reload"
+                ;;
             nixci__subcmd__ctl,repositories)
                 cmd="nixci__subcmd__ctl__subcmd__repositories"
                 ;;
@@ -99,6 +105,9 @@ _nixci() {
                 ;;
             nixci__subcmd__ctl__subcmd__help,approve)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__approve"
+                ;;
+            nixci__subcmd__ctl__subcmd__help,audit)
+                cmd="nixci__subcmd__ctl__subcmd__help__subcmd__audit"
                 ;;
             nixci__subcmd__ctl__subcmd__help,cancel)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__cancel"
@@ -123,6 +132,9 @@ _nixci() {
                 ;;
             nixci__subcmd__ctl__subcmd__help,rebuild)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__rebuild"
+                ;;
+            nixci__subcmd__ctl__subcmd__help,reload)
+                cmd="nixci__subcmd__ctl__subcmd__help__subcmd__reload"
                 ;;
             nixci__subcmd__ctl__subcmd__help,repositories)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__repositories"
@@ -181,6 +193,9 @@ _nixci() {
             nixci__subcmd__help__subcmd__ctl,approve)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__approve"
                 ;;
+            nixci__subcmd__help__subcmd__ctl,audit)
+                cmd="nixci__subcmd__help__subcmd__ctl__subcmd__audit"
+                ;;
             nixci__subcmd__help__subcmd__ctl,cancel)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__cancel"
                 ;;
@@ -201,6 +216,9 @@ _nixci() {
                 ;;
             nixci__subcmd__help__subcmd__ctl,rebuild)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__rebuild"
+                ;;
+            nixci__subcmd__help__subcmd__ctl,reload)
+                cmd="nixci__subcmd__help__subcmd__ctl__subcmd__reload"
                 ;;
             nixci__subcmd__help__subcmd__ctl,repositories)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__repositories"
@@ -597,7 +615,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl)
-            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help"
+            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -629,6 +647,40 @@ _nixci() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__audit)
+            opts="-n -h --limit --socket --url --token-file --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -727,7 +779,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor help"
+            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -741,6 +793,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__help__subcmd__audit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -853,6 +919,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help__subcmd__rebuild)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1037,6 +1117,32 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__rebuild)
+            opts="-h --socket --url --token-file --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__reload)
             opts="-h --socket --url --token-file --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1471,7 +1577,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep doctor"
+            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1485,6 +1591,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl__subcmd__approve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__help__subcmd__ctl__subcmd__audit)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1583,6 +1703,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl__subcmd__rebuild)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__help__subcmd__ctl__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -71,6 +71,12 @@ let
     )
   );
 
+  # Whether the unit has to let bubblewrap make namespaces.
+  bubblewrap = lib.elem settings.isolation [
+    "auto"
+    "bubblewrap"
+  ];
+
   upstream =
     let
       address = if cfg.socket.enable then cfg.socket.listenStream else settings.listen;
@@ -143,7 +149,7 @@ in
     extraPackages = mkOption {
       type = types.listOf types.package;
       default = [ ];
-      description = "Programs that the server may use besides Nix, git, ssh and bubblewrap: nix-eval-jobs, cachix, attic-client, niks3.";
+      description = "Programs that the server may use besides Nix, git and ssh: nix-eval-jobs, cachix, attic-client, niks3.";
     };
     environmentFile = mkOption {
       type = types.nullOr types.str;
@@ -244,15 +250,15 @@ in
         config.nix.package
         pkgs.git
         pkgs.openssh
-        pkgs.bubblewrap
       ]
+      ++ lib.optional bubblewrap pkgs.bubblewrap
       ++ cfg.extraPackages;
       environment = {
         HOME = "/var/lib/nixci";
         # Not the store itself, which the user must not write.
         NIX_REMOTE = "daemon";
       };
-      serviceConfig = import ./hardening.nix // {
+      serviceConfig = import ./hardening.nix { inherit bubblewrap; } // {
         Type = "notify";
         ExecStart = "${lib.getExe cfg.package} serve --config ${file}";
         User = "nixci";
@@ -260,7 +266,11 @@ in
         StateDirectory = "nixci";
         StateDirectoryMode = "0700";
         RuntimeDirectory = "nixci";
-        ReadWritePaths = lib.optional (settings.outputs_dir != null) settings.outputs_dir;
+        ReadWritePaths = [
+          # Its own control group, of all those that it may not change.
+          "-/sys/fs/cgroup/system.slice/nixci.service"
+        ]
+        ++ lib.optional (settings.outputs_dir != null) settings.outputs_dir;
         LoadCredential = map (found: found.load) secrets;
         EnvironmentFile = lib.optional (cfg.environmentFile != null) cfg.environmentFile;
         WatchdogSec = "2min";

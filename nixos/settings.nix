@@ -139,6 +139,20 @@ in
     keep_outputs = optional types.ints.unsigned "How many runs of a check keep their outputs from being collected, for each branch.";
     drain = optional types.str "How long running builds may go on when the server is told to stop.";
   };
+  isolation = mkOption {
+    type = types.enum [
+      "auto"
+      "bubblewrap"
+      "landlock"
+      "none"
+    ];
+    default = "landlock";
+    description = ''
+      What stands between evaluations and this machine: `landlock`, for which the unit needs no namespaces;
+      `bubblewrap`, which hides more from evaluations and takes a unit that may do more; `auto`, bubblewrap where it works
+      and else Landlock; `none`.
+    '';
+  };
   systems = optional (types.listOf types.str) "The systems to build. Null: those that Nix has a builder for.";
   upload = {
     copy_to = list "URLs of stores that outputs are copied to.";

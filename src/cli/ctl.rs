@@ -95,6 +95,8 @@ enum Order {
     Rebuild {
         /// The number of the run
         run: u64,
+        /// Of what failed only what this check failed by: its attribute path, or the end of it
+        check: Option<String>,
     },
     /// Let a stranger's pull request be built: this very commit
     Approve {
@@ -120,6 +122,14 @@ enum Order {
     },
     /// Look at the forges for repositories and commits that no webhook told of
     Sweep,
+    /// Who gave which orders, the newest first
+    Audit {
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+    },
+    /// Read the server's settings anew, without a restart
+    Reload,
     /// What is right and wrong with the server
     Doctor,
 }
@@ -162,7 +172,10 @@ async fn carry_out(args: &CtlArgs, server: &Connection) -> Result<ExitCode, Fail
         }
         Order::Show { run } => server.get(&run_path(*run, ""), &[]).await?,
         Order::Cancel { run } => server.post(&run_path(*run, "/cancel"), &empty).await?,
-        Order::Rebuild { run } => server.post(&run_path(*run, "/rebuild"), &empty).await?,
+        Order::Rebuild { run, check } => {
+            let order = json!({ "check": check });
+            server.post(&run_path(*run, "/rebuild"), &order).await?
+        }
         Order::Approve { run } => server.post(&run_path(*run, "/approve"), &empty).await?,
         Order::Pause { repository } => pause(server, repository, true).await?,
         Order::Resume { repository } => pause(server, repository, false).await?,
@@ -172,6 +185,12 @@ async fn carry_out(args: &CtlArgs, server: &Connection) -> Result<ExitCode, Fail
             server.post("/api/v1/forget", &order).await?
         }
         Order::Sweep => server.post("/api/v1/sweep", &empty).await?,
+        Order::Audit { limit } => {
+            server
+                .get("/api/v1/audit", &[("limit", limit.to_string())])
+                .await?
+        }
+        Order::Reload => server.post("/api/v1/reload", &empty).await?,
         Order::Doctor => server.get("/api/v1/doctor", &[]).await?,
     };
     let lines = if args.json {
@@ -199,6 +218,7 @@ fn lines_of(order: &Order, answer: &Value) -> Vec<String> {
         Order::List { .. } => show::runs(answer),
         Order::Show { .. } => show::run(answer),
         Order::Repositories => show::repositories(answer),
+        Order::Audit { .. } => show::deeds(answer),
         Order::Doctor => show::findings(answer),
         Order::Forget { .. } => vec![format!("forgotten: {}", answer["forgotten"])],
         Order::Run { .. } | Order::Rebuild { .. } => vec![format!(
@@ -211,6 +231,7 @@ fn lines_of(order: &Order, answer: &Value) -> Vec<String> {
         Order::Pause { repository } => vec![format!("{repository} is paused")],
         Order::Resume { repository } => vec![format!("{repository} goes on")],
         Order::Sweep => vec!["the server looks".to_owned()],
+        Order::Reload => show::reloaded(answer),
         Order::Watch { .. } | Order::Log { .. } => Vec::new(),
     }
 }

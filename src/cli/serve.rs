@@ -68,7 +68,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
         .init();
     let runtime = runtime()?;
     runtime
-        .block_on(server::serve(config))
+        .block_on(server::serve(config, args.config.clone()))
         .map_err(Failure::infrastructure)?;
     Ok(ExitCode::SUCCESS)
 }

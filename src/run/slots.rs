@@ -41,7 +41,8 @@ pub struct Permit {
 
 struct Desk {
     /// Here and on other machines.
-    free: [usize; 2],
+    all: [usize; 2],
+    taken: [usize; 2],
     busy: HashSet<StorePath>,
     running: HashMap<i64, usize>,
     /// When an owner got a slot last.
@@ -62,7 +63,8 @@ impl Slots {
     pub fn new(local: usize, remote: usize) -> Self {
         Self {
             desk: Arc::new(Mutex::new(Desk {
-                free: [local, remote],
+                all: [local, remote],
+                taken: [0, 0],
                 busy: HashSet::new(),
                 running: HashMap::new(),
                 served: HashMap::new(),
@@ -70,6 +72,22 @@ impl Slots {
                 waiting: Vec::new(),
             })),
         }
+    }
+
+    /// From now on there are so many. Who has one keeps it.
+    pub fn resize(&self, local: usize, remote: usize) {
+        let mut granted = Vec::new();
+        {
+            let mut desk = lock(&self.desk);
+            desk.all = [local, remote];
+            desk.grant(&self.desk, &mut granted);
+        }
+        deliver(granted);
+    }
+
+    /// How many there are on this machine and on others.
+    pub fn count(&self) -> (usize, usize) {
+        lock(&self.desk).all.into()
     }
 
     /// Waits for a slot to build this derivation. `on_wait` is called if there is none at once.
@@ -117,7 +135,7 @@ impl Drop for Permit {
         let mut granted = Vec::new();
         {
             let mut desk = lock(&self.desk);
-            desk.free[usize::from(self.remote)] += 1;
+            desk.taken[usize::from(self.remote)] -= 1;
             desk.busy.remove(&self.target);
             if let Some(count) = desk.running.get_mut(&self.owner) {
                 *count -= 1;
@@ -158,7 +176,7 @@ impl Desk {
                 remote,
                 permit_tx,
             } = self.waiting.remove(best);
-            self.free[usize::from(remote)] -= 1;
+            self.taken[usize::from(remote)] += 1;
             self.busy.insert(target.clone());
             *self.running.entry(share.owner).or_default() += 1;
             self.clock += 1;
@@ -188,7 +206,8 @@ impl Desk {
             .iter()
             .enumerate()
             .filter(|(_, waiting)| {
-                self.free[usize::from(waiting.remote)] > 0 && !self.busy.contains(&waiting.target)
+                let place = usize::from(waiting.remote);
+                self.taken[place] < self.all[place] && !self.busy.contains(&waiting.target)
             })
             .min_by_key(|(at, waiting)| (key(waiting), *at))
             .map(|(at, _)| at)
@@ -278,6 +297,23 @@ mod tests {
         drop(first);
         assert!(poll(&mut same).is_some());
         drop(other);
+    }
+
+    #[tokio::test]
+    async fn fewer_slots_count_as_soon_as_they_are_free_and_more_at_once() {
+        let slots = Slots::new(2, 0);
+        let [a, b, c] = ["a", "b", "c"].map(target);
+        let share = share(0, 1, 0);
+        let first = slots.acquire(share, &a, false, || ()).await;
+        let second = slots.acquire(share, &b, false, || ()).await;
+        let mut third = ask(&slots, share, &c);
+        slots.resize(1, 0);
+        drop(first);
+        assert!(poll(&mut third).is_none(), "one is still taken");
+        slots.resize(2, 0);
+        assert!(poll(&mut third).is_some());
+        assert_eq!(slots.count(), (2, 0));
+        drop(second);
     }
 
     #[tokio::test]

@@ -37,7 +37,7 @@ impl FromRequestParts<App> for Viewer {
 
 /// Whether a request shows a token of this server: then it may do everything.
 pub(super) fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
-    bearer(headers).is_some_and(|token| is_one_of(token, &app.config.ctl_tokens))
+    bearer(headers).is_some_and(|token| is_one_of(token, &app.config().ctl_tokens))
 }
 
 /// The token of a request (RFC 6750, §2.1).

@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -12,6 +13,7 @@ use super::{connection::Connections, engine::Engine, hub::Hub, metrics::Metrics}
 use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
+    forge::ForgeError,
     run::Stop,
 };
 
@@ -23,10 +25,12 @@ pub(super) type App = Arc<Server>;
 
 /// A server.
 pub(super) struct Server {
-    pub(super) config: ServerConfig,
+    /// What it is told; only [`super::reload`] changes that.
+    settings: RwLock<Settings>,
+    /// The file of the settings. Whoever reads it anew holds this.
+    pub(super) file: tokio::sync::Mutex<PathBuf>,
     pub(super) db: ServerDb,
     pub(super) engine: Engine,
-    pub(super) connections: Connections,
     pub(super) wake: Wake,
     /// Tells live pages what changed.
     pub(super) hub: Hub,
@@ -38,6 +42,13 @@ pub(super) struct Server {
     pub(super) draining: CancellationToken,
 }
 
+/// What a server is told, and what follows from that.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) connections: Arc<Connections>,
+}
+
 /// Wakes the parts: there may be rows for them.
 #[derive(Default)]
 pub(super) struct Wake {
@@ -46,6 +57,8 @@ pub(super) struct Wake {
     pub(super) runner: Notify,
     pub(super) publish: Notify,
     pub(super) sweep: Notify,
+    /// There may be other repositories to look at from time to time.
+    pub(super) poll: Notify,
 }
 
 /// A run that goes on.
@@ -55,18 +68,25 @@ struct Running {
     why: Option<String>,
 }
 
-impl Server {
-    pub(super) fn new(
-        config: ServerConfig,
-        db: ServerDb,
-        engine: Engine,
-        connections: Connections,
-    ) -> App {
-        Arc::new(Self {
+impl Settings {
+    /// What follows from what is told.
+    pub(super) fn new(config: ServerConfig) -> Result<Self, ForgeError> {
+        let connections = Arc::new(Connections::new(&config)?);
+        let config = Arc::new(config);
+        Ok(Self {
             config,
+            connections,
+        })
+    }
+}
+
+impl Server {
+    pub(super) fn new(settings: Settings, file: PathBuf, db: ServerDb, engine: Engine) -> App {
+        Arc::new(Self {
+            settings: RwLock::new(settings),
+            file: tokio::sync::Mutex::new(file),
             db,
             engine,
-            connections,
             wake: Wake::default(),
             hub: Hub::default(),
             metrics: Metrics::default(),
@@ -74,6 +94,29 @@ impl Server {
             running: Mutex::default(),
             draining: CancellationToken::new(),
         })
+    }
+
+    fn settings(&self) -> Settings {
+        let settings = self.settings.read();
+        settings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it is told now. Whoever looks twice may see two settings: look once where they have to agree.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        self.settings().config
+    }
+
+    /// The forges as they are configured now.
+    pub(super) fn connections(&self) -> Arc<Connections> {
+        self.settings().connections
+    }
+
+    /// Goes by other settings from now on.
+    pub(super) fn go_by(&self, settings: Settings) {
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<RunId, Running>> {
@@ -113,6 +156,6 @@ impl Server {
 
     /// The page of a run.
     pub(super) fn run_url(&self, run: impl std::fmt::Display) -> String {
-        format!("{}runs/{run}", self.config.url)
+        format!("{}runs/{run}", self.config().url)
     }
 }

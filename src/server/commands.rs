@@ -24,7 +24,7 @@ pub(super) async fn carry_out(
     actor: Option<&User>,
 ) -> Result<String, String> {
     let actor = actor.ok_or("nobody said it")?;
-    let permission = app.connections.permission(repository, actor).await;
+    let permission = app.connections().permission(repository, actor).await;
     let permission =
         permission.map_err(|error| format!("who said it cannot be asked for: {error}"))?;
     let who = actor
@@ -44,7 +44,7 @@ pub(super) async fn carry_out(
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
         Command::Rebuild => {
-            rebuild(app, repository, &run).await?;
+            rebuild(app, repository, &run, None).await?;
             "rebuilt".to_owned()
         }
         Command::Cancel => {
@@ -75,7 +75,7 @@ async fn find(
         (Some(commit), _) => commit.clone(),
         (None, Some(number)) => {
             let api = app
-                .connections
+                .connections()
                 .get(&repository.seen.forge)
                 .ok_or("the forge has no interface")?;
             let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
@@ -131,16 +131,17 @@ async fn approve(
     Ok("approved".to_owned())
 }
 
-/// Builds a commit once more, what failed in it included. Returns the new run.
+/// Builds a commit once more, what failed in it included, or only what one check failed by. Returns the new run.
 pub(super) async fn rebuild(
     app: &App,
     repository: &Repository,
     run: &Run,
+    check: Option<String>,
 ) -> Result<Option<RunId>, String> {
     if run.state != RunState::Finished {
         return Err("it is not over yet".to_owned());
     }
-    forget_failures(app, run).await;
+    forget_failures(app, run, check).await;
     let up = TakeUp {
         runs: vec![again(app, repository, run.new.clone())],
         anew: true,

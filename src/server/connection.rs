@@ -29,8 +29,8 @@ impl Connections {
     }
 
     /// The forge of this name, if it has an interface.
-    pub(super) fn get(&self, forge: &str) -> Option<&Arc<dyn ForgeApi>> {
-        self.0.get(forge)
+    pub(super) fn get(&self, forge: &str) -> Option<Arc<dyn ForgeApi>> {
+        self.0.get(forge).cloned()
     }
 
     /// Whether a forge shows check runs, which say more than a status.
@@ -56,7 +56,7 @@ impl Connections {
             target_url: Some(due.row.target_url.clone()),
         };
         if api.has_check_runs() {
-            return tell_check_run(&**api, &place, due, facts).await.map(Some);
+            return tell_check_run(&*api, &place, due, facts).await.map(Some);
         }
         let status = CommitStatus {
             context: due.row.context.clone(),

@@ -9,13 +9,16 @@ mod stream;
 
 use axum::{
     Extension, Json, Router,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::StatusCode,
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
+    serve::IncomingStream,
 };
 use serde_json::json;
+use tokio::net::UnixListener;
+use tracing::warn;
 
 use super::{access::is_authorized, app::App};
 
@@ -23,11 +26,40 @@ use super::{access::is_authorized, app::App};
 #[derive(Clone, Debug)]
 pub(super) struct Operator(String);
 
-/// The routes behind the Unix socket.
-pub(super) fn on_socket(app: App) -> Router {
-    routes()
-        .layer(Extension(Operator("socket".to_owned())))
+/// Who is at the other end of a Unix socket, as the kernel says.
+#[derive(Clone, Copy, Debug)]
+struct Peer(Option<u32>);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+    }
+}
+
+/// Answers those who reach the Unix socket until the server ends.
+pub(super) async fn answer_socket(app: App, socket: UnixListener) {
+    let done = app.draining.clone();
+    let service = routes()
+        .layer(middleware::from_fn(name_peer))
         .with_state(app)
+        .into_make_service_with_connect_info::<Peer>();
+    let answered = axum::serve(socket, service)
+        .with_graceful_shutdown(async move { done.cancelled().await })
+        .await;
+    if let Err(error) = answered {
+        warn!(%error, "no more orders are taken");
+    }
+}
+
+/// Notes who gives an order by the socket.
+async fn name_peer(
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let who = uid.map_or_else(|| "socket".to_owned(), |uid| format!("socket:uid {uid}"));
+    request.extensions_mut().insert(Operator(who));
+    next.run(request).await
 }
 
 /// The routes below `/api` for everybody who has a token.
@@ -60,6 +92,8 @@ fn routes() -> Router<App> {
         .route("/api/v1/pause", post(orders::pause))
         .route("/api/v1/forget", post(orders::forget))
         .route("/api/v1/sweep", post(orders::sweep))
+        .route("/api/v1/audit", get(questions::audit))
+        .route("/api/v1/reload", post(orders::reload))
         .route("/api/v1/doctor", get(questions::doctor))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     },
     git::{GitHttp, Mirror, MirrorError},
     nix::{Builders, StoreUrl, System},
-    run::{BuildTimes, PooledStore, Slots, client_settings, store_address},
+    run::{BuildTimes, Slots, client_settings, store_address},
     store::{Pool, StoreAddress},
     upload::{Destination, NixCopy, Uploads},
 };
@@ -55,28 +55,76 @@ pub enum EngineError {
 pub(super) struct Engine {
     pub(super) host: NixHost,
     pub(super) builders: Builders,
-    pub(super) pool: Arc<Pool>,
     pub(super) slots: Slots,
-    /// How many builds there are at once on this machine and on others.
-    pub(super) slot_counts: (usize, usize),
-    /// How many evaluations go on at most.
-    pub(super) evaluation_count: usize,
     /// Evaluations that may begin.
     pub(super) evaluations: Arc<Semaphore>,
-    /// Workers and bytes of one evaluation.
-    pub(super) per_evaluation: (usize, u64),
+    /// What settings change while runs go on.
+    means: RwLock<Arc<Means>>,
+    address: StoreAddress,
     pub(super) http: GitHttp,
     pub(super) failures: Arc<Failures>,
     /// The daemon's socket; none: no daemon runs, and nothing can be evaluated apart.
     daemon_socket: Option<PathBuf>,
-    /// Where outputs go.
-    pub(super) destinations: Vec<Destination>,
-    /// Whether what was built on the way goes there, too.
-    pub(super) push_closure: bool,
     nix_copy: NixCopy,
     walls: Walls,
     /// The control groups that are this process's own; none: memory is watched from outside alone.
     delegation: Option<Delegation>,
+}
+
+/// What settings give to a run that begins; one that goes on keeps what it has.
+pub(super) struct Means {
+    pub(super) pool: Arc<Pool>,
+    /// How many builds there are at once on this machine and on others.
+    slots: (usize, usize),
+    /// How many evaluations go on at most.
+    pub(super) evaluations: usize,
+    /// Workers and bytes of one evaluation.
+    pub(super) per_evaluation: (usize, u64),
+    /// Where outputs go.
+    pub(super) destinations: Vec<Destination>,
+    /// Whether what was built on the way goes there, too.
+    pub(super) push_closure: bool,
+}
+
+impl Means {
+    fn new(
+        config: &ServerConfig,
+        host: &NixHost,
+        builders: &Builders,
+        address: &StoreAddress,
+    ) -> Result<Self, EngineError> {
+        let limits = &config.limits;
+        let here = limits
+            .jobs
+            .or(host.settings.max_jobs.filter(|jobs| *jobs > 0));
+        let here = here.unwrap_or_else(cores);
+        let elsewhere = builders.remote_slots();
+        let times = BuildTimes {
+            timeout: limits.timeout,
+            max_silent_time: limits.max_silent_time,
+        };
+        let settings = client_settings(host, &host.settings, builders, &[], times);
+        let connections = here + elsewhere + SUBSTITUTIONS + OTHER_CONNECTIONS;
+        let memory = limits
+            .eval_memory
+            .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
+        let by_memory = usize::try_from(memory / MEMORY_PER_WORKER).unwrap_or(usize::MAX);
+        let workers = limits
+            .eval_workers
+            .unwrap_or_else(|| cores().min(by_memory).max(1));
+        let evaluations = limits.evaluations.min(workers).max(1);
+        Ok(Self {
+            pool: Arc::new(Pool::new(address.clone(), settings, connections)),
+            slots: (here, elsewhere),
+            evaluations,
+            per_evaluation: (
+                (workers / evaluations).max(1),
+                memory / u64::try_from(evaluations).unwrap_or(1),
+            ),
+            destinations: destinations(&config.upload)?,
+            push_closure: config.upload.push_closure,
+        })
+    }
 }
 
 impl Engine {
@@ -92,18 +140,6 @@ impl Engine {
         let cache = config.state_dir.join("cache");
         let host = tokio::task::block_in_place(|| NixHost::find(&[], Some(&cache)))?;
         let builders = host.settings.builders();
-        let limits = &config.limits;
-        let here = limits
-            .jobs
-            .or(host.settings.max_jobs.filter(|jobs| *jobs > 0));
-        let here = here.unwrap_or_else(cores);
-        let elsewhere = builders.remote_slots();
-        let times = BuildTimes {
-            timeout: limits.timeout,
-            max_silent_time: limits.max_silent_time,
-        };
-        let settings = client_settings(&host, &host.settings, &builders, &[], times);
-        let connections = here + elsewhere + SUBSTITUTIONS + OTHER_CONNECTIONS;
         let address = store_address(&host).await;
         let daemon_socket = match &address {
             StoreAddress::Socket(path) => Some(path.clone()),
@@ -118,31 +154,16 @@ impl Engine {
             info!("evaluations run {}", choice.text);
         }
         let walls = choice.walls;
-        let pool = Arc::new(Pool::new(address, settings, connections));
-        let memory = limits
-            .eval_memory
-            .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
-        let by_memory = usize::try_from(memory / MEMORY_PER_WORKER).unwrap_or(usize::MAX);
-        let workers = limits
-            .eval_workers
-            .unwrap_or_else(|| cores().min(by_memory).max(1));
-        let evaluations = limits.evaluations.min(workers).max(1);
+        let means = Means::new(config, &host, &builders, &address)?;
         Ok(Self {
             builders,
-            pool,
-            slots: Slots::new(here, elsewhere),
-            slot_counts: (here, elsewhere),
-            evaluation_count: evaluations,
-            evaluations: Arc::new(Semaphore::new(evaluations)),
-            per_evaluation: (
-                (workers / evaluations).max(1),
-                memory / u64::try_from(evaluations).unwrap_or(1),
-            ),
+            slots: Slots::new(means.slots.0, means.slots.1),
+            evaluations: Arc::new(Semaphore::new(means.evaluations)),
+            means: RwLock::new(Arc::new(means)),
+            address,
             http: GitHttp::new()?,
             failures,
             daemon_socket,
-            destinations: destinations(&config.upload)?,
-            push_closure: config.upload.push_closure,
             nix_copy,
             walls,
             delegation,
@@ -150,18 +171,39 @@ impl Engine {
         })
     }
 
-    /// Copies outputs to their destinations.
-    pub(super) fn uploads(&self) -> Uploads {
-        Uploads {
-            destinations: self.destinations.clone(),
-            nix: self.nix_copy.clone(),
-            pool: Arc::clone(&self.pool),
-        }
+    /// What a run that begins now gets.
+    pub(super) fn means(&self) -> Arc<Means> {
+        let means = self.means.read();
+        Arc::clone(&means.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A view of the store for one run: what it holds is held until it is dropped.
-    pub(super) fn store(&self) -> Arc<PooledStore> {
-        Arc::new(PooledStore::new(Arc::clone(&self.pool), true))
+    /// Gives runs that begin from now on what other settings say. Changes nothing if that cannot be.
+    pub(super) fn go_by(&self, config: &ServerConfig) -> Result<(), EngineError> {
+        let means = Means::new(config, &self.host, &self.builders, &self.address)?;
+        self.slots.resize(means.slots.0, means.slots.1);
+        self.failures.count_for(config.limits.failed_for);
+        let before = self.means().evaluations;
+        self.evaluations
+            .add_permits(means.evaluations.saturating_sub(before));
+        let fewer = u32::try_from(before.saturating_sub(means.evaluations)).unwrap_or(u32::MAX);
+        let evaluations = Arc::clone(&self.evaluations);
+        tokio::spawn(async move {
+            // As soon as so many are over.
+            if let Ok(taken) = evaluations.acquire_many_owned(fewer).await {
+                taken.forget();
+            }
+        });
+        *self.means.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(means);
+        Ok(())
+    }
+
+    /// Copies outputs to their destinations.
+    pub(super) fn uploads(&self, means: &Means) -> Uploads {
+        Uploads {
+            destinations: means.destinations.clone(),
+            nix: self.nix_copy.clone(),
+            pool: Arc::clone(&means.pool),
+        }
     }
 
     /// Who evaluates.
@@ -190,7 +232,7 @@ impl Engine {
             mirror.folder(),
             config.state_dir.join(home),
         );
-        let (_, memory) = self.per_evaluation;
+        let (_, memory) = self.means().per_evaluation;
         let name = format!("run-{}-{}", run.id.0, run.attempt);
         let cell = self.delegation.as_ref().and_then(|delegation| {
             let cell = delegation.cell(&name, memory, EVALUATION_TASKS);
@@ -243,7 +285,7 @@ impl Engine {
 
     /// Ends the connections.
     pub(super) async fn close(&self) {
-        let _ = tokio::time::timeout(CLOSE_LIMIT, self.pool.close()).await;
+        let _ = tokio::time::timeout(CLOSE_LIMIT, self.means().pool.close()).await;
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     app::App,
-    engine::Engine,
+    engine::{Engine, Means},
     failures::RunGate,
     journal::{self, Entry},
     keep, logs, queue, source, texts,
@@ -29,7 +29,8 @@ use crate::{
     graph::Planner,
     nix::{AttrPath, Installable},
     run::{
-        Builder, Evaluate, Evaluation, Ports, RunSettings, Share, State, UploadSettings, coordinate,
+        Builder, Evaluate, Evaluation, PooledStore, Ports, RunSettings, Share, State,
+        UploadSettings, coordinate,
     },
 };
 
@@ -60,7 +61,7 @@ pub(super) async fn execute(
     let work = match Work::of(app, &run) {
         Ok(work) => work,
         Err(why) => {
-            let contexts = texts::contexts(&app.config, &repository);
+            let contexts = texts::contexts(&app.config(), &repository);
             let statuses = texts::both(
                 &contexts,
                 StatusState::Failure,
@@ -174,7 +175,7 @@ impl Work {
     fn of(app: &App, run: &Run) -> Result<Self, String> {
         let commit = run.tested_commit.as_deref().unwrap_or(&run.new.commit);
         let commit: CommitId = commit.parse().map_err(|error| format!("{error}"))?;
-        let mirror = Mirror::open(&app.config.state_dir, run.new.repository.0)
+        let mirror = Mirror::open(&app.config().state_dir, run.new.repository.0)
             .map_err(|error| error.to_string())?;
         let file = source::settings_of(&mirror, commit)?;
         let engine = &app.engine;
@@ -182,7 +183,7 @@ impl Work {
             Some(attributes) if !attributes.value.is_empty() => attributes.value.clone(),
             Some(_) | None => vec![AttrPath::new(["checks"])],
         };
-        let systems = engine.systems(&app.config);
+        let systems = engine.systems(&app.config());
         let wanted = file.systems.as_ref().map(|wanted| &wanted.value);
         let systems = match wanted {
             None => systems,
@@ -192,7 +193,7 @@ impl Work {
                 .filter(|system| wanted.contains(system))
                 .collect(),
         };
-        let (workers, memory_budget_bytes) = engine.per_evaluation;
+        let (workers, memory_budget_bytes) = engine.means().per_evaluation;
         let dir = file
             .flake_dir
             .as_ref()
@@ -202,7 +203,7 @@ impl Work {
                 .as_ref()
                 .map_or_else(Vec::new, |patterns| patterns.value.clone())
         };
-        let (isolation, cell) = engine.isolation(&app.config, &mirror, run);
+        let (isolation, cell) = engine.isolation(&app.config(), &mirror, run);
         let request = EvalRequest {
             installable: Installable {
                 flake: mirror.flake(commit, &dir.unwrap_or_default()),
@@ -286,7 +287,8 @@ async fn carry_out(
     permit: OwnedSemaphorePermit,
 ) -> (Vec<NewStatus>, Option<Event>) {
     let engine = &app.engine;
-    let settings = settings(app, run, repository, &work);
+    let means = engine.means();
+    let settings = settings(app, &means, run, repository, &work);
     let attribute = settings.attribute.clone();
     let (entries_tx, entries_rx) = mpsc::unbounded_channel();
     let log_writer = logs::begin(app, run.id, entries_tx.clone());
@@ -300,7 +302,8 @@ async fn carry_out(
     let (stop_tx, stops) = mpsc::unbounded_channel();
     app.run_begins(run.id, stop_tx);
     let (_wish_tx, wishes) = mpsc::unbounded_channel();
-    let store = engine.store();
+    // What it holds is held until it is dropped.
+    let store = Arc::new(PooledStore::new(Arc::clone(&means.pool), true));
     let gate = RunGate {
         run: run.id,
         failures: Arc::clone(&engine.failures),
@@ -329,8 +332,8 @@ async fn carry_out(
         evaluate: permitted(evaluate, (permit, work.cell)),
         planner: Planner::new(engine.builders.clone(), true),
         store,
-        builder: Builder::new(Arc::clone(&engine.pool)).behind(Arc::new(gate)),
-        uploader: Arc::new(engine.uploads()),
+        builder: Builder::new(Arc::clone(&means.pool)).behind(Arc::new(gate)),
+        uploader: Arc::new(engine.uploads(&means)),
         stops,
         wishes,
         past: Some(logs::past(&app.db, &log_writer)),
@@ -360,24 +363,26 @@ fn permitted(evaluate: Evaluate, permit: (OwnedSemaphorePermit, Option<Cell>)) -
 }
 
 /// Where the outputs of a run go: those of branches and tags, never those of a pull request.
-fn uploads(engine: &Engine, run: &Run) -> UploadSettings {
+fn uploads(means: &Means, run: &Run) -> UploadSettings {
     if !matches!(run.new.kind, RunKind::Push | RunKind::Tag) {
         return UploadSettings::default();
     }
     UploadSettings {
-        destinations: engine
-            .destinations
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        with_dependencies: engine.push_closure,
+        destinations: means.destinations.iter().map(ToString::to_string).collect(),
+        with_dependencies: means.push_closure,
     }
 }
 
-fn settings(app: &App, run: &Run, repository: &Repository, work: &Work) -> RunSettings {
+fn settings(
+    app: &App,
+    means: &Means,
+    run: &Run,
+    repository: &Repository,
+    work: &Work,
+) -> RunSettings {
     let engine = &app.engine;
     let timeout = work.file.timeout.as_ref().map(|timeout| timeout.value);
-    let (slots, remote_slots) = engine.slot_counts;
+    let (slots, remote_slots) = engine.slots.count();
     RunSettings {
         flake: repository.seen.full_name.clone(),
         title: repository.seen.full_name.clone(),
@@ -396,10 +401,10 @@ fn settings(app: &App, run: &Run, repository: &Repository, work: &Work) -> RunSe
         no_build: false,
         flake_check: false,
         rules: work.rules(),
-        timeout: timeout.or(app.config.limits.timeout),
+        timeout: timeout.or(app.config().limits.timeout),
         only: None,
         previous: HashMap::new(),
         log_lines: LOG_LINES,
-        uploads: uploads(engine, run),
+        uploads: uploads(means, run),
     }
 }

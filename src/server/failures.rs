@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,8 +21,8 @@ use crate::{
 /// The derivations that failed, as the database has them.
 pub(super) struct Failures {
     db: ServerDb,
-    /// For how long they count.
-    age: Duration,
+    /// For how long they count, in milliseconds.
+    age_ms: AtomicI64,
     known: Mutex<HashMap<String, FailedBuild>>,
 }
 
@@ -32,7 +35,13 @@ impl Failures {
             .into_iter()
             .map(|failed| (failed.drv_path.clone(), failed));
         let known = Mutex::new(known.collect());
-        Ok(Arc::new(Self { db, age, known }))
+        let age_ms = AtomicI64::new(millis(age));
+        Ok(Arc::new(Self { db, age_ms, known }))
+    }
+
+    /// From now on they count for so long.
+    pub(super) fn count_for(&self, age: Duration) {
+        self.age_ms.store(millis(age), Ordering::Relaxed);
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, FailedBuild>> {
@@ -44,12 +53,7 @@ impl Failures {
         let known = self.known();
         let failed = known.get(drv_path).filter(|failed| failed.run != run)?;
         let age = Timestamp::now().as_millisecond().saturating_sub(failed.at);
-        (age < millis(self.age)).then(|| {
-            format!(
-                "it failed in run {} already: {}",
-                failed.run.0, failed.reason
-            )
-        })
+        (age < self.age_ms.load(Ordering::Relaxed)).then(|| failed.refusal())
     }
 
     /// Remembers that a derivation failed by itself.

@@ -10,8 +10,8 @@ use crate::{
     config::ForgeConfig,
     db::server::{Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, TakeUp},
     forge::{
-        self, Build, BuildKind, Decision, HookEvent, MERGE_QUEUES, StatusState, TriggerSettings,
-        decide, parse_hook,
+        self, Build, BuildKind, CheckName, Decision, HookEvent, MERGE_QUEUES, StatusState,
+        TriggerSettings, decide, parse_hook,
     },
 };
 
@@ -79,20 +79,14 @@ async fn take_up(app: &App, delivery: Delivery) {
             keep::forget(app, &repository, key.as_str());
             format!("{} is gone", key.as_str())
         }
-        Decision::Rerun { commit, .. } => {
+        Decision::Rerun { commit, check, .. } => {
             up.anew = true;
-            match app
-                .db
-                .run_of_commit(repository.id, commit.to_string())
-                .await
-            {
-                Ok(Some(run)) => {
-                    forget_failures(app, &run).await;
-                    up.runs.push(again(app, &repository, run.new));
+            match rerun(app, &repository, commit.as_str(), check).await {
+                Ok(run) => {
+                    up.runs.push(run);
                     String::new()
                 }
-                Ok(None) => "no run of this commit is known".to_owned(),
-                Err(error) => error.to_string(),
+                Err(why) => why,
             }
         }
         Decision::Refresh => {
@@ -138,6 +132,26 @@ async fn take_up(app: &App, delivery: Delivery) {
     }
 }
 
+/// The newest run of a commit once more; of what failed in it what the named check failed by, or all.
+async fn rerun(
+    app: &App,
+    repository: &Repository,
+    commit: &str,
+    check: Option<CheckName>,
+) -> Result<AskedRun, String> {
+    let run = app.db.run_of_commit(repository.id, commit.to_owned()).await;
+    let run = run
+        .map_err(|error| error.to_string())?
+        .ok_or("no run of this commit is known")?;
+    let contexts = texts::contexts(&app.config(), repository);
+    let check = check.and_then(|check| {
+        let path = check.name.strip_prefix(&contexts.check_prefix)?;
+        Some(path.to_owned())
+    });
+    forget_failures(app, &run, check).await;
+    Ok(again(app, repository, run.new))
+}
+
 /// Notes that nothing more comes of a webhook.
 async fn done(app: &App, id: i64, forge: &str, why: String) {
     info!(forge, delivery = id, why, "nothing comes of a webhook");
@@ -153,7 +167,8 @@ async fn done(app: &App, id: i64, forge: &str, why: String) {
 
 fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {
     let new = &delivery.new;
-    let forge = app.config.forges.get(&new.forge);
+    let config = app.config();
+    let forge = config.forges.get(&new.forge);
     let forge = forge.ok_or_else(|| format!("the forge {} is no longer configured", new.forge))?;
     let header = |name: &str| match name {
         "content-type" => Some(new.content_type.as_bytes()),
@@ -172,14 +187,14 @@ async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Reposi
     let known = known.map_err(|error| error.to_string())?;
     let name = seen.full_name.as_str();
     let is_chosen = app
-        .config
+        .config()
         .forges
         .get(forge)
         .is_some_and(|forge| is_listed(forge, name));
     let mut row = as_row(forge, seen, default_branch(app, forge, seen));
     // Nobody but the server's settings knows that.
-    let plain = app
-        .config
+    let config = app.config();
+    let plain = config
         .forges
         .get(forge)
         .and_then(|forge| forge.plain.get(name));
@@ -215,7 +230,8 @@ async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Reposi
 }
 
 fn default_branch(app: &App, forge: &str, seen: &forge::Repository) -> String {
-    let plain = app.config.forges.get(forge);
+    let config = app.config();
+    let plain = config.forges.get(forge);
     let plain = plain.and_then(|forge| forge.plain.get(seen.full_name.as_str()));
     let configured = plain.map(|plain| plain.default_branch.clone());
     configured
@@ -246,8 +262,8 @@ fn settings(app: &App, repository: &Repository) -> Result<TriggerSettings, Strin
     };
     TriggerSettings::new(
         Some(&repository.seen.default_branch),
-        &globs(&app.config.branches),
-        &globs(&app.config.tags),
+        &globs(&app.config().branches),
+        &globs(&app.config().tags),
         &MERGE_QUEUES.map(str::to_owned),
     )
     .map_err(|error| error.to_string())
@@ -316,16 +332,16 @@ fn asked(app: &App, repository: &Repository, event: &HookEvent, build: &Build) -
 
 /// A run with what is told at once.
 pub(super) fn again(app: &App, repository: &Repository, new: NewRun) -> AskedRun {
-    let contexts = texts::contexts(&app.config, repository);
+    let contexts = texts::contexts(&app.config(), repository);
     let url = app.run_url(RUN);
     let statuses = texts::both(&contexts, StatusState::Pending, "waiting", &url);
     (new, statuses)
 }
 
-/// What failed in a run is to be built once more.
-pub(super) async fn forget_failures(app: &App, run: &Run) {
+/// What failed in a run is to be built once more, or what one of its checks failed by.
+pub(super) async fn forget_failures(app: &App, run: &Run, check: Option<String>) {
     let forgotten = async {
-        let failed = app.db.failed_of_run(run.id).await?;
+        let failed = app.db.failed_of_run(run.id, check).await?;
         if failed.is_empty() {
             return Ok(0);
         }

@@ -34,7 +34,7 @@ pub(super) async fn keep(
     attribute: String,
     mut entries_rx: mpsc::UnboundedReceiver<Entry>,
 ) -> (Vec<NewStatus>, Option<Event>) {
-    let mut statuses = RunStatuses::new(texts::contexts(&app.config, &repository));
+    let mut statuses = RunStatuses::new(texts::contexts(&app.config(), &repository));
     let url = app.run_url(run.id.0);
     let mut end = None;
     let mut last = Vec::new();

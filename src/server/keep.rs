@@ -40,7 +40,7 @@ pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribu
             error, "its outputs are not kept from garbage collection"
         );
     }
-    if let Some(dir) = &app.config.outputs_dir
+    if let Some(dir) = &app.config().outputs_dir
         && let Err(error) = name(dir, repository, branch, attribute, &checks)
     {
         warn!(run = run.id.0, dir = %dir.display(), %error, "its outputs are not named");
@@ -51,7 +51,7 @@ pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribu
 pub(super) fn forget(app: &App, repository: &Repository, git_ref: &str) {
     let mut dirs = vec![roots_of(app, repository).join(encoded(branch_of(git_ref)))];
     dirs.extend(
-        app.config
+        app.config()
             .outputs_dir
             .as_ref()
             .map(|dir| outputs_of(dir, repository, branch_of(git_ref))),
@@ -78,7 +78,7 @@ fn encoded(name: &str) -> String {
 }
 
 fn roots_of(app: &App, repository: &Repository) -> PathBuf {
-    app.config
+    app.config()
         .state_dir
         .join("gcroots")
         .join(repository.id.0.to_string())
@@ -123,6 +123,7 @@ async fn root(
     let dir = roots_of(app, repository).join(encoded(branch));
     let mut connection = app
         .engine
+        .means()
         .pool
         .acquire()
         .await
@@ -137,7 +138,7 @@ async fn root(
                 .await
                 .map_err(|error| error.to_string())?;
         }
-        thin_out(&dir, app.config.limits.keep_outputs).map_err(|error| error.to_string())?;
+        thin_out(&dir, app.config().limits.keep_outputs).map_err(|error| error.to_string())?;
     }
     // A check that is no longer there needs no outputs either; one that failed keeps those it had.
     let known: HashSet<String> = checks

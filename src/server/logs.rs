@@ -15,7 +15,7 @@ use crate::{
 
 /// The folder with the logs of a run.
 pub(super) fn folder(app: &App, run: RunId) -> LogFolder {
-    LogFolder::of_run(&logs_dir(&app.config.state_dir), &run.0.to_string())
+    LogFolder::of_run(&logs_dir(&app.config().state_dir), &run.0.to_string())
 }
 
 /// The file with the events of a run, a line each, as `--format json` writes them; it grows while the run goes on.

@@ -158,7 +158,7 @@ fn registry(app: &Server, counts: &ServerCounts) -> Registry {
         (
             "slots",
             "Builds that may go on at once",
-            engine.slot_counts.0 + engine.slot_counts.1,
+            engine.slots.count().0 + engine.slots.count().1,
         ),
         ("slots_taken", "Builds that go on", slots_taken),
         (
@@ -169,12 +169,12 @@ fn registry(app: &Server, counts: &ServerCounts) -> Registry {
         (
             "evaluations_at_once",
             "Evaluations that may go on at once",
-            engine.evaluation_count,
+            engine.means().evaluations,
         ),
         (
             "evaluations_going_on",
             "Evaluations that go on",
-            engine.evaluation_count.saturating_sub(evaluations_free),
+            engine.means().evaluations.saturating_sub(evaluations_free),
         ),
         (
             "live_pages",

@@ -31,6 +31,7 @@ mod pages;
 mod prepare;
 mod publish;
 mod queue;
+mod reload;
 mod router;
 mod runner;
 mod serve;

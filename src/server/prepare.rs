@@ -127,7 +127,7 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
         Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => return refuse(app, &run, repository, &error.to_string()).await,
     };
-    let (state_dir, number) = (app.config.state_dir.clone(), repository.id.0);
+    let (state_dir, number) = (app.config().state_dir.clone(), repository.id.0);
     let mirror = tokio::task::spawn_blocking(move || Mirror::open(&state_dir, number))
         .await
         .map_err(|error| Trouble(error.to_string()))??;
@@ -223,7 +223,7 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
 fn settings_key(app: &App, trust: Trust) -> String {
     let systems: Vec<String> = app
         .engine
-        .systems(&app.config)
+        .systems(&app.config())
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -261,7 +261,7 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
             login: login.parse().ok(),
         };
         // Of the one who wrote it, and now: whatever the webhook, the repository of its head or its commits say.
-        let permission = app.connections.permission(repository, &author).await;
+        let permission = app.connections().permission(repository, &author).await;
         match permission {
             Ok(permission) if permission >= Permission::Write => return Ok(Some(Trust::Trusted)),
             Ok(_) | Err(ForgeError::Refused(_) | ForgeError::Missing(_)) => {}
@@ -272,11 +272,11 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
             }
         }
     }
-    Ok((app.config.pull_requests == PullRequests::All).then_some(Trust::Stranger))
+    Ok((app.config().pull_requests == PullRequests::All).then_some(Trust::Stranger))
 }
 
 async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Result<(), Trouble> {
-    if app.config.pull_requests == PullRequests::Trusted {
+    if app.config().pull_requests == PullRequests::Trusted {
         end(
             app,
             run,
@@ -286,7 +286,7 @@ async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Res
         return Ok(());
     }
     app.db.await_approval(run.id).await?;
-    let contexts = texts::contexts(&app.config, repository);
+    let contexts = texts::contexts(&app.config(), repository);
     let text = format!("waits for approval of {}", texts::short(&run.new.commit));
     let statuses = texts::both(
         &contexts,
@@ -360,7 +360,7 @@ async fn finish_failed(
     outcome: &str,
     why: &str,
 ) -> Result<(), Trouble> {
-    let contexts = texts::contexts(&app.config, repository);
+    let contexts = texts::contexts(&app.config(), repository);
     let statuses = texts::both(&contexts, state, why, &app.run_url(run.id.0));
     let end = RunEnd {
         outcome: outcome.to_owned(),
@@ -373,7 +373,7 @@ async fn finish_failed(
 
 /// Takes over the result of an earlier run of the same tree.
 async fn reuse(app: &App, run: &Run, repository: &Repository, same: &Run) -> Result<(), Trouble> {
-    let contexts = texts::contexts(&app.config, repository);
+    let contexts = texts::contexts(&app.config(), repository);
     let text = format!("passed: the same tree as run {}", same.id.0);
     let statuses = texts::both(
         &contexts,

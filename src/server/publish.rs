@@ -1,9 +1,9 @@
 //! Tells forges what they do not know yet: from rows, the newest state of each context, within each forge's limits.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 use tracing::{debug, warn};
 
 use super::{app::App, check_runs::Facts};
@@ -16,6 +16,8 @@ use crate::{
 const BATCH: usize = 50;
 /// How long to wait at most before a look at the database.
 const LOOK: Duration = Duration::from_secs(10);
+/// How often to look whether all is told.
+const SETTLE_LOOK: Duration = Duration::from_millis(20);
 /// How long to wait after the first failure, where the forge does not say; twice as long after each more.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// The longest of these waits.
@@ -26,27 +28,46 @@ const ATTEMPTS_MAX: u32 = 300;
 /// Tells all forges until the server ends.
 pub(super) async fn publish_all(app: &App) {
     let mut forges = JoinSet::new();
-    let mut wake = Vec::new();
-    for name in app.config.forges.keys() {
-        let notify = Arc::new(tokio::sync::Notify::new());
-        wake.push(Arc::clone(&notify));
-        let pace = app
-            .connections
-            .get(name)
-            .map_or(Duration::ZERO, |api| api.pace());
-        let (app, name) = (Arc::clone(app), name.clone());
-        forges.spawn(async move { publish_to(&app, &name, pace, &notify).await });
-    }
+    // One teller for each that was ever configured: two would tell a thing twice.
+    let mut tellers: HashMap<String, Arc<Notify>> = HashMap::new();
     loop {
+        for name in app.config().forges.keys() {
+            if !tellers.contains_key(name) {
+                let notify = Arc::new(Notify::new());
+                tellers.insert(name.clone(), Arc::clone(&notify));
+                let (app, name) = (Arc::clone(app), name.clone());
+                forges.spawn(async move { publish_to(&app, &name, &notify).await });
+            }
+        }
         app.wake.publish.notified().await;
-        for notify in &wake {
-            notify.notify_one();
+        for teller in tellers.values() {
+            teller.notify_one();
         }
     }
 }
 
-async fn publish_to(app: &App, forge: &str, pace: Duration, wake: &tokio::sync::Notify) {
+/// Waits until all forges know what can be told now.
+pub(super) async fn settle(app: &App) {
+    for name in app.config().forges.keys() {
+        while let Ok(due) = app.db.due_statuses(name.clone(), 1).await
+            && !due.is_empty()
+        {
+            tokio::time::sleep(SETTLE_LOOK).await;
+        }
+    }
+}
+
+async fn publish_to(app: &App, forge: &str, wake: &Notify) {
     loop {
+        if !app.config().forges.contains_key(forge) {
+            // Until it is configured again.
+            wake.notified().await;
+            continue;
+        }
+        let pace = app
+            .connections()
+            .get(forge)
+            .map_or(Duration::ZERO, |api| api.pace());
         let due = app
             .db
             .due_statuses(forge.to_owned(), BATCH)
@@ -90,7 +111,7 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
         return Ok(None);
     };
     let facts = match due.run {
-        Some(run) if app.connections.has_check_runs(&due.forge) && due.row.state != "pending" => {
+        Some(run) if app.connections().has_check_runs(&due.forge) && due.row.state != "pending" => {
             Facts {
                 checks: app.db.checks_of(run).await?,
                 steps: app.db.steps_of(run).await?,
@@ -99,7 +120,11 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
         Some(_) | None => Facts::default(),
     };
     app.db.status_sending(due.id, due.version).await?;
-    match app.connections.set_status(&repository, &due, &facts).await {
+    match app
+        .connections()
+        .set_status(&repository, &due, &facts)
+        .await
+    {
         Ok(remote) => {
             debug!(
                 repository = repository.seen.full_name,

@@ -3,7 +3,7 @@
 use std::{
     io,
     os::unix::{fs::PermissionsExt as _, net::UnixListener as StdUnixListener},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -16,13 +16,14 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    app::{App, Server},
+    app::{App, Server, Settings},
     connection::Connections,
     ctl,
     doctor::{self, Finding},
     engine::{Engine, EngineError},
     failures::Failures,
     intake, prepare, publish,
+    reload::reload,
     router::router,
     runner, sweep, systemd,
 };
@@ -61,17 +62,20 @@ pub enum ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
+///
+/// `file` is where the settings are read anew from when SIGHUP or `nixci ctl reload` asks for that.
+pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let db = ServerDb::open(&config.state_dir)?;
     // Before anything that starts a program: none is to have the socket, too.
     let listener = listen(&config.listen).await?;
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
     let requeued = db.requeue_running().await?;
-    let connections = Connections::new(&config)?;
-    let app = Server::new(config, db, engine, connections);
+    let settings = Settings::new(config)?;
+    let app = Server::new(settings, file, db, engine);
     if requeued > 0 {
         info!(
             runs = requeued,
@@ -83,12 +87,8 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         router(Arc::clone(&app)),
         app.draining.clone(),
     ));
-    let socket = ctl_socket(&app.config.socket)?;
-    let orders = tokio::spawn(answer(
-        Listener::Unix(socket),
-        ctl::on_socket(Arc::clone(&app)),
-        app.draining.clone(),
-    ));
+    let socket = ctl_socket(&app.config().socket)?;
+    let orders = tokio::spawn(ctl::answer_socket(Arc::clone(&app), socket));
     let background = [
         spawn(&app, |app| async move { intake::take_up_all(&app).await }),
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
@@ -98,14 +98,18 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         tokio::spawn(systemd::ping_all(app.db.clone())),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
-    info!(url = %app.config.url, "ready");
+    info!(url = %app.config().url, "ready");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            // It says itself what comes of it.
+            _ = hangup.recv() => drop(reload(&app).await),
+        }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let limit = app.config.limits.drain;
+    let limit = app.config().limits.drain;
     info!(
         runs = app.running_count(),
         seconds = limit.as_secs(),
@@ -120,12 +124,14 @@ pub async fn serve(config: ServerConfig) -> Result<(), ServeError> {
         _ = interrupt.recv() => {}
     }
     runs.abort();
+    // What runs said last; the rest is told when the server is back.
+    let _ = tokio::time::timeout(REQUESTS_LIMIT, publish::settle(&app)).await;
     for task in background {
         task.abort();
     }
     let _ = tokio::time::timeout(REQUESTS_LIMIT, http).await;
     orders.abort();
-    let _ = std::fs::remove_file(&app.config.socket);
+    let _ = std::fs::remove_file(&app.config().socket);
     app.engine.close().await;
     Ok(())
 }

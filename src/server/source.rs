@@ -17,9 +17,10 @@ const CONFIG_BYTES: usize = 1 << 20;
 pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote, MirrorError> {
     let seen = &repository.seen;
     let gone = || MirrorError::Address(format!("{} is no longer configured", seen.full_name));
-    let forge = app.config.forges.get(&seen.forge).ok_or_else(gone)?;
+    let config = app.config();
+    let forge = config.forges.get(&seen.forge).ok_or_else(gone)?;
     let url = app
-        .config
+        .config()
         .clone_url(&seen.forge, &seen.full_name)
         .ok_or_else(gone)?;
     if forge.kind == ForgeSoftware::Plain {
@@ -33,7 +34,7 @@ pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote,
             plain_credentials(&forge.access).as_ref(),
         );
     }
-    let Some(api) = app.connections.get(&seen.forge) else {
+    let Some(api) = app.connections().get(&seen.forge) else {
         return Remote::of_forge(&forge.url, url.as_str(), None);
     };
     let refused = |error: ForgeError| match error {

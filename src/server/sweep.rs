@@ -3,9 +3,13 @@
 //! Repositories that are new, renamed or gone; webhooks that are missing; deliveries that failed; branches that moved.
 //! What is wrong with one repository is noted there, and stops no other.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -29,9 +33,20 @@ const REDELIVERED_FOR: SignedDuration = SignedDuration::from_hours(72);
 
 /// Looks until the server ends.
 pub(super) async fn sweep_all(app: &App) {
+    // What the webhooks of each forge are signed with.
+    let mut signed_with: HashMap<String, SecretString> = HashMap::new();
     loop {
-        for (name, forge) in &app.config.forges {
-            sweep(app, name, forge).await;
+        for (name, forge) in &app.config().forges {
+            let secret = forge.webhook_secrets.first();
+            let is_secret_new = signed_with.get(name).is_some_and(|before| {
+                secret.is_some_and(|now| now.expose_secret() != before.expose_secret())
+            });
+            let all_signed = sweep(app, name, forge, is_secret_new).await;
+            if let Some(secret) = secret
+                && (all_signed || !is_secret_new)
+            {
+                signed_with.insert(name.clone(), secret.clone());
+            }
         }
         if let Err(error) = app.db.prune_deliveries().await {
             warn!(%error, "old deliveries are not forgotten");
@@ -50,21 +65,24 @@ pub(super) async fn sweep_all(app: &App) {
 
 /// Looks at repositories that no webhook comes from as often as is set, until the server ends.
 pub(super) async fn poll_all(app: &App) {
-    let mut polls = tokio::task::JoinSet::new();
-    for (name, forge) in &app.config.forges {
-        for (full_name, plain) in &forge.plain {
-            if let Some(every) = plain.poll {
-                let (app, name, full_name) = (app.clone(), name.clone(), full_name.clone());
-                polls.spawn(async move { poll(&app, &name, &full_name, every).await });
+    loop {
+        // Ended with the next settings: what a look has found is a row already, or is found by the next.
+        let mut polls = tokio::task::JoinSet::new();
+        for (name, forge) in &app.config().forges {
+            for (full_name, plain) in &forge.plain {
+                if let Some(every) = plain.poll {
+                    let (app, name, full_name) = (app.clone(), name.clone(), full_name.clone());
+                    polls.spawn(async move { poll(&app, &name, &full_name, every).await });
+                }
             }
         }
+        app.wake.poll.notified().await;
     }
-    while polls.join_next().await.is_some() {}
-    std::future::pending::<()>().await;
 }
 
 async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
-    let Some(forge) = app.config.forges.get(name) else {
+    let config = app.config();
+    let Some(forge) = config.forges.get(name) else {
         return;
     };
     loop {
@@ -74,7 +92,7 @@ async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
             .repository_named(name.to_owned(), full_name.to_owned())
             .await;
         if let Ok(Some(repository)) = known
-            && let Err(problem) = look_at(app, forge, &repository).await
+            && let Err(problem) = look_at(app, forge, &repository, false).await
         {
             warn!(
                 repository = full_name,
@@ -86,7 +104,7 @@ async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
 
 /// Forgets runs that are too old, with their logs.
 async fn forget_old_runs(app: &App) {
-    let age = i64::try_from(app.config.limits.keep_runs.as_millis()).unwrap_or(i64::MAX);
+    let age = i64::try_from(app.config().limits.keep_runs.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::now().as_millisecond().saturating_sub(age);
     match app.db.forget_runs(before).await {
         Ok(runs) => {
@@ -98,13 +116,14 @@ async fn forget_old_runs(app: &App) {
     }
 }
 
-async fn sweep(app: &App, name: &str, forge: &ForgeConfig) {
-    match app.connections.get(name) {
+/// Returns whether the webhooks of all repositories are as they should be.
+async fn sweep(app: &App, name: &str, forge: &ForgeConfig, is_secret_new: bool) -> bool {
+    match app.connections().get(name) {
         Some(api) => {
-            if let Err(error) = discover(app, name, forge, &**api).await {
+            if let Err(error) = discover(app, name, forge, &*api).await {
                 warn!(forge = name, %error, "repositories are not looked for");
             }
-            if let Err(error) = redeliver(app, name, &**api).await {
+            if let Err(error) = redeliver(app, name, &*api).await {
                 warn!(forge = name, %error, "failed deliveries are not looked for");
             }
         }
@@ -112,11 +131,17 @@ async fn sweep(app: &App, name: &str, forge: &ForgeConfig) {
     }
     let repositories = match app.db.repositories().await {
         Ok(repositories) => repositories,
-        Err(error) => return warn!(%error, "the database does not answer"),
+        Err(error) => {
+            warn!(%error, "the database does not answer");
+            return false;
+        }
     };
+    let mut all_well = true;
     for repository in repositories {
         if repository.enabled && repository.seen.forge == name {
-            let problem = look_at(app, forge, &repository).await.err();
+            let looked = look_at(app, forge, &repository, is_secret_new).await;
+            let problem = looked.err();
+            all_well &= problem.is_none();
             if let Some(problem) = &problem {
                 warn!(
                     repository = repository.seen.full_name,
@@ -128,6 +153,7 @@ async fn sweep(app: &App, name: &str, forge: &ForgeConfig) {
             }
         }
     }
+    all_well
 }
 
 /// The repositories of a forge without an interface are those that are configured.
@@ -240,13 +266,19 @@ async fn redeliver(app: &App, name: &str, api: &dyn ForgeApi) -> Result<(), Forg
 }
 
 /// Sees to the webhook of a repository, and builds what moved unseen.
-async fn look_at(app: &App, forge: &ForgeConfig, repository: &Repository) -> Result<(), String> {
+async fn look_at(
+    app: &App,
+    forge: &ForgeConfig,
+    repository: &Repository,
+    is_secret_new: bool,
+) -> Result<(), String> {
     let name = &repository.seen.forge;
-    if let (Some(api), Some(secret)) = (app.connections.get(name), forge.webhook_secrets.first()) {
+    if let (Some(api), Some(secret)) = (app.connections().get(name), forge.webhook_secrets.first())
+    {
         let hook = HookWish {
-            url: format!("{}webhook/{name}", app.config.url),
+            url: format!("{}webhook/{name}", app.config().url),
             secret: secret.clone(),
-            is_secret_new: false,
+            is_secret_new,
         };
         // An app of GitHub's has one webhook for all.
         let has_own = repository.seen.installation.is_none();
@@ -300,7 +332,7 @@ async fn missed(app: &App, repository: &Repository, advertisement: &Advertisemen
         let Some(branch) = found.name.strip_prefix("refs/heads/") else {
             continue;
         };
-        let Some(kind) = kind_of(&app.config, repository, branch) else {
+        let Some(kind) = kind_of(&app.config(), repository, branch) else {
             continue;
         };
         let commit = found.commit().to_string();

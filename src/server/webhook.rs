@@ -26,7 +26,8 @@ pub(super) async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(forge) = app.config.forges.get(&name) else {
+    let config = app.config();
+    let Some(forge) = config.forges.get(&name) else {
         return answer(StatusCode::NOT_FOUND, "no forge of this name is configured");
     };
     match check(forge, &headers, &body) {
@@ -52,7 +53,7 @@ pub(super) async fn take_as_buildbot(
         _ => false,
     };
     let mut last = SignatureError::NoSecret;
-    for (name, forge) in &app.config.forges {
+    for (name, forge) in &app.config().forges {
         if !is_meant(forge.kind) {
             continue;
         }

@@ -330,7 +330,7 @@ const UNSUPPORTED: [&str; 4] = [
 ];
 
 /// What daemons say when the machine is at fault and not the derivation.
-const INFRASTRUCTURE: [&str; 9] = [
+const INFRASTRUCTURE: [&str; 13] = [
     "No space left on device",
     "lack of free disk space",
     "database or disk is full",
@@ -340,6 +340,11 @@ const INFRASTRUCTURE: [&str; 9] = [
     "local builds are disabled",    // The same: 2.34.
     "cannot build missing derivation", // It was collected as garbage: 2.8 to 2.26.
     "failed to obtain derivation of", // The same: 2.34.
+    // No build can be begun at all: the machine is not set up for it (`user-lock.cc` and `derivation-builder` of Nix).
+    "specified in 'build-users-group' does not exist",
+    "the build users group '",
+    "does not support the kernel namespaces",
+    "all build users are currently in use",
 ];
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{ansi::LogHtml, site::Site};
 use crate::{
-    db::server::{CheckRow, StepRow},
+    db::server::{CheckRow, FailedBuild, StepRow},
     event::Outcome,
     report::{harmless, headline},
 };
@@ -33,6 +33,8 @@ pub(super) struct Failure {
     pub lines: Vec<String>,
     /// The page with the whole log.
     pub log: Option<String>,
+    /// The run that it failed in before, because of which it was not built: its number and page.
+    pub before: Option<(i64, String)>,
 }
 
 /// The causes of all failures of a run, and how many more there are.
@@ -86,6 +88,9 @@ fn failure(site: &Site, run: i64, broken: &[&CheckRow], step: Option<&StepRow>) 
         ),
         None => (first.path.clone(), "", last_lines(reason)),
     };
+    let before = step
+        .and_then(|step| FailedBuild::run_of_refusal(step.error.as_deref()?))
+        .or_else(|| FailedBuild::run_of_refusal(first.reason.as_deref()?));
     Failure {
         name: harmless(&name),
         is_evaluation: first.outcome.as_deref() == Some("evaluation_failed"),
@@ -97,7 +102,10 @@ fn failure(site: &Site, run: i64, broken: &[&CheckRow], step: Option<&StepRow>) 
         more_checks: broken.len().saturating_sub(CHECKS),
         reason: harmless(reason),
         lines,
-        log: step.map(|step| site.step(run, step.id)),
+        log: step
+            .filter(|_| before.is_none())
+            .map(|step| site.step(run, step.id)),
+        before: before.map(|before| (before.0, site.run(before.0))),
     }
 }
 

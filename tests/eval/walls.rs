@@ -142,14 +142,6 @@ fn a_hostile_program_gets_nothing_of_the_server() {
             format!("echo x >> {}", own.folder().join("description").display()),
         ),
         (
-            "write-state",
-            format!("echo x > {}", folder.join("new").display()),
-        ),
-        (
-            "write-database",
-            format!("echo x >> {}", folder.join("nixci.sqlite").display()),
-        ),
-        (
             "write-tmp",
             format!("echo x > {}/x", user_home.path().display()),
         ),
@@ -168,11 +160,30 @@ fn a_hostile_program_gets_nothing_of_the_server() {
             ),
         ),
     ];
-    fs::write(own.folder().join("description"), "x").unwrap();
+    // Bubblewrap has folders of its own of that name, in memory: what counts is what is outside.
+    let writes: Deeds = vec![
+        (
+            "write-state",
+            format!("echo x > {}", folder.join("new").display()),
+        ),
+        (
+            "write-database",
+            format!("echo x >> {}", folder.join("nixci.sqlite").display()),
+        ),
+    ];
+    let outside = || {
+        let database = fs::read_to_string(folder.join("nixci.sqlite")).unwrap();
+        (folder.join("new").exists(), database)
+    };
     let work = work(&store, own.folder());
     let open = |isolation: &mut Isolation| isolation.walls = Walls::None;
     assert_eq!(done(&store, &project, &attacks, open), names(&attacks));
     assert_eq!(done(&store, &project, &work, open), names(&work));
+    let untouched = (false, "s3cret".to_owned());
+    done(&store, &project, &writes, open);
+    assert_eq!(outside(), (true, "s3cretx\n".to_owned()));
+    fs::remove_file(folder.join("new")).unwrap();
+    fs::write(folder.join("nixci.sqlite"), "s3cret").unwrap();
     for walls in all_walls() {
         let with = |isolation: &mut Isolation| isolation.walls = walls.clone();
         assert_eq!(done(&store, &project, &attacks, with), [""; 0], "{walls:?}");
@@ -181,6 +192,8 @@ fn a_hostile_program_gets_nothing_of_the_server() {
             names(&work),
             "{walls:?}"
         );
+        done(&store, &project, &writes, with);
+        assert_eq!(outside(), untouched, "{walls:?}");
     }
     assert!(victim.is_running());
 }

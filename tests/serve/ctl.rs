@@ -4,11 +4,14 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::world::{World, flake};
+use crate::{
+    pages::page,
+    world::{World, flake},
+};
 
 impl World {
     /// Runs `nixci ctl` with these arguments.
-    async fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) async fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
         command
             .arg("ctl")
@@ -67,6 +70,11 @@ async fn orders_are_carried_out() {
         shown.contains("x86_64-linux.bad") && shown.contains("already"),
         "{shown}"
     );
+    let page = page(&world, "/runs/2").await;
+    assert!(
+        page.contains(r#"<a href="/runs/1">Run 1, where it failed</a>"#),
+        "{page}"
+    );
     let (code, shown, _) = world.ctl(&["rebuild", "1", "--json"]).await;
     assert_eq!(code, Some(0), "{shown}");
     let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
@@ -75,6 +83,20 @@ async fn orders_are_carried_out() {
         code == Some(1) && !shown.contains("already"),
         "a rebuild builds what failed\n{shown}"
     );
+    let (code, _, error) = world.ctl(&["rebuild", "1", "nothing"]).await;
+    assert_eq!(
+        (code, error.as_str()),
+        (Some(2), "error: there is no check nothing in run 1\n")
+    );
+    let (code, audit, _) = world.ctl(&["audit"]).await;
+    let deeds: Vec<&str> = audit
+        .lines()
+        .map(|line| line.split_once("  ").unwrap().1)
+        .collect();
+    let who = format!("socket:uid {}", rustix::process::geteuid().as_raw());
+    let run = format!("{who}  run      acme/demo {commit}");
+    assert_eq!(code, Some(0));
+    assert_eq!(deeds, [format!("{who}  rebuild  run 1"), run], "{audit}");
     let (code, _, error) = world.ctl(&["run", "acme/demo", "no-such-branch"]).await;
     assert_eq!(code, Some(2), "{error}");
     let (_, repositories, _) = world.ctl(&["repositories"]).await;
@@ -88,6 +110,34 @@ async fn orders_are_carried_out() {
         code == Some(4) && error.contains("does `nixci serve` run"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_check_failed_by_is_built_again_and_nothing_else() {
+    let flake = flake(&[
+        ("bad", "echo oh no; exit 3"),
+        ("worse", "echo oh dear; exit 4"),
+    ]);
+    let mut world = World::new(&flake, "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let (code, shown, error) = world.ctl(&["rebuild", "1", "worse", "--json"]).await;
+    assert_eq!(code, Some(0), "{error}");
+    let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
+    world.ctl(&["watch", &run]).await;
+    let (_, shown, _) = world.ctl(&["show", &run]).await;
+    let reason = |name: &str| {
+        let name = format!("checks.x86_64-linux.{name} ");
+        let line = shown.lines().find(|line| line.contains(&name));
+        line.unwrap_or_else(|| panic!("{shown}")).to_owned()
+    };
+    assert!(
+        reason("bad").contains("it failed in run 1 already"),
+        "{shown}"
+    );
+    assert!(!reason("worse").contains("already"), "{shown}");
+    assert_eq!(world.stop().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

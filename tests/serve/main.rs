@@ -16,6 +16,7 @@ mod fake;
 mod pages;
 mod pull_requests;
 mod pushes;
+mod reload;
 mod systemd;
 mod trouble;
 mod world;

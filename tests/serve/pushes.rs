@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::world::{World, flake, push};
+use crate::{
+    pages::ask,
+    world::{World, flake, push},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_pending_at_once_and_ends_in_its_verdict() {
@@ -263,8 +266,10 @@ async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
     let flake = flake(&[
         ("good", "echo ok > $out"),
         ("bad", "echo '| <b> @you ```'; exit 3"),
+        ("worse", "exit 4"),
     ]);
     let mut world = World::new(&flake, "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
     world.on_github();
     world.start().await;
     let began = std::time::Instant::now();
@@ -277,7 +282,7 @@ async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
             .check_runs
             .clone();
         let is_over = |run: &serde_json::Value| run["status"] == "completed";
-        if runs.len() >= 3 && runs.iter().all(is_over) {
+        if runs.len() >= 4 && runs.iter().all(is_over) {
             break runs;
         }
         assert!(began.elapsed().as_secs() < 60, "{runs:#?}\n{}", world.log());
@@ -290,6 +295,32 @@ async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
     assert_eq!(bad["conclusion"], "failure");
     let summary = bad["output"]["summary"].as_str().unwrap();
     assert!(summary.contains("````text\n| <b> @you ```"), "{summary}");
-    assert_eq!(runs.len(), 3, "one of each name: {runs:#?}");
+    assert_eq!(runs.len(), 4, "one of each name: {runs:#?}");
+
+    // Its button: what this check failed by is built once more, and nothing else that failed.
+    let pressed = json!({
+        "action": "rerequested",
+        "repository": {
+            "id": 12, "full_name": "acme/demo", "default_branch": "main", "private": false,
+        },
+        "installation": { "id": 5 },
+        "sender": { "id": 2, "login": "writer" },
+        "check_run": { "head_sha": commit, "name": bad["name"], "external_id": "" },
+    });
+    assert_eq!(world.deliver("check_run", &pressed).await, 202);
+    let again = loop {
+        let again = ask(&world, "/runs/2", None).await.text().await.unwrap();
+        if again.contains("What failed") && !again.contains("Going on") {
+            break again;
+        }
+        assert!(began.elapsed().as_secs() < 60, "{again}\n{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(
+        again.matches("<p>it failed in run 1 already").count(),
+        1,
+        "{again}"
+    );
+    assert!(again.contains("@you"), "it is built: {again}");
     assert_eq!(world.stop().await, Some(0));
 }

@@ -18,7 +18,7 @@ use crate::{
     support::{git_server::GitServer, nix, running::Running, servers, store::TestStore},
 };
 
-const SECRET: &str = "a webhook secret";
+pub(crate) const SECRET: &str = "a webhook secret";
 /// How long anything may take that should come to pass.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// Changes the server's settings before it starts.
+    /// Changes the file of the server's settings.
     pub(crate) fn change_settings(&self, change: impl FnOnce(String) -> String) {
         let text = fs::read_to_string(&self.config).unwrap();
         fs::write(&self.config, change(text)).unwrap();
@@ -217,14 +217,7 @@ impl World {
     /// Sends a signed webhook under this id.
     pub(crate) async fn deliver_as(&self, id: &str, event: &str, payload: &Value) -> u16 {
         let body = payload.to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature: String = mac
-            .finalize()
-            .into_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let signature = signature(SECRET, &body);
         self.post(id, event, &signature, body).await
     }
 
@@ -237,6 +230,10 @@ impl World {
             .header("x-gitea-event", event)
             .header("x-gitea-delivery", id)
             .header("x-gitea-signature", signature)
+            // Where the forge is GitHub.
+            .header("x-github-event", event)
+            .header("x-github-delivery", id)
+            .header("x-hub-signature-256", format!("sha256={signature}"))
             .body(body)
             .send()
             .await;
@@ -369,4 +366,12 @@ fn git(dir: &Path, arguments: &[&str]) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "git {arguments:?}: {error}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The signature of a webhook, in hexadecimal digits.
+pub(crate) fn signature(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let mac = mac.finalize().into_bytes();
+    mac.iter().map(|byte| format!("{byte:02x}")).collect()
 }

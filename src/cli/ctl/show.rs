@@ -181,6 +181,43 @@ pub(super) fn repositories(answer: &Value) -> Vec<String> {
     table(&rows)
 }
 
+/// What came of reading the settings anew.
+pub(super) fn reloaded(answer: &Value) -> Vec<String> {
+    let kept: Vec<String> = answer["kept"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|key| format!("`{}`", text(key)))
+        .collect();
+    if kept.is_empty() {
+        return vec!["the settings count".to_owned()];
+    }
+    vec![format!(
+        "the settings count, but for {}: restart the server for that",
+        kept.join(", ")
+    )]
+}
+
+/// Who did what.
+pub(super) fn deeds(answer: &Value) -> Vec<String> {
+    let all = answer["audit"].as_array().into_iter().flatten();
+    let row = |deed: &Value| {
+        let at = text(&deed["at"]);
+        vec![
+            at.split_once('.')
+                .map_or(at.clone(), |(at, _)| format!("{at}Z")),
+            text(&deed["who"]),
+            text(&deed["what"]),
+            text(&deed["detail"]),
+        ]
+    };
+    let rows: Vec<_> = all.map(row).collect();
+    if rows.is_empty() {
+        return vec!["nothing yet".to_owned()];
+    }
+    table(&rows)
+}
+
 /// What a look at the server found.
 pub(super) fn findings(answer: &Value) -> Vec<String> {
     let all = answer["findings"].as_array().into_iter().flatten();

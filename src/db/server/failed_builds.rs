@@ -20,6 +20,22 @@ pub struct FailedBuild {
     pub reason: String,
 }
 
+/// What says of which run it is that a derivation failed in it before.
+const BEFORE: &str = "it failed in run ";
+
+impl FailedBuild {
+    /// Why it is not built once more.
+    pub fn refusal(&self) -> String {
+        format!("{BEFORE}{} already: {}", self.run.0, self.reason)
+    }
+
+    /// The run that a [`Self::refusal`] is about; none: the text is no refusal.
+    pub fn run_of_refusal(text: &str) -> Option<RunId> {
+        let (run, _) = text.strip_prefix(BEFORE)?.split_once(" already: ")?;
+        run.parse().ok().map(RunId)
+    }
+}
+
 impl ServerDb {
     /// Remembers that a derivation failed, unless that is known.
     pub async fn remember_failed(&self, failed: FailedBuild) -> Result<(), DbError> {
@@ -67,9 +83,23 @@ impl ServerDb {
         .await
     }
 
-    /// The derivations of a run that failed, with those that one of its checks failed by.
-    pub async fn failed_of_run(&self, run: RunId) -> Result<Vec<String>, DbError> {
+    /// The derivations of a run that failed, with those that one of its checks failed by; with a check, only what that one
+    /// failed by.
+    pub async fn failed_of_run(
+        &self,
+        run: RunId,
+        check: Option<String>,
+    ) -> Result<Vec<String>, DbError> {
         self.read(move |connection| {
+            if let Some(check) = check {
+                return connection
+                    .prepare(
+                        "SELECT coalesce(cause, drv_path) FROM checks WHERE run = ?1 AND path = ?2
+                         AND coalesce(cause, drv_path) IS NOT NULL",
+                    )?
+                    .query_map(params![run.0, check], |row| row.get(0))?
+                    .collect();
+            }
             connection
                 .prepare(
                     "SELECT drv_path FROM steps WHERE run = ?1 AND outcome IN ('failed', 'timed_out')

@@ -3,6 +3,7 @@
 //! Apart from the history of `nixci check`, which may be lost; here nothing may. SQL stands in these files alone: one for
 //! each group of tables, as methods of [`ServerDb`].
 
+mod audit;
 mod counts;
 mod database;
 mod deliveries;
@@ -13,6 +14,7 @@ mod runs;
 mod sight;
 mod statuses;
 
+pub use audit::Deed;
 pub use counts::ServerCounts;
 pub use database::{DbError, ServerDb, backup};
 pub use deliveries::{Delivery, NewDelivery};

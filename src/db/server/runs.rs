@@ -620,19 +620,6 @@ impl ServerDb {
         })
         .await
     }
-
-    /// Notes who did what.
-    pub async fn audit(&self, who: String, what: String, detail: String) -> Result<(), DbError> {
-        let now = Timestamp::now().as_millisecond();
-        self.write(move |connection| {
-            connection.execute(
-                "INSERT INTO audit (at, who, what, detail) VALUES (?1, ?2, ?3, ?4)",
-                params![now, who, what, detail],
-            )?;
-            Ok(())
-        })
-        .await
-    }
 }
 
 /// What a run evaluates.

@@ -148,12 +148,14 @@ impl Fence {
 
 #[cfg(target_os = "linux")]
 mod kernel {
-    use std::thread;
+    use std::{io, thread};
 
     use landlock::{
         ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, RestrictionStatus, Ruleset,
         RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
     };
+
+    use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
     use super::{FACTS, Fence, FenceError, LANDLOCK_MIN, SINKS};
 
@@ -170,7 +172,9 @@ mod kernel {
                 (_, RulesetStatus::NotEnforced) => {
                     Err(FenceError::Refused("nothing of it holds".to_owned()))
                 }
-                (_, RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => Ok(()),
+                (_, RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => {
+                    powerless().map_err(|error| FenceError::Refused(error.to_string()))
+                }
             }
         }
 
@@ -199,6 +203,21 @@ mod kernel {
                 .add_rules(path_beneath_rules(&self.write, write))?
                 .restrict_self()
         }
+    }
+
+    /// Gives up all capabilities, which a server run by root has: with one of them the kernel shows the environment of any
+    /// process, whatever Landlock says. As no program gains privileges any more, none gives them back.
+    fn powerless() -> io::Result<()> {
+        // Who has none is often not even let give them up.
+        if capabilities(None)?.permitted.is_empty() {
+            return Ok(());
+        }
+        let none = CapabilitySets {
+            effective: CapabilitySet::empty(),
+            permitted: CapabilitySet::empty(),
+            inheritable: CapabilitySet::empty(),
+        };
+        Ok(set_capabilities(None, none)?)
     }
 
     /// The ABI of Landlock that the kernel has, as far as it is known here; 0: it has none, or none that is on.

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::{
     Operator, broken, missing,
-    questions::{find, get},
+    questions::{find, find_check, get},
     refuse,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         app::App,
         commands,
         intake::{again, end},
-        source,
+        reload, source,
     },
 };
 
@@ -148,18 +148,37 @@ pub(super) async fn cancel(
     Json(json!({ "run": run.id.0 })).into_response()
 }
 
-/// Builds the commit of a run once more, what failed in it included.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RebuildOrder {
+    /// Only this check, by its attribute path or the end of it.
+    check: Option<String>,
+}
+
+/// Builds the commit of a run once more, what failed in it included, or only what one check failed by.
 pub(super) async fn rebuild(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(run): Path<i64>,
+    Json(order): Json<RebuildOrder>,
 ) -> Response {
     let (run, repository) = match get(&app, run).await {
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    note(&app, &operator, "rebuild", &format!("run {}", run.id.0)).await;
-    match commands::rebuild(&app, &repository, &run).await {
+    let check = match order.check {
+        None => None,
+        Some(name) => match find_check(&app, run.id, &name).await {
+            Ok(check) => Some(check.path),
+            Err(answer) => return answer,
+        },
+    };
+    let mut detail = format!("run {}", run.id.0);
+    if let Some(check) = &check {
+        detail = format!("{detail} check {check}");
+    }
+    note(&app, &operator, "rebuild", &detail).await;
+    match commands::rebuild(&app, &repository, &run, check).await {
         Ok(Some(anew)) => {
             Json(json!({ "run": anew.0, "url": app.run_url(anew.0) })).into_response()
         }
@@ -261,6 +280,18 @@ pub(super) async fn sweep(
     note(&app, &operator, "sweep", "").await;
     app.wake.sweep.notify_one();
     (StatusCode::ACCEPTED, Json(json!({}))).into_response()
+}
+
+/// Reads the settings anew.
+pub(super) async fn reload(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+) -> Response {
+    note(&app, &operator, "reload", "").await;
+    match reload::reload(&app).await {
+        Ok(kept) => Json(json!({ "kept": kept })).into_response(),
+        Err(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
+    }
 }
 
 async fn note(app: &App, operator: &Operator, what: &str, detail: &str) {

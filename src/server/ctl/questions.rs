@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{Path, Query, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -102,7 +103,7 @@ pub(super) async fn repositories(State(app): State<App>) -> Response {
 
 /// What is right and wrong with the server.
 pub(super) async fn doctor(State(app): State<App>) -> Response {
-    let findings = doctor::examine(&app.config, &app.engine.host, &app.connections).await;
+    let findings = doctor::examine(&app.config(), &app.engine.host, &app.connections()).await;
     Json(json!({ "findings": findings })).into_response()
 }
 
@@ -137,12 +138,68 @@ pub(super) async fn find(app: &App, name: &str) -> Result<Repository, Response> 
     match (meant.next(), meant.next()) {
         (Some(repository), None) => Ok(repository),
         (Some(_), Some(_)) => Err(super::refuse(
-            axum::http::StatusCode::CONFLICT,
+            StatusCode::CONFLICT,
             &format!("several forges have a repository {name}: write FORGE/{name}"),
         )),
         (None, _) => Err(missing(&format!(
             "repository {name}; see `nixci ctl repositories`"
         ))),
+    }
+}
+
+/// How many checks are named where several are called the same.
+const NAMED: usize = 5;
+
+/// The check of a run that is called so: by its attribute path, or the end of it where that is unique.
+pub(super) async fn find_check(app: &App, run: RunId, name: &str) -> Result<CheckRow, Response> {
+    let mut checks = app
+        .db
+        .checks_of(run)
+        .await
+        .map_err(|error| broken(&error))?;
+    let end = format!(".{name}");
+    checks.retain(|check| check.path == name || check.name == name || check.path.ends_with(&end));
+    if let Some(same) = checks.iter().position(|check| check.path == name) {
+        return Ok(checks.swap_remove(same));
+    }
+    match checks.len() {
+        0 => Err(missing(&format!("check {name} in run {}", run.0))),
+        1 => Ok(checks.swap_remove(0)),
+        count => {
+            let mut names: Vec<&str> = checks.iter().map(|check| check.path.as_str()).collect();
+            names.truncate(NAMED);
+            let more = if count > NAMED { ", …" } else { "" };
+            Err(super::refuse(
+                StatusCode::CONFLICT,
+                &format!(
+                    "{count} checks of run {} are called {name}: {}{more}",
+                    run.0,
+                    names.join(", ")
+                ),
+            ))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct AuditQuery {
+    limit: Option<usize>,
+}
+
+/// Who did what, the newest first.
+pub(super) async fn audit(State(app): State<App>, Query(query): Query<AuditQuery>) -> Response {
+    let limit = query.limit.unwrap_or(LIST).min(LIST_MAX);
+    match app.db.audited(limit).await {
+        Ok(deeds) => {
+            let deeds: Vec<Value> = deeds
+                .into_iter()
+                .map(|deed| {
+                    json!({ "at": time(Some(deed.at)), "who": deed.who, "what": deed.what, "detail": deed.detail })
+                })
+                .collect();
+            Json(json!({ "audit": deeds })).into_response()
+        }
+        Err(error) => broken(&error),
     }
 }
 
@@ -159,7 +216,7 @@ pub(super) fn shown(app: &App, run: &Run, repository: &Repository) -> Value {
     let seen = &repository.seen;
     // What anybody who may read the repository can evaluate.
     let flake = app
-        .config
+        .config()
         .clone_url(&seen.forge, &seen.full_name)
         .map(|url| format!("git+{url}?rev={}", run.new.commit));
     let counts: Option<Value> = run

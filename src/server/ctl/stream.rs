@@ -11,7 +11,10 @@ use axum::{
 use serde::Deserialize;
 use tokio::{fs::File, io::AsyncReadExt as _, sync::mpsc};
 
-use super::{broken, missing, questions::get};
+use super::{
+    broken, missing,
+    questions::{find_check, get},
+};
 use crate::{
     db::server::{RunId, RunState},
     nix::StorePath,
@@ -53,18 +56,13 @@ pub(super) async fn log(
         Ok((run, _)) => run.id,
         Err(answer) => return answer,
     };
-    let (checks, steps) = match tokio::join!(app.db.checks_of(run), app.db.steps_of(run)) {
-        (Ok(checks), Ok(steps)) => (checks, steps),
-        (Err(error), _) | (_, Err(error)) => return broken(&error),
+    let check = match find_check(&app, run, &query.check).await {
+        Ok(check) => check,
+        Err(answer) => return answer,
     };
-    let is_meant = |path: &str, name: &str| {
-        path == query.check || name == query.check || path.ends_with(&format!(".{}", query.check))
-    };
-    let Some(check) = checks
-        .iter()
-        .find(|check| is_meant(&check.path, &check.name))
-    else {
-        return missing(&format!("check {} in run {}", query.check, run.0));
+    let steps = match app.db.steps_of(run).await {
+        Ok(steps) => steps,
+        Err(error) => return broken(&error),
     };
     let Some(drv_path) = check.cause.as_ref().or(check.drv_path.as_ref()) else {
         return missing("log: it could not be evaluated");

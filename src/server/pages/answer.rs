@@ -51,7 +51,7 @@ impl From<std::io::Error> for Trouble {
 impl Server {
     /// Where its pages are.
     pub(super) fn site(&self) -> Site {
-        Site::at(&self.config.url)
+        Site::at(&self.config().url)
     }
 }
 

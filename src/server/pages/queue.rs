@@ -27,9 +27,9 @@ async fn make(app: &App, sight: Sight) -> Result<QueuePage, Trouble> {
 fn load(app: &App) -> Load {
     let engine = &app.engine;
     let (slots_taken, steps_waiting) = engine.slots.load();
-    let evaluations = engine.evaluation_count;
+    let evaluations = engine.means().evaluations;
     Load {
-        slots: (slots_taken, engine.slot_counts.0 + engine.slot_counts.1),
+        slots: (slots_taken, engine.slots.count().0 + engine.slots.count().1),
         steps_waiting,
         evaluations: (
             evaluations.saturating_sub(engine.evaluations.available_permits()),

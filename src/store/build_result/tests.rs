@@ -247,6 +247,11 @@ fn an_ambiguous_code_is_explained_by_its_text() {
             Meaning::Infrastructure,
         ),
         (
+            9,
+            "the group 'nixbld' specified in 'build-users-group' does not exist".to_owned(),
+            Meaning::Infrastructure,
+        ),
+        (
             0,
             "No space left on device".to_owned(),
             Meaning::Success(Success::Built),

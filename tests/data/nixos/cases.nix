@@ -199,6 +199,8 @@ in
       };
     }
   );
+  bubblewrap = seen (host { } { settings = { inherit url; isolation = "bubblewrap"; }; });
+  auto = seen (host { } { settings = { inherit url; isolation = "auto"; }; });
   unix = seen (host { } { socket = { enable = true; listenStream = "/run/nixci.http"; }; nginx = { enable = true; domain = "ci"; }; });
   failed = {
     none = failed { trusted-users = [ "root" ]; } (withForge "work" gitea);
@@ -223,6 +225,7 @@ in
     (withForge "work" (gitea // { token_file = ./lib.nix; }))
     { settings = { inherit url; state_dir = "/srv"; }; }
     { settings = { inherit url; limits.jobs = 0; }; }
+    { settings = { inherit url; isolation = "chroot"; }; }
     { settings = { inherit url; limits.jbos = 1; }; }
   ];
   accepted = evaluates (withForge "work" gitea);
