@@ -49,6 +49,9 @@ _nixci() {
             nixci,serve)
                 cmd="nixci__subcmd__serve"
                 ;;
+            nixci,walls)
+                cmd="nixci__subcmd__walls"
+                ;;
             nixci,why)
                 cmd="nixci__subcmd__why"
                 ;;
@@ -187,6 +190,9 @@ _nixci() {
             nixci__subcmd__help,serve)
                 cmd="nixci__subcmd__help__subcmd__serve"
                 ;;
+            nixci__subcmd__help,walls)
+                cmd="nixci__subcmd__help__subcmd__walls"
+                ;;
             nixci__subcmd__help,why)
                 cmd="nixci__subcmd__help__subcmd__why"
                 ;;
@@ -245,7 +251,7 @@ _nixci() {
 
     case "${cmd}" in
         nixci)
-            opts="-h -V --help --version check eval config log history diff why serve ctl init generate help"
+            opts="-h -V --help --version check eval config log history diff why serve ctl init generate walls help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1535,7 +1541,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help)
-            opts="check eval config log history diff why serve ctl init generate help"
+            opts="check eval config log history diff why serve ctl init generate walls help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1926,6 +1932,20 @@ _nixci() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nixci__subcmd__help__subcmd__walls)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nixci__subcmd__help__subcmd__why)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2038,6 +2058,40 @@ _nixci() {
                     return 0
                     ;;
                 --backup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__walls)
+            opts="-h --execute --read --write --network --cgroup --dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --execute)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cgroup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -37,6 +37,7 @@ complete -c nixci -n "__fish_nixci_needs_command" -f -a "serve" -d 'Serve the we
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "ctl" -d 'Look at a server of this program, and give it orders'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_needs_command" -f -a "walls" -d 'Run a program behind walls of Landlock: it may do what is named, and nothing else'
 complete -c nixci -n "__fish_nixci_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c nixci -n "__fish_nixci_using_subcommand check" -s A -l attribute -d 'Look at this attribute of the flake or the file, too' -r
 complete -c nixci -n "__fish_nixci_using_subcommand check" -l exclude -d 'Leave out the checks that this pattern chooses' -r
@@ -420,18 +421,26 @@ complete -c nixci -n "__fish_nixci_using_subcommand init" -l nixci -d 'The flake
 complete -c nixci -n "__fish_nixci_using_subcommand init" -l force -d 'Overwrite what is there'
 complete -c nixci -n "__fish_nixci_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "eval" -d 'Print what `check` would build, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "log" -d 'Show the log of a check of the last run'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "why" -d 'Tell what would be built for a check, and why'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "serve" -d 'Serve the webhooks of forges: build what is pushed, and post commit statuses'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "ctl" -d 'Look at a server of this program, and give it orders'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
-complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l execute -d 'A program or a folder of programs that may be read and run' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l read -d 'A file or folder that may be read' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l write -d 'A file or folder that may be read and changed' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l cgroup -d 'The control group to go into first' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l dir -d 'The folder to be in' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l network -d 'Let it connect to TCP ports'
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "eval" -d 'Print what `check` would build, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "config" -d 'Show what `check` would work with, and where each value comes from'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "log" -d 'Show the log of a check of the last run'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "history" -d 'Show earlier runs, or how a check did in them'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "diff" -d 'Compare the checks with those of another commit, without building'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "why" -d 'Tell what would be built for a check, and why'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "serve" -d 'Serve the webhooks of forges: build what is pushed, and post commit statuses'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "ctl" -d 'Look at a server of this program, and give it orders'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "init" -d 'Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "generate" -d 'Write shell completions and man pages below a folder'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "walls" -d 'Run a program behind walls of Landlock: it may do what is named, and nothing else'
+complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "run" -d 'Build a branch, tag or commit of a repository'
 complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "list" -d 'The newest runs'
 complete -c nixci -n "__fish_nixci_using_subcommand help; and __fish_seen_subcommand_from ctl" -f -a "show" -d 'A run with its checks'

@@ -32,5 +32,5 @@ pub use repository::{
 };
 pub use server::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
-    ServerConfig, StatusNames, WallsWanted,
+    ServerConfig, StatusNames, WallsWanted, socket_key,
 };

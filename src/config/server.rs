@@ -230,6 +230,13 @@ impl Default for Limits {
     }
 }
 
+/// Where the key lies that goes with this socket of `nixci ctl`.
+pub fn socket_key(socket: &std::path::Path) -> PathBuf {
+    let mut name = socket.as_os_str().to_owned();
+    name.push(".key");
+    name.into()
+}
+
 impl ServerConfig {
     /// Reads the file, and the secrets that it names.
     pub fn read(path: &std::path::Path) -> Result<Self, ConfigError> {

@@ -37,7 +37,12 @@ impl FromRequestParts<App> for Viewer {
 
 /// Whether a request shows a token of this server: then it may do everything.
 pub(super) fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
-    bearer(headers).is_some_and(|token| is_one_of(token, &app.config().ctl_tokens))
+    shows_one_of(headers, &app.config().ctl_tokens)
+}
+
+/// Whether a request shows one of these tokens.
+pub(super) fn shows_one_of(headers: &HeaderMap, tokens: &[SecretString]) -> bool {
+    bearer(headers).is_some_and(|token| is_one_of(token, tokens))
 }
 
 /// The token of a request (RFC 6750, §2.1).

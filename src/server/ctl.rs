@@ -1,11 +1,14 @@
-//! What `nixci ctl` asks and orders: JSON over a Unix socket that only the server's user and root may use, or over HTTPS
-//! with a token.
+//! What `nixci ctl` asks and orders: JSON over a Unix socket that only the server's user and root may use, with the key that
+//! lies beside it, or over HTTPS with a token.
 //!
 //! Whoever gets here may do everything. Every order is written to the audit log with who gave it.
 
+mod key;
 mod orders;
 mod questions;
 mod stream;
+
+use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
@@ -16,11 +19,16 @@ use axum::{
     routing::{get, post},
     serve::IncomingStream,
 };
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::UnixListener;
 use tracing::warn;
 
-use super::{access::is_authorized, app::App};
+pub(super) use self::key::make_key;
+use super::{
+    access::{is_authorized, shows_one_of},
+    app::App,
+};
 
 /// Who gives orders, for the audit log.
 #[derive(Clone, Debug)]
@@ -36,11 +44,12 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// Answers those who reach the Unix socket until the server ends.
-pub(super) async fn answer_socket(app: App, socket: UnixListener) {
+/// Answers those who reach the Unix socket and have its key until the server ends.
+pub(super) async fn answer_socket(app: App, socket: UnixListener, key: SecretString) {
     let done = app.draining.clone();
     let service = routes()
         .layer(middleware::from_fn(name_peer))
+        .layer(middleware::from_fn_with_state(Arc::from([key]), unlock))
         .with_state(app)
         .into_make_service_with_connect_info::<Peer>();
     let answered = axum::serve(socket, service)
@@ -49,6 +58,17 @@ pub(super) async fn answer_socket(app: App, socket: UnixListener) {
     if let Err(error) = answered {
         warn!(%error, "no more orders are taken");
     }
+}
+
+/// Turns away who has not the key of the socket.
+async fn unlock(State(keys): State<Arc<[SecretString]>>, request: Request, next: Next) -> Response {
+    if shows_one_of(request.headers(), &keys) {
+        return next.run(request).await;
+    }
+    refuse(
+        StatusCode::UNAUTHORIZED,
+        "whoever gives orders by the socket shows the key that lies beside it: `Authorization: Bearer KEY`",
+    )
 }
 
 /// Notes who gives an order by the socket.

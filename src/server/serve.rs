@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::Router;
+use secrecy::SecretString;
 use tokio::{
     net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
@@ -28,7 +29,7 @@ use super::{
     runner, sweep, systemd,
 };
 use crate::{
-    config::{Listen, NixHost, ServerConfig},
+    config::{Listen, NixHost, ServerConfig, socket_key},
     db::server::{DbError, ServerDb},
     forge::ForgeError,
 };
@@ -56,6 +57,9 @@ pub enum ServeError {
         /// Why.
         reason: String,
     },
+    /// Its memory cannot be kept from others of its user.
+    #[error("cannot keep other processes out of this one: {0}")]
+    Conceal(io::Error),
     /// Signals cannot be taken.
     #[error("cannot take signals: {0}")]
     Signals(io::Error),
@@ -65,6 +69,7 @@ pub enum ServeError {
 ///
 /// `file` is where the settings are read anew from when SIGHUP or `nixci ctl reload` asks for that.
 pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError> {
+    conceal().map_err(ServeError::Conceal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
@@ -82,13 +87,14 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
             "runs that were cut short are taken up again"
         );
     }
+    // Whoever sees that the server is ready finds it there.
+    let (socket, key) = ctl_socket(&app.config().socket)?;
     let http = tokio::spawn(answer(
         listener,
         router(Arc::clone(&app)),
         app.draining.clone(),
     ));
-    let socket = ctl_socket(&app.config().socket)?;
-    let orders = tokio::spawn(ctl::answer_socket(Arc::clone(&app), socket));
+    let orders = tokio::spawn(ctl::answer_socket(Arc::clone(&app), socket, key));
     let background = [
         spawn(&app, |app| async move { intake::take_up_all(&app).await }),
         spawn(&app, |app| async move { prepare::prepare_all(&app).await }),
@@ -131,7 +137,9 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
     }
     let _ = tokio::time::timeout(REQUESTS_LIMIT, http).await;
     orders.abort();
-    let _ = std::fs::remove_file(&app.config().socket);
+    for left in [&app.config().socket, &socket_key(&app.config().socket)] {
+        let _ = std::fs::remove_file(left);
+    }
     app.engine.close().await;
     Ok(())
 }
@@ -144,15 +152,29 @@ pub async fn check(config: &ServerConfig) -> Result<Vec<Finding>, ServeError> {
     Ok(doctor::examine(config, &host, &connections).await)
 }
 
-/// Listens for `nixci ctl`: only the server's user and root may.
-fn ctl_socket(path: &Path) -> Result<UnixListener, ServeError> {
+/// Lets nobody but root look into this process: not into its memory, its environment and its open files. Its own user has
+/// evaluations and uploads run, too.
+#[cfg(target_os = "linux")]
+fn conceal() -> io::Result<()> {
+    let behavior = rustix::process::DumpableBehavior::NotDumpable;
+    Ok(rustix::process::set_dumpable_behavior(behavior)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn conceal() -> io::Result<()> {
+    Ok(())
+}
+
+/// Listens for `nixci ctl`: only the server's user and root may, and show the key for it.
+fn ctl_socket(path: &Path) -> Result<(UnixListener, SecretString), ServeError> {
     let listen = || {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir)?;
         }
+        let key = ctl::make_key(path)?;
         let socket = bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(socket)
+        Ok((socket, key))
     };
     listen().map_err(|error: io::Error| ServeError::Listen {
         at: path.display().to_string(),
@@ -237,5 +259,19 @@ async fn answer(listener: Listener, router: Router, draining: tokio_util::sync::
     };
     if let Err(error) = result {
         warn!(%error, "no more requests are answered");
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, set_dumpable_behavior};
+
+    #[test]
+    fn a_server_is_not_looked_into() {
+        let before = dumpable_behavior().unwrap();
+        super::conceal().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+        set_dumpable_behavior(before).unwrap();
     }
 }

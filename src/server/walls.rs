@@ -1,6 +1,6 @@
 //! Which walls evaluations get: what there is here, and what was asked for.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::process::Command;
 
@@ -63,7 +63,9 @@ impl Found {
         if !self.has_daemon && wanted != WallsWanted::None {
             return match wanted {
                 WallsWanted::Auto => Ok(weak(format!("without walls: {NO_DAEMON}"))),
-                _ => Err(NO_DAEMON.to_owned()),
+                WallsWanted::Bubblewrap | WallsWanted::Landlock | WallsWanted::None => {
+                    Err(NO_DAEMON.to_owned())
+                }
             };
         }
         match wanted {
@@ -111,7 +113,7 @@ impl Found {
             text.push_str(what);
         }
         for (_, what, linux) in &missing {
-            text.push_str(&format!("; not {what}, which takes Linux {linux}"));
+            let _ = write!(text, "; not {what}, which takes Linux {linux}");
         }
         Ok(Choice {
             walls: Walls::Landlock(SELF.into()),

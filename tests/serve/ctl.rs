@@ -1,6 +1,6 @@
 //! `nixci ctl` against a server.
 
-use std::process::Output;
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
 
 use serde_json::Value;
 
@@ -183,4 +183,43 @@ async fn without_a_token_nobody_gives_orders_over_http() {
         assert_eq!(answer.unwrap().status().as_u16(), 401, "{header:?}");
     }
     assert_eq!(world.stop().await, Some(0));
+}
+
+/// Evaluations have the server's user, and behind Landlock they reach its socket: the mode of that is not enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_by_the_socket_take_the_key_beside_it() {
+    let mut world = World::new(&flake(&[]), "").await;
+    world.start().await;
+    let socket = world.store.folder().join("state/nixci.sock");
+    let key_file = world.store.folder().join("state/nixci.sock.key");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&socket), mode(&key_file)), (0o600, 0o600));
+    let key = fs::read_to_string(&key_file).unwrap();
+    assert_eq!(key.len(), 43);
+    let http = reqwest::Client::builder()
+        .unix_socket(socket)
+        .no_proxy()
+        .build()
+        .unwrap();
+    let ask = |key: Option<String>| {
+        let request = http.get("http://localhost/api/v1/runs");
+        let request = key
+            .into_iter()
+            .fold(request, reqwest::RequestBuilder::bearer_auth);
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(ask(None).await, 401);
+    assert_eq!(ask(Some(key.replace(|_: char| true, "0"))).await, 401);
+    assert_eq!(ask(Some(key.clone())).await, 200);
+    // Who cannot read it is told what is missing.
+    fs::remove_file(&key_file).unwrap();
+    let (code, _, error) = world.ctl(&["list"]).await;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("the key that lies beside it"), "{error}");
+    // Another start has another.
+    world.stop().await;
+    assert!(!key_file.exists());
+    world.start().await;
+    assert_ne!(fs::read_to_string(&key_file).unwrap(), key);
+    world.stop().await;
 }

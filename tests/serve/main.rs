@@ -19,4 +19,5 @@ mod pushes;
 mod reload;
 mod systemd;
 mod trouble;
+mod walls;
 mod world;

@@ -6,13 +6,19 @@ use anyhow::anyhow;
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
 
-use crate::cli::{Failure, gather::print};
+use crate::{
+    cli::{Failure, gather::print},
+    config::socket_key,
+};
 
 /// A server that answers.
 pub(super) struct Connection {
     http: Client,
     base: Url,
+    /// Without one the server refuses, and says what it wants.
     token: Option<String>,
+    /// Whether it is on this machine.
+    is_socket: bool,
     /// What it is called in errors.
     name: String,
 }
@@ -29,7 +35,9 @@ impl Connection {
             return Ok(Self {
                 http: http.map_err(Failure::infrastructure)?,
                 base: Url::parse("http://localhost/").expect("it is a URL"),
-                token: None,
+                // Made anew with the socket, so that where the one is missing the other is.
+                token: std::fs::read_to_string(socket_key(socket)).ok(),
+                is_socket: true,
                 name: socket.display().to_string(),
             });
         };
@@ -50,6 +58,7 @@ impl Connection {
             name: base.to_string(),
             base,
             token: Some(token.trim().to_owned()),
+            is_socket: false,
         })
     }
 
@@ -118,7 +127,7 @@ impl Connection {
             while let Some(source) = why.source() {
                 why = source;
             }
-            let hint = if self.token.is_none() {
+            let hint = if self.is_socket {
                 "; does `nixci serve` run, and may you use its socket?"
             } else {
                 ""

@@ -253,5 +253,6 @@ mod kernel {
 
 pub use kernel::landlock_abi;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
