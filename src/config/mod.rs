@@ -31,6 +31,6 @@ pub use repository::{
     Upload,
 };
 pub use server::{
-    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
-    ServerConfig, StatusNames,
+    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep, Properties,
+    Property, PullRequests, RefPattern, ServerConfig, StatusNames, Template,
 };
