@@ -7,7 +7,7 @@ NIXCI_TEST_NIX ?= $(subst $(empty) ,:,$(SUITES:%=$(CACHE)/%))
 export NIXCI_TEST_NIX
 
 .NOTPARALLEL:
-.PHONY: help demo test test-nix test-servers test-descriptions bench fuzz deny completions
+.PHONY: help demo test test-nix test-servers test-descriptions bench bench-serve fuzz deny completions
 
 help: ## list this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -37,6 +37,12 @@ bench: ## measure nixci beside Nix on this machine and print a table
 	@dev/install-nix forky
 	@dev/install-test-servers
 	@dev/bench
+
+bench-serve: ## measure the server on this machine, its webhooks beside Buildbot's, and print a table
+	cargo build --release --locked
+	@dev/install-nix forky
+	@dev/install-test-servers --buildbot
+	@dev/bench-serve
 
 fuzz: ## run every fuzz target for a minute
 	@dev/fuzz

@@ -1071,12 +1071,16 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__log)
-            opts="-f -h --follow --socket --url --token-file --json --help"
+            opts="-f -h --post-build --follow --socket --url --token-file --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --post-build)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -334,6 +334,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcomm
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -s h -l help -d 'Print help'
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l post-build -d 'Of this post-build step, and not of the build' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l socket -d 'The socket of the server on this machine' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l url -d 'A server elsewhere, by its URL; needs --token-file' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F

@@ -28,8 +28,10 @@ let
     webhook_secret_file = secretsOf "forge-${name}-webhook" forge.webhook_secret_file;
   };
   ctlTokens = secretsOf "ctl-token" settings.ctl_token_file;
+  stepSecrets = lib.mapAttrs (name: secret "secret-${name}") settings.secrets;
   secrets =
     ctlTokens
+    ++ lib.attrValues stepSecrets
     ++ lib.concatMap (name: lib.concatLists (lib.attrValues (forgeSecrets name settings.forge.${name}))) (
       lib.attrNames settings.forge
     );
@@ -53,6 +55,8 @@ let
     value:
     if lib.isAttrs value then
       lib.mapAttrs (_: present) (lib.filterAttrs (_: inner: inner != null) value)
+    else if builtins.isList value then
+      map present value
     else
       value;
 
@@ -67,6 +71,7 @@ let
         inherit listen url;
         ctl_token_file = files ctlTokens;
         forge = lib.mapAttrs withCredentials settings.forge;
+        secrets = lib.mapAttrs (_: found: found.file) stepSecrets;
       }
     )
   );
@@ -212,6 +217,10 @@ in
         message = "services.nixci: nix.settings.sandbox is not `true`; code of others would be built without walls.";
       }
     ]
+    ++ map (name: {
+      assertion = builtins.match "[a-zA-Z0-9_-]+" name != null;
+      message = "services.nixci.settings.secrets: the name `${name}` has other characters than letters, digits, `-` and `_`.";
+    }) (lib.attrNames settings.secrets)
     ++ lib.concatMap (name: forgeAssertions name settings.forge.${name}) (lib.attrNames settings.forge)
     ++ lib.concatMap secretAssertions secrets;
 

@@ -40,6 +40,39 @@ let
     };
   };
 
+  postBuild = types.submodule {
+    options = {
+      name = mkOption {
+        type = types.str;
+        description = "What the step is called.";
+      };
+      command = mkOption {
+        type = types.listOf types.str;
+        description = "The program and its arguments, without a shell; `%(prop:NAME)s` stands for what is known of the check.";
+      };
+      environment = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        description = "Its variables besides `PATH`, `HOME` and `TMPDIR`; `%(prop:NAME)s` and `%(secret:NAME)s` may be in them.";
+      };
+      warn_only = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether its failure changes nothing; else the check fails by it.";
+      };
+      repositories = optional (types.listOf types.str) "Patterns of repositories, `OWNER/NAME` or `FORGE/OWNER/NAME`. Null: all.";
+      branches = optional (types.listOf types.str) "Patterns of branches. Null: all that are built, or none where `tags` is set.";
+      tags = optional (types.listOf types.str) "Patterns of tags. Null: all that are built, or none where `branches` is set.";
+      pull_requests = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether also for pull requests of people who may write, or that such a one has approved; never with secrets.";
+      };
+      checks = optional (types.listOf types.str) "Patterns of checks. Null: all.";
+      timeout = optional types.str "How long it may take. Null: an hour.";
+    };
+  };
+
   forge = types.submodule {
     options = {
       kind = mkOption {
@@ -137,6 +170,7 @@ in
     failed_for = optional types.str "For how long a derivation that failed is not built again.";
     keep_runs = optional types.str "How long runs and their logs are kept.";
     keep_outputs = optional types.ints.unsigned "How many runs of a check keep their outputs from being collected, for each branch.";
+    post_builds = optional types.ints.positive "How many post-build steps there are at once.";
     drain = optional types.str "How long running builds may go on when the server is told to stop.";
   };
   isolation = mkOption {
@@ -164,5 +198,15 @@ in
       default = false;
       description = "Whether what was built on the way goes there too.";
     };
+  };
+  secrets = mkOption {
+    type = types.attrsOf types.str;
+    default = { };
+    description = "Files with secrets for post-build steps, by name; read by systemd as root.";
+  };
+  post_build = mkOption {
+    type = types.listOf postBuild;
+    default = [ ];
+    description = "What is run after a check has passed, in this order.";
   };
 }

@@ -70,6 +70,8 @@ fn the_settings_are_those_that_the_server_knows() {
         let table = table.trim_end_matches('.');
         let heading = if table.is_empty() {
             String::new()
+        } else if table == "post_build" {
+            "[[post_build]]\n".to_owned()
         } else {
             format!("[{table}]\n")
         };
@@ -81,7 +83,7 @@ fn the_settings_are_those_that_the_server_knows() {
         known.sort_unstable();
         assert_eq!(keys, &known, "[{table}]: {error}");
     }
-    assert_eq!(tables.len(), 7, "{tables:?}");
+    assert_eq!(tables.len(), 8, "{tables:?}");
     assert_eq!(cases["undescribed"], json!([]));
     assert_eq!(cases["accepted"], true);
     let refused: Vec<bool> = serde_json::from_value(cases["refused"].clone()).unwrap();
@@ -104,6 +106,7 @@ fn the_server_reads_what_the_module_writes() {
     assert_eq!(whole.limits.eval_memory, Some(4096 << 20));
     assert_eq!(whole.limits.drain.as_secs(), 120);
     assert!(whole.upload.push_closure);
+    assert_eq!(whole.post_builds[0].secrets().count(), 1);
     let names: Vec<&String> = whole.forges.keys().collect();
     assert_eq!(names, ["hub", "mirror", "work"]);
     assert_eq!(whole.forges["work"].webhook_secrets.len(), 2);
@@ -126,6 +129,7 @@ fn secrets_come_as_credentials_and_nowhere_else() {
         [
             "ctl-token-0:/secrets/ctl",
             "ctl-token-1:/secrets/ctl-old",
+            "secret-key:/secrets/key",
             "forge-hub-app-key:/secrets/app.pem",
             "forge-hub-webhook-0:/secrets/hub",
             "forge-work-token:/secrets/token",
@@ -196,6 +200,7 @@ fn what_cannot_work_is_said_before_it_is_built() {
         ("app", vec!["a GitHub App needs", "not both"]),
         ("token", vec!["forge.work.token_file is missing"]),
         ("repository", vec!["is for forges of the kind `plain`"]),
+        ("secret", vec!["settings.secrets: the name `a/b`"]),
         ("relative", vec!["`token` is no absolute path"]),
         (
             "stored",
@@ -318,13 +323,18 @@ fn systemd_calls_the_unit_well_protected() {
 /// The keys below a table with their paths; names that people choose are `*`.
 fn keys(path: &str, table: &toml::Table, into: &mut BTreeSet<String>) {
     for (key, value) in table {
+        // What programs are given and what secrets are called is nobody's setting.
+        if ["secrets.", "post_build.environment."].contains(&path) {
+            continue;
+        }
         let is_chosen = ["forge.", "forge.*.repository."].contains(&path);
         let here = if is_chosen {
             format!("{path}*")
         } else {
             format!("{path}{key}")
         };
-        if let Some(inner) = value.as_table() {
+        let of_list = value.as_array().and_then(|list| list.first()?.as_table());
+        if let Some(inner) = value.as_table().or(of_list) {
             keys(&format!("{here}."), inner, into);
         }
         into.insert(here);

@@ -82,6 +82,9 @@ enum Order {
         run: u64,
         /// The check, by its attribute path or the end of it
         check: String,
+        /// Of this post-build step, and not of the build
+        #[arg(long, value_name = "STEP")]
+        post_build: Option<String>,
         /// Go on until the run is over
         #[arg(long, short)]
         follow: bool,
@@ -149,8 +152,15 @@ async fn carry_out(args: &CtlArgs, server: &Connection) -> Result<ExitCode, Fail
     let empty = json!({});
     let answer = match &args.order {
         Order::Watch { run } => return watch::watch(server, *run, args.json).await,
-        Order::Log { run, check, follow } => {
-            return server.copy_log(*run, check, *follow).await;
+        Order::Log {
+            run,
+            check,
+            post_build,
+            follow,
+        } => {
+            return server
+                .copy_log(*run, check, post_build.as_deref(), *follow)
+                .await;
         }
         Order::Run {
             repository,

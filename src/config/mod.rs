@@ -31,6 +31,7 @@ pub use repository::{
     Upload,
 };
 pub use server::{
-    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
-    ServerConfig, StatusNames, WallsWanted, socket_key,
+    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep, Properties,
+    Property, PullRequests, RefPattern, ServerConfig, StatusNames, Template, WallsWanted,
+    socket_key,
 };

@@ -4,15 +4,21 @@
 //! that is not there are said with line and column before the server starts. Secrets stand in files of their own.
 
 mod file;
+mod post_build;
 mod ref_pattern;
 mod secret;
+mod template;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
 
-pub use self::ref_pattern::RefPattern;
+pub use self::{
+    post_build::PostBuildStep,
+    ref_pattern::RefPattern,
+    template::{Properties, Property, Template},
+};
 use super::{ConfigError, Upload};
 use crate::nix::System;
 
@@ -52,6 +58,8 @@ pub struct ServerConfig {
     pub systems: Option<Vec<System>>,
     /// Where outputs go.
     pub upload: Upload,
+    /// What is run after a check has passed, in this order.
+    pub post_builds: Vec<PostBuildStep>,
 }
 
 /// Where a server listens.
@@ -206,6 +214,8 @@ pub struct Limits {
     pub keep_runs: Duration,
     /// How many runs of a check keep their outputs from being collected, for each branch.
     pub keep_outputs: usize,
+    /// How many commands there are at once that are run after checks have passed.
+    pub post_builds: usize,
     /// How long running builds may go on when the server is told to stop.
     pub drain: Duration,
 }
@@ -225,6 +235,7 @@ impl Default for Limits {
             failed_for: Duration::from_secs(7 * 24 * HOUR),
             keep_runs: Duration::from_secs(90 * 24 * HOUR),
             keep_outputs: 1,
+            post_builds: 4,
             drain: Duration::from_secs(60),
         }
     }

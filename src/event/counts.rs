@@ -17,6 +17,17 @@ impl Counts {
         *self.0.entry(outcome).or_default() += 1;
     }
 
+    /// Counts one that ended so as one that ended otherwise.
+    pub fn move_one(&mut self, from: Outcome, to: Outcome) {
+        if let Some(count) = self.0.get_mut(&from) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&from);
+            }
+        }
+        self.add(to);
+    }
+
     /// How many ended so.
     pub fn of(&self, outcome: Outcome) -> usize {
         self.0.get(&outcome).copied().unwrap_or_default()

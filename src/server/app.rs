@@ -37,6 +37,8 @@ pub(super) struct Server {
     pub(super) metrics: Metrics,
     /// Room for live pages.
     pub(super) listeners: Arc<Semaphore>,
+    /// Room for commands that are run after checks have passed.
+    pub(super) post_builds: Semaphore,
     running: Mutex<HashMap<RunId, Running>>,
     /// Says that nothing new is to be begun.
     pub(super) draining: CancellationToken,
@@ -83,6 +85,7 @@ impl Settings {
 impl Server {
     pub(super) fn new(settings: Settings, file: PathBuf, db: ServerDb, engine: Engine) -> App {
         Arc::new(Self {
+            post_builds: Semaphore::new(settings.config.limits.post_builds),
             settings: RwLock::new(settings),
             file: tokio::sync::Mutex::new(file),
             db,

@@ -10,6 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
@@ -17,11 +18,13 @@ use super::{
     engine::{Engine, Means},
     failures::RunGate,
     journal::{self, Entry},
-    keep, logs, queue, source, texts,
+    keep, logs,
+    post_build::{self, PostBuild},
+    queue, source, texts,
 };
 use crate::{
     config::{CheckRule, CheckRules, RepositoryConfig, write_file},
-    db::server::{NewStatus, Repository, Run, RunEnd, RunKind},
+    db::server::{NewStatus, Repository, Run, RunEnd},
     eval::{Cell, EvalOptions, EvalRequest, EvalScope},
     event::{Event, EventKind, RunOutcome},
     forge::StatusState,
@@ -29,7 +32,7 @@ use crate::{
     graph::Planner,
     nix::{AttrPath, Installable},
     run::{
-        Builder, Evaluate, Evaluation, PooledStore, Ports, RunSettings, Share, State,
+        Builder, Evaluate, Evaluation, PooledStore, Ports, RunSettings, Share, State, Stop,
         UploadSettings, coordinate,
     },
 };
@@ -78,7 +81,7 @@ pub(super) async fn execute(
     };
     let attribute = work.request.installable.attribute.to_string();
     let lock_file = work.request.options.reference_lock_file.clone();
-    let (statuses, end) = carry_out(app, &run, &repository, work, permit).await;
+    let (mut statuses, end) = carry_out(app, &run, &repository, work, permit).await;
     if let Some(file) = lock_file {
         let _ = std::fs::remove_file(file);
     }
@@ -112,6 +115,7 @@ pub(super) async fn execute(
     if matches!(outcome, RunOutcome::Passed | RunOutcome::Failed) {
         keep::leave(app, &run, &repository, &attribute).await;
     }
+    post_build::tell_warnings(app, &run, &repository, &mut statuses).await;
     let end = RunEnd {
         outcome: outcome.as_str().to_owned(),
         error,
@@ -290,7 +294,20 @@ async fn carry_out(
     let means = engine.means();
     let settings = settings(app, &means, run, repository, &work);
     let attribute = settings.attribute.clone();
-    let (entries_tx, entries_rx) = mpsc::unbounded_channel();
+    let (mut entries_tx, entries_rx) = mpsc::unbounded_channel();
+    let stopped = CancellationToken::new();
+    let post_build = PostBuild::of_run(
+        app,
+        run,
+        repository,
+        &attribute,
+        settings.rules.clone(),
+        stopped.clone(),
+    );
+    if let Some(post_build) = post_build {
+        let (relayed_tx, relayed_rx) = mpsc::unbounded_channel();
+        tokio::spawn(post_build.relay(relayed_rx, std::mem::replace(&mut entries_tx, relayed_tx)));
+    }
     let log_writer = logs::begin(app, run.id, entries_tx.clone());
     let journal = tokio::spawn(journal::keep(
         Arc::clone(app),
@@ -299,11 +316,11 @@ async fn carry_out(
         attribute,
         entries_rx,
     ));
-    let (stop_tx, stops) = mpsc::unbounded_channel();
-    app.run_begins(run.id, stop_tx);
+    let stops = stops(app, run, stopped);
     let (_wish_tx, wishes) = mpsc::unbounded_channel();
-    // What it holds is held until it is dropped.
+    // What it holds is held until it is dropped: what is run after the builds needs what they made.
     let store = Arc::new(PooledStore::new(Arc::clone(&means.pool), true));
+    let _held = Arc::clone(&store);
     let gate = RunGate {
         run: run.id,
         failures: Arc::clone(&engine.failures),
@@ -351,6 +368,20 @@ async fn carry_out(
     journal.await.unwrap_or_default()
 }
 
+/// How a run is told to stop, and `stopped` with it.
+fn stops(app: &App, run: &Run, stopped: CancellationToken) -> mpsc::UnboundedReceiver<Stop> {
+    let (asked_tx, mut asked_rx) = mpsc::unbounded_channel();
+    let (stop_tx, stops) = mpsc::unbounded_channel();
+    app.run_begins(run.id, asked_tx);
+    tokio::spawn(async move {
+        while let Some(stop) = asked_rx.recv().await {
+            stopped.cancel();
+            let _ = stop_tx.send(stop);
+        }
+    });
+    stops
+}
+
 /// Gives back what an evaluation had when it is over.
 fn permitted(evaluate: Evaluate, permit: (OwnedSemaphorePermit, Option<Cell>)) -> Evaluate {
     Box::new(move |found, cancel| {
@@ -364,7 +395,7 @@ fn permitted(evaluate: Evaluate, permit: (OwnedSemaphorePermit, Option<Cell>)) -
 
 /// Where the outputs of a run go: those of branches and tags, never those of a pull request.
 fn uploads(means: &Means, run: &Run) -> UploadSettings {
-    if !matches!(run.new.kind, RunKind::Push | RunKind::Tag) {
+    if !keep::leaves(run) {
         return UploadSettings::default();
     }
     UploadSettings {

@@ -24,9 +24,14 @@ use crate::{
     nix::StorePath,
 };
 
+/// Whether a run leaves something behind: that of a branch or a tag, never that of a pull request.
+pub(super) fn leaves(run: &Run) -> bool {
+    matches!(run.new.kind, RunKind::Push | RunKind::Tag)
+}
+
 /// Leaves behind what a run that is over has built. What cannot be is logged: the run stands.
 pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribute: &str) {
-    if !matches!(run.new.kind, RunKind::Push | RunKind::Tag) {
+    if !leaves(run) {
         return;
     }
     let checks = match app.db.checks_of(run.id).await {

@@ -28,6 +28,7 @@ mod keep;
 mod logs;
 mod metrics;
 mod pages;
+mod post_build;
 mod prepare;
 mod publish;
 mod queue;

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::{
     app::App,
     intake::{again, end},
-    source, texts,
+    keep, post_build, source, texts,
 };
 use crate::{
     config::PullRequests,
@@ -203,20 +203,39 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
         settings: settings_key(app, trust),
         title: message.lines().next().unwrap_or_default().to_owned(),
     };
-    let may_reuse = run.new.kind != RunKind::Manual && run.new.reason.is_none();
-    if may_reuse {
-        let same = app
-            .db
-            .run_of_tree(repository.id, tested.tree.clone(), tested.settings.clone())
-            .await?;
-        if let Some(same) = same {
-            app.db.queue_run(run.id, trust, tested).await?;
-            return reuse(app, &run, repository, &same).await;
-        }
+    if let Some(same) = same_as(app, &run, trust, repository, &tested).await? {
+        app.db.queue_run(run.id, trust, tested).await?;
+        return reuse(app, &run, repository, &same).await;
     }
     app.db.queue_run(run.id, trust, tested).await?;
     info!(run = run.id.0, %commit, "a run waits for its turn");
     Ok(())
+}
+
+/// The earlier run whose result stands for that of a run, if there is one.
+async fn same_as(
+    app: &App,
+    run: &Run,
+    trust: Trust,
+    repository: &Repository,
+    tested: &Tested,
+) -> Result<Option<Run>, Trouble> {
+    let trusted = Run {
+        trust: Some(trust),
+        ..run.clone()
+    };
+    let may_reuse = run.new.kind != RunKind::Manual
+        && run.new.reason.is_none()
+        // What is run after a build may be about the commit, not about the tree.
+        && !post_build::has_steps(app, &trusted, repository);
+    if !may_reuse {
+        return Ok(None);
+    }
+    // What nobody keeps is only there if it is built for this branch.
+    let left_for = keep::leaves(run).then(|| run.new.git_ref.clone());
+    let (tree, settings) = (tested.tree.clone(), tested.settings.clone());
+    let same = app.db.run_of_tree(repository.id, tree, settings, left_for);
+    Ok(same.await?)
 }
 
 /// All that decides on the result besides the tree.

@@ -62,6 +62,10 @@ fn keep_fixed(now: &Arc<ServerConfig>, next: &mut ServerConfig) -> Vec<&'static 
         ("state_dir", keep(&now.state_dir, &mut next.state_dir)),
         ("socket", keep(&now.socket, &mut next.socket)),
         ("isolation", keep(&now.isolation, &mut next.isolation)),
+        (
+            "limits.post_builds",
+            keep(&now.limits.post_builds, &mut next.limits.post_builds),
+        ),
     ]
     .into_iter()
     .filter_map(|(key, is_other)| is_other.then_some(key))

@@ -23,7 +23,7 @@ use super::{
     doctor::{self, Finding},
     engine::{Engine, EngineError},
     failures::Failures,
-    intake, prepare, publish,
+    intake, post_build, prepare, publish,
     reload::reload,
     router::router,
     runner, sweep, systemd,
@@ -81,6 +81,7 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
     let requeued = db.requeue_running().await?;
     let settings = Settings::new(config)?;
     let app = Server::new(settings, file, db, engine);
+    post_build::clean_up(&app);
     if requeued > 0 {
         info!(
             runs = requeued,

@@ -9,7 +9,7 @@ use super::{
     step_line::StepLine,
 };
 use crate::{
-    db::server::{CheckRow, Repository, Run, StepRow},
+    db::server::{CheckRow, PostBuildRow, Repository, Run, StepRow},
     report::{harmless, headline},
 };
 
@@ -26,6 +26,8 @@ pub struct CheckRows {
     pub step: Option<StepRow>,
     /// The step it failed by, if that is another.
     pub cause: Option<StepRow>,
+    /// What is run after it.
+    pub post_builds: Vec<PostBuildRow>,
     /// The same check in the newest runs.
     pub before: Vec<(Run, CheckRow)>,
 }
@@ -47,6 +49,7 @@ pub struct CheckPage {
     /// Why it ended so.
     reason: Vec<String>,
     steps: Vec<Attempt>,
+    post_builds: Vec<StepLine>,
     before: Vec<Before>,
 }
 
@@ -77,6 +80,7 @@ impl CheckPage {
             check,
             step,
             cause,
+            post_builds,
             before,
         } = rows;
         let (site, id) = (&page.site, run.id.0);
@@ -114,6 +118,10 @@ impl CheckPage {
                 Vec::new()
             },
             steps: steps.collect(),
+            post_builds: post_builds
+                .iter()
+                .map(|row| StepLine::of_post_build(site, row, now))
+                .collect(),
             before: before.collect(),
             page,
         }

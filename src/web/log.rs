@@ -11,7 +11,7 @@ use super::{
     ansi::LogHtml, failure::last_lines, run_line::RunLine, site::Page, step_line::StepLine,
 };
 use crate::{
-    db::server::{Repository, Run, StepRow},
+    db::server::{PostBuildRow, Repository, Run, StepRow},
     report::{bytes, harmless},
 };
 
@@ -53,6 +53,29 @@ impl LogPage {
             error: last_lines(step.error.as_deref().unwrap_or_default()),
             raw: format!("{address}/raw"),
             follow: step.outcome.is_none().then(|| format!("{address}/events")),
+            has_log,
+            lines_here: LINES_HERE,
+            page,
+        }
+    }
+
+    /// The page of what is run after a check.
+    pub fn of_post_build(
+        page: Page,
+        run: &Run,
+        repository: &Repository,
+        row: &PostBuildRow,
+        has_log: bool,
+        now: i64,
+    ) -> Self {
+        let address = page.site.post_build(run.id.0, row.id);
+        Self {
+            line: RunLine::new(&page.site, run, repository, now),
+            step: StepLine::of_post_build(&page.site, row, now),
+            drv_path: harmless(&row.new.path),
+            error: last_lines(row.reason.as_deref().unwrap_or_default()),
+            raw: format!("{address}/raw"),
+            follow: row.outcome.is_none().then(|| format!("{address}/events")),
             has_log,
             lines_here: LINES_HERE,
             page,

@@ -14,7 +14,7 @@ use super::{
     step_line::StepLine,
 };
 use crate::{
-    db::server::{CheckRow, Repository, Run, RunState, StepRow, ToldStatus, Trust},
+    db::server::{CheckRow, PostBuildRow, Repository, Run, RunState, StepRow, ToldStatus, Trust},
     event::{Counts, Outcome},
     report::{counted, harmless, spoken},
 };
@@ -33,6 +33,8 @@ pub struct RunRows {
     pub checks: Vec<CheckRow>,
     /// Its steps.
     pub steps: Vec<StepRow>,
+    /// What is run after its checks.
+    pub post_builds: Vec<PostBuildRow>,
     /// What forges are told because of it.
     pub statuses: Vec<ToldStatus>,
 }
@@ -55,6 +57,7 @@ pub struct RunPage {
     running: Vec<StepLine>,
     steps: Vec<StepLine>,
     more_steps: usize,
+    post_builds: Vec<StepLine>,
     statuses: Vec<StatusLine>,
 }
 
@@ -84,6 +87,7 @@ impl RunPage {
             repository,
             checks,
             steps,
+            post_builds,
             statuses,
         } = rows;
         let (site, id) = (&page.site, run.id.0);
@@ -109,6 +113,11 @@ impl RunPage {
             running: running.map(line).collect(),
             steps: by_weight(steps).into_iter().take(STEPS).map(line).collect(),
             more_steps: steps.len().saturating_sub(STEPS),
+            post_builds: post_builds
+                .iter()
+                .take(STEPS)
+                .map(|row| StepLine::of_post_build(site, row, now))
+                .collect(),
             statuses: statuses.iter().map(status_line).collect(),
             page,
         }

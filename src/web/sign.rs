@@ -1,7 +1,7 @@
 //! Outcomes as a sign, a colour and a word: the same as `nixci check` shows.
 
 use crate::{
-    db::server::{CheckRow, Run, RunState, StepRow},
+    db::server::{CheckRow, PostBuildOutcome, PostBuildRow, Run, RunState, StepRow},
     event::{Outcome, RunOutcome},
     report::{sign, spoken},
 };
@@ -87,6 +87,24 @@ impl Sign {
                 None => Self::new("neutral", "–", "over"),
             },
             None => Self::running("going on"),
+        }
+    }
+
+    /// Of what is run after a check; what is cut short goes on with its run.
+    pub(super) fn of_post_build(row: &PostBuildRow) -> Self {
+        let failed = |word| {
+            let class = if row.new.warn_only { "allowed" } else { "fail" };
+            Self::new(class, "✖", word)
+        };
+        match row.outcome {
+            None => Self::running("going on"),
+            Some(PostBuildOutcome::Passed) if row.done_in.is_some() => {
+                Self::new("pass", "✔", "done before")
+            }
+            Some(PostBuildOutcome::Passed) => Self::new("pass", "✔", "passed"),
+            Some(PostBuildOutcome::Failed) => failed("failed"),
+            Some(PostBuildOutcome::TimedOut) => failed("took too long"),
+            Some(PostBuildOutcome::Cancelled) => Self::new("neutral", "–", "cancelled"),
         }
     }
 

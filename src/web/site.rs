@@ -40,6 +40,11 @@ impl Site {
         self.page(&format!("runs/{run}/steps/{step}"))
     }
 
+    /// The page of what is run after a check, with its log.
+    pub fn post_build(&self, run: i64, id: i64) -> String {
+        self.page(&format!("runs/{run}/post-builds/{id}"))
+    }
+
     /// The page of a repository.
     pub fn repository(&self, forge: &str, full_name: &str) -> String {
         let name: Vec<String> = full_name.split('/').map(path_part).collect();

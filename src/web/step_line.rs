@@ -1,7 +1,10 @@
 //! A step as a line of a list.
 
 use super::{moment::took, sign::Sign, site::Site};
-use crate::{db::server::StepRow, report::harmless};
+use crate::{
+    db::server::{PostBuildRow, StepRow},
+    report::harmless,
+};
 
 /// A step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,27 @@ impl StepLine {
             system: harmless(&step.system),
             machine: harmless(&step.machine),
             phase: harmless(step.phase.as_deref().unwrap_or_default()),
+            took: duration.map(took).unwrap_or_default(),
+        }
+    }
+
+    /// What is run after a check, whose path stands in place of a system.
+    pub(super) fn of_post_build(site: &Site, row: &PostBuildRow, now: i64) -> Self {
+        let duration = match (row.outcome, row.done_in) {
+            (_, Some(_)) => None,
+            (Some(_), None) => row.duration,
+            (None, None) => Some(now - row.started_at),
+        };
+        Self {
+            href: site.post_build(row.new.run.0, row.id),
+            sign: Sign::of_post_build(row),
+            name: harmless(&row.new.name),
+            system: harmless(&row.new.path),
+            machine: String::new(),
+            phase: row
+                .done_in
+                .map(|run| format!("in run {}", run.0))
+                .unwrap_or_default(),
             took: duration.map(took).unwrap_or_default(),
         }
     }

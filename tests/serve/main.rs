@@ -14,6 +14,7 @@ mod ctl;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
 mod pages;
+mod post_builds;
 mod pull_requests;
 mod pushes;
 mod reload;

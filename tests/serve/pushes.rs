@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     pages::ask,
-    world::{World, flake, push},
+    world::{World, flake, pull_request, push},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,6 +212,66 @@ async fn outputs_go_to_the_cache_that_is_configured() {
             .is_some_and(|kind| kind == "narinfo")
     });
     assert!(is_there, "{}", world.log());
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Security: "cache poisoning". What a pull request builds goes nowhere; what is merged leaves what a branch leaves, also
+/// where its tree was built before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_behind_is_of_branches_and_of_what_they_had_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let (outputs, cache) = (dir.path().join("outputs"), dir.path().join("cache"));
+    let settings = format!(
+        "outputs_dir = \"{}\"\nupload.copy_to = [\"file://{}\"]",
+        outputs.display(),
+        cache.display()
+    );
+    let mut world = World::new(&flake(&[("good", "echo 1 > $out")]), &settings).await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&first).await;
+    let named = outputs.join("acme/demo/main/x86_64-linux.good");
+    let content = || std::fs::read_to_string(std::fs::read_to_string(&named).unwrap()).unwrap();
+    let copied = || {
+        let entries = std::fs::read_dir(&cache).unwrap().flatten();
+        let kind = |entry: &std::fs::DirEntry| entry.path().extension().map(ToOwned::to_owned);
+        entries
+            .filter(|entry| kind(entry).is_some_and(|kind| kind == "narinfo"))
+            .count()
+    };
+    assert_eq!((content(), copied()), ("1\n".to_owned(), 1));
+
+    world.git(&["checkout", "-q", "-B", "topic"]);
+    let head = world.commit(
+        "two",
+        &[("flake.nix", &flake(&[("good", "echo 2 > $out")]))],
+    );
+    world.git(&["push", "-q", "origin", "HEAD:refs/pull/7/head", ":topic"]);
+    let opened = pull_request("opened", 7, &head, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    assert_eq!(world.verdict(&head).await["nixci/build"].0, "success");
+    assert_eq!((content(), copied()), ("1\n".to_owned(), 1));
+
+    // Merged, it is the very tree that passed.
+    world.git(&["checkout", "-q", "main"]);
+    let merged = world.commit(
+        "merged",
+        &[("flake.nix", &flake(&[("good", "echo 2 > $out")]))],
+    );
+    world.push_event("main", &merged).await;
+    assert_eq!(world.verdict(&merged).await["nixci/build"].0, "success");
+    assert_eq!((content(), copied()), ("2\n".to_owned(), 2));
+    world.store.run_nix(&["store", "gc"], world.store.folder());
+    assert_eq!(content(), "2\n", "it was collected");
+
+    // Undone, it is the tree that passed at first.
+    let undone = world.commit(
+        "undone",
+        &[("flake.nix", &flake(&[("good", "echo 1 > $out")]))],
+    );
+    world.push_event("main", &undone).await;
+    assert_eq!(world.verdict(&undone).await["nixci/build"].0, "success");
+    assert_eq!(content(), "1\n");
     assert_eq!(world.stop().await, Some(0));
 }
 

@@ -87,9 +87,11 @@ impl Connection {
         &self,
         run: u64,
         check: &str,
+        post_build: Option<&str>,
         follow: bool,
     ) -> Result<ExitCode, Failure> {
-        let query = [("check", check.to_owned()), ("follow", follow.to_string())];
+        let mut query = vec![("check", check.to_owned()), ("follow", follow.to_string())];
+        query.extend(post_build.map(|name| ("post_build", name.to_owned())));
         let mut answer = self
             .open(&format!("/api/v1/runs/{run}/log"), &query)
             .await?;

@@ -145,6 +145,21 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
             ]
         });
     lines.extend(table(&rows.collect::<Vec<_>>()));
+    let post_builds = answer["post_builds"].as_array().into_iter().flatten();
+    let rows = post_builds.map(|step| {
+        let standing = match (text(&step["outcome"]), &step["done_in"]) {
+            (outcome, Value::Null) if outcome.is_empty() => "going on".to_owned(),
+            (outcome, Value::Null) => outcome,
+            (_, run) => format!("done in run {run}"),
+        };
+        vec![
+            String::new(),
+            standing,
+            format!("{} after {}", text(&step["name"]), text(&step["check"])),
+            text(&step["reason"]),
+        ]
+    });
+    lines.extend(table(&rows.collect::<Vec<_>>()));
     let failed = answer["steps"]
         .as_array()
         .into_iter()

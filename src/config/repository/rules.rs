@@ -52,6 +52,15 @@ impl CheckRules {
         self.rules.is_empty()
     }
 
+    /// Whether one of these patterns means a check, named by its path below the attribute asked for.
+    pub fn is_named(&self, patterns: &[CheckPattern], path: &AttrPath) -> bool {
+        let (root, below) = path.split_root(&self.roots);
+        let asked = self.asked.join(&root);
+        patterns
+            .iter()
+            .any(|pattern| pattern.reach(&asked, &below) == Reach::Inside)
+    }
+
     /// Says what holds for a check, named by its path below the attribute asked for.
     pub fn options(&self, path: &AttrPath) -> CheckOptions {
         let mut options = CheckOptions::default();

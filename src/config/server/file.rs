@@ -1,5 +1,7 @@
 //! `nixci-server.toml` as it is written.
 
+mod post_build;
+
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -48,6 +50,10 @@ struct Keys {
     systems: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     upload: Upload,
+    #[serde(default)]
+    secrets: BTreeMap<String, Spanned<PathBuf>>,
+    #[serde(default)]
+    post_build: Vec<post_build::Step>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +120,7 @@ struct LimitKeys {
     failed_for: Option<Spanned<String>>,
     keep_runs: Option<Spanned<String>>,
     keep_outputs: Option<usize>,
+    post_builds: Option<Spanned<usize>>,
     drain: Option<Spanned<String>>,
 }
 
@@ -181,6 +188,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
             .map(|systems| reader.list(&systems, System::parse))
             .transpose()?,
         upload: keys.upload,
+        post_builds: reader.post_builds(keys.post_build, keys.secrets)?,
     })
 }
 
@@ -270,6 +278,7 @@ impl Reader<'_> {
             failed_for: or(&keys.failed_for, default.failed_for)?,
             keep_runs: or(&keys.keep_runs, default.keep_runs)?,
             keep_outputs: keys.keep_outputs.unwrap_or(default.keep_outputs),
+            post_builds: self.count(keys.post_builds)?.unwrap_or(default.post_builds),
             drain: or(&keys.drain, default.drain)?,
         })
     }

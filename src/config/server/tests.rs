@@ -126,6 +126,9 @@ fn listen_takes_sockets() {
 #[test]
 fn what_is_wrong_is_said_with_its_place() {
     let forge = |keys: &str| format!("{HEAD}[forge.x]\n{keys}\n");
+    let step = |keys: &str| {
+        format!("{HEAD}[secrets]\nkey = \"DIR/key\"\n[[post_build]]\nname = \"push\"\n{keys}\n")
+    };
     let wrong = [
         format!("{HEAD}lisen = 1"),
         HEAD.replace("https://ci", "ftp://ci"),
@@ -141,7 +144,40 @@ fn what_is_wrong_is_said_with_its_place() {
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/empty\""),
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/token\"\nrepositories = [\"x\"]"),
         format!("{HEAD}[forge.\"a/b\"]\nkind = \"plain\""),
+        step("command = []"),
+        step("command = [\"x\", \"%(prop:outpath)s\"]"),
+        step("command = [\"x\", \"--token=%(secret:key)s\"]"),
+        step("command = [\"x\"]\nenvironment.T = \"%(secret:other)s\""),
+        step("command = [\"x\"]\nenvironment.T = \"%(secret:key)s\"\npull_requests = true"),
+        step("command = [\"x\"]\n[[post_build]]\nname = \"push\"\ncommand = [\"y\"]"),
     ];
     let messages: Vec<String> = wrong.iter().map(|text| read(text).unwrap_err()).collect();
     insta::assert_snapshot!(messages.join("\n\n"));
+}
+
+#[test]
+fn a_step_is_for_the_branches_and_repositories_that_it_names() {
+    let step = |keys: &str| {
+        let text = format!("{HEAD}[[post_build]]\nname = \"x\"\ncommand = [\"x\"]\n{keys}");
+        read(&text).unwrap().post_builds.remove(0)
+    };
+    let refs = [
+        "refs/heads/main",
+        "refs/heads/topic",
+        "refs/tags/v1",
+        "refs/pull/7/head",
+    ];
+    let of = |keys: &str| refs.map(|git_ref| step(keys).is_for_ref(git_ref));
+    assert_eq!(of(""), [true, true, true, false]);
+    assert_eq!(of("branches = [\"main\"]"), [true, false, false, false]);
+    assert_eq!(of("tags = [\"v*\"]"), [false, false, true, false]);
+    assert_eq!(
+        of("branches = [\"*\"]\ntags = [\"w*\"]"),
+        [true, true, false, false]
+    );
+    let named = step("repositories = [\"acme/*\", \"hub/us/tool\"]");
+    assert!(named.is_for_repository("work", "acme/demo"));
+    assert!(named.is_for_repository("hub", "us/tool"));
+    assert!(!named.is_for_repository("work", "us/tool"));
+    assert!(step("").is_for_repository("work", "us/tool"));
 }

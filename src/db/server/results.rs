@@ -220,7 +220,7 @@ fn millis(duration: Duration) -> i64 {
 }
 
 /// The attribute path of a check below the flake's outputs.
-fn path_of(attribute: &str, check: &str) -> String {
+pub fn path_of(attribute: &str, check: &str) -> String {
     match (attribute, check) {
         ("", check) => check.to_owned(),
         (attribute, "") => attribute.to_owned(),

@@ -416,20 +416,25 @@ impl ServerDb {
         .await
     }
 
-    /// The run whose result stands for every later one of the same tree and settings.
+    /// The run whose result stands for every later one of the same tree and settings. One that is to leave something
+    /// behind for `git_ref` needs the last that has.
     pub async fn run_of_tree(
         &self,
         repository: RepositoryId,
         tree: String,
         settings: String,
+        git_ref: Option<String>,
     ) -> Result<Option<Run>, DbError> {
         self.read(move |connection| {
             connection
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND tree = ?2 AND settings = ?3
-                     AND state = 'finished' AND outcome = 'passed' AND reused_from IS NULL ORDER BY id DESC LIMIT 1"
+                     AND state = 'finished' AND outcome = 'passed' AND reused_from IS NULL
+                     AND (?4 IS NULL OR id = (SELECT max(id) FROM runs WHERE repository = ?1 AND git_ref = ?4
+                         AND kind IN ('push', 'tag') AND outcome IN ('passed', 'failed') AND reused_from IS NULL))
+                     ORDER BY id DESC LIMIT 1"
                 ))?
-                .query_row(params![repository.0, tree, settings], of_row)
+                .query_row(params![repository.0, tree, settings, git_ref], of_row)
                 .optional()
         })
         .await

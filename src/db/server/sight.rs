@@ -263,6 +263,7 @@ impl ServerDb {
                      || '.' || (SELECT count(*) || '.' || count(outcome) FROM checks WHERE run = r.id)
                      || '.' || (SELECT count(*) || '.' || count(outcome) || '.' || count(phase) FROM steps WHERE run = r.id)
                      || '.' || (SELECT total(version) || '.' || total(sent) FROM statuses WHERE run = r.id)
+                     || '.' || (SELECT count(*) || '.' || count(outcome) FROM post_builds WHERE run = r.id)
                      FROM runs r WHERE r.id = ?1",
                 )?
                 .query_row([id.0], |row| row.get(0))

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::{broken, missing};
 use crate::{
-    db::server::{CheckRow, Repository, Run, RunId, StepRow},
+    db::server::{
+        CheckRow, DbError, PostBuildOutcome, PostBuildRow, Repository, Run, RunId, StepRow,
+    },
     server::{app::App, doctor},
 };
 
@@ -60,18 +62,21 @@ pub(super) async fn run(State(app): State<App>, Path(run): Path<i64>) -> Respons
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    let (checks, steps, statuses) = tokio::join!(
+    let (checks, steps, statuses, post_builds) = tokio::join!(
         app.db.checks_of(run.id),
         app.db.steps_of(run.id),
-        app.db.statuses_of(repository.id, run.new.commit.clone())
+        app.db.statuses_of(repository.id, run.new.commit.clone()),
+        app.db.post_builds_of(run.id)
     );
-    let (checks, steps, statuses) = match (checks, steps, statuses) {
-        (Ok(checks), Ok(steps), Ok(statuses)) => (checks, steps, statuses),
-        (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => return broken(&error),
+    let read = || Ok::<_, DbError>((checks?, steps?, statuses?, post_builds?));
+    let (checks, steps, statuses, post_builds) = match read() {
+        Ok(rows) => rows,
+        Err(error) => return broken(&error),
     };
     let mut answer = shown(&app, &run, &repository);
     answer["checks"] = checks.iter().map(check).collect();
     answer["steps"] = steps.iter().map(step).collect();
+    answer["post_builds"] = post_builds.iter().map(post_build).collect();
     answer["statuses"] = statuses
         .iter()
         .map(|(status, error)| {
@@ -252,5 +257,13 @@ fn step(step: &StepRow) -> Value {
         "step": step.id, "drv_path": step.drv_path, "name": step.name, "system": step.system,
         "machine": step.machine, "phase": step.phase, "outcome": step.outcome, "started_at": time(step.started_at),
         "duration_ms": step.duration, "error": step.error, "log_tail": step.log_tail,
+    })
+}
+
+fn post_build(row: &PostBuildRow) -> Value {
+    json!({
+        "check": row.new.path, "name": row.new.name, "outcome": row.outcome.map(PostBuildOutcome::as_str),
+        "reason": row.reason, "warn_only": row.new.warn_only, "done_in": row.done_in.map(|run| run.0),
+        "started_at": time(Some(row.started_at)), "duration_ms": row.duration,
     })
 }

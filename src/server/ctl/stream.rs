@@ -18,7 +18,7 @@ use super::{
 use crate::{
     db::server::{RunId, RunState},
     nix::StorePath,
-    server::{app::App, logs},
+    server::{app::App, logs, post_build},
 };
 
 /// How often to look whether a file has grown.
@@ -42,6 +42,8 @@ pub(super) async fn events(State(app): State<App>, Path(run): Path<i64>) -> Resp
 #[derive(Deserialize)]
 pub(super) struct LogQuery {
     check: String,
+    /// What was run after the check, by its name, and not its build.
+    post_build: Option<String>,
     #[serde(default)]
     follow: bool,
 }
@@ -64,6 +66,25 @@ pub(super) async fn log(
         Ok(steps) => steps,
         Err(error) => return broken(&error),
     };
+    if let Some(name) = &query.post_build {
+        let rows = match app.db.post_builds_of(run).await {
+            Ok(rows) => rows,
+            Err(error) => return broken(&error),
+        };
+        let row = rows
+            .iter()
+            .find(|row| row.new.path == check.path && row.new.name == *name);
+        return match row {
+            Some(row) => {
+                let file = post_build::log_file(&app, run, row.id);
+                follow(app.clone(), run, file, "text/plain; charset=utf-8")
+            }
+            None => missing(&format!(
+                "post-build step {name} of {} in run {}",
+                check.path, run.0
+            )),
+        };
+    }
     let Some(drv_path) = check.cause.as_ref().or(check.drv_path.as_ref()) else {
         return missing("log: it could not be evaluated");
     };

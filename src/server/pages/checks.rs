@@ -53,6 +53,11 @@ async fn make(app: &App, sight: Sight, run: &str, path: String) -> Result<CheckP
     let rows = CheckRows {
         step: step_of(&check.drv_path),
         cause: step_of(&cause),
+        post_builds: {
+            let mut rows = app.db.post_builds_of(id).await?;
+            rows.retain(|row| row.new.path == path);
+            rows
+        },
         before: app.db.check_before(repository.id, path, BEFORE).await?,
         check,
         run,

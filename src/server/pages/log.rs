@@ -20,7 +20,7 @@ use super::{
     log_file::{Log, PIECE},
 };
 use crate::{
-    db::server::{Repository, Run, RunId, RunState, Sight, StepRow},
+    db::server::{PostBuildRow, Repository, Run, RunId, RunState, Sight, StepRow},
     server::{access::Viewer, app::App},
     web::{
         Page,
@@ -90,6 +90,64 @@ async fn make(
     // One that goes on will have one.
     let has_log = log.is_some() || is_live;
     let page = LogPage::new(head, &run, &repository, &step, has_log, now());
+    answer_with(&page, log, all, is_live)
+}
+
+/// What is run after a check of a run, if both are there and may be seen.
+pub(super) async fn find_post_build(
+    app: &App,
+    sight: Sight,
+    run: &str,
+    id: &str,
+) -> Result<(Run, Repository, PostBuildRow), Trouble> {
+    let (run, id) = (RunId(number(run)?), number(id)?);
+    let (run, repository) = app.db.seen_run(sight, run).await?.ok_or(Trouble::Missing)?;
+    let row = app.db.post_build(id).await?;
+    let row = row.filter(|row| row.new.run == run.id);
+    Ok((run, repository, row.ok_or(Trouble::Missing)?))
+}
+
+/// The page of what is run after a check, with its log.
+pub(super) async fn show_post_build(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((run, id)): Path<(String, String)>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    let answer = make_post_build(&app, viewer.sight, &run, &id, asked.all.is_some()).await;
+    or_trouble(&app, answer)
+}
+
+async fn make_post_build(
+    app: &App,
+    sight: Sight,
+    run: &str,
+    id: &str,
+    all: bool,
+) -> Result<Response, Trouble> {
+    let mark = app.db.mark_of_run(RunId(number(run)?)).await?;
+    let (run, repository, row) = find_post_build(app, sight, run, id).await?;
+    let log = Log::open_post_build(app, &row).await?;
+    let mut head = Page::new(
+        &app.site(),
+        &format!("{} in run {}", row.new.name, run.id.0),
+    );
+    let is_live = run.state == RunState::Running && row.outcome.is_none();
+    if is_live {
+        head = head.live(&format!("runs/{}/events", run.id.0), &mark);
+    }
+    let has_log = log.is_some() || is_live;
+    let page = LogPage::of_post_build(head, &run, &repository, &row, has_log, now());
+    answer_with(&page, log, all, is_live)
+}
+
+/// Sends a page with the lines of its log.
+fn answer_with(
+    page: &LogPage,
+    log: Option<Log>,
+    all: bool,
+    is_live: bool,
+) -> Result<Response, Trouble> {
     let (before, behind) = page.halves()?;
     let mut answer = streamed(move |mut pipe| async move {
         send(&mut pipe, before.as_bytes()).await?;
@@ -205,7 +263,24 @@ pub(super) async fn raw(
 async fn make_raw(app: &App, sight: Sight, run: &str, step: &str) -> Result<Response, Trouble> {
     let (run, _, step) = find(app, sight, run, step).await?;
     let log = Log::open(app, run.id, &step).await?;
-    let mut log = log.ok_or(Trouble::Missing)?;
+    Ok(as_text(log.ok_or(Trouble::Missing)?))
+}
+
+/// What was run after a check said, as it is kept.
+pub(super) async fn raw_post_build(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((run, id)): Path<(String, String)>,
+) -> Response {
+    let answer = async {
+        let (_, _, row) = find_post_build(&app, viewer.sight, &run, &id).await?;
+        let log = Log::open_post_build(&app, &row).await?;
+        Ok(as_text(log.ok_or(Trouble::Missing)?))
+    };
+    or_trouble(&app, answer.await)
+}
+
+fn as_text(mut log: Log) -> Response {
     let mut answer = streamed(move |mut pipe| async move {
         let mut at = 0;
         loop {
@@ -222,7 +297,7 @@ async fn make_raw(app: &App, sight: Sight, run: &str, step: &str) -> Result<Resp
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    Ok(answer)
+    answer
 }
 
 /// An answer that a task writes.

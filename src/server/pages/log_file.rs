@@ -6,13 +6,14 @@
 use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
+    path::PathBuf,
 };
 
 use super::answer::Trouble;
 use crate::{
-    db::server::{RunId, StepRow},
+    db::server::{PostBuildRow, RunId, StepRow},
     nix::StorePath,
-    server::{app::App, logs},
+    server::{app::App, logs, post_build},
 };
 
 /// How much is read at once, in bytes.
@@ -40,7 +41,18 @@ impl Log {
         let Ok(drv_path) = StorePath::parse(&step.drv_path) else {
             return Ok(None);
         };
-        let path = logs::folder(app, run).file(&drv_path);
+        Self::open_file(logs::folder(app, run).file(&drv_path)).await
+    }
+
+    /// Finds the log of what is run after a check. `None`: there is none, or not yet.
+    pub(super) async fn open_post_build(
+        app: &App,
+        row: &PostBuildRow,
+    ) -> Result<Option<Self>, Trouble> {
+        Self::open_file(post_build::log_file(app, row.new.run, row.id)).await
+    }
+
+    async fn open_file(path: PathBuf) -> Result<Option<Self>, Trouble> {
         match tokio::task::spawn_blocking(move || File::open(path)).await {
             Ok(Ok(file)) => Ok(Some(Self::File(file))),
             Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -27,6 +27,12 @@ pub(super) fn router() -> Router<App> {
         .route("/runs/{run}/steps/{step}", get(log::show))
         .route("/runs/{run}/steps/{step}/raw", get(log::raw))
         .route("/runs/{run}/steps/{step}/events", get(stream::log_lines))
+        .route("/runs/{run}/post-builds/{id}", get(log::show_post_build))
+        .route("/runs/{run}/post-builds/{id}/raw", get(log::raw_post_build))
+        .route(
+            "/runs/{run}/post-builds/{id}/events",
+            get(stream::post_build_lines),
+        )
         .route("/repositories", get(repositories::list))
         .route("/repositories/{forge}/{*name}", get(repositories::show))
         .route("/queue", get(queue::show))

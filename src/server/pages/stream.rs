@@ -16,11 +16,11 @@ use tokio::{io::DuplexStream, sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     answer::{Trouble, number, or_trouble},
-    log::{blocking, coloured, find, send, streamed},
+    log::{blocking, coloured, find, find_post_build, send, streamed},
     log_file::{Log, PIECE},
 };
 use crate::{
-    db::server::{RunId, RunState, Sight, StepRow},
+    db::server::{PostBuildRow, RunId, RunState, Sight, StepRow},
     server::{access::Viewer, app::App},
     web::log::NumberedLines,
 };
@@ -131,10 +131,60 @@ pub(super) async fn log_lines(
         let app = app.clone();
         Ok(events(move |mut pipe| async move {
             let _permit = permit;
-            follow(&app, &mut pipe, run.id, step, place).await
+            follow(&app, &mut pipe, run.id, Logged::Step(step), place).await
         }))
     };
     or_trouble(&app, answer.await)
+}
+
+/// What is run after a check, as it says it.
+pub(super) async fn post_build_lines(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path((run, id)): Path<(String, String)>,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Response {
+    let place = Place::parse(&from.last(&headers));
+    let answer = async {
+        let (run, _, row) = find_post_build(&app, viewer.sight, &run, &id).await?;
+        let permit = app.listener()?;
+        let app = app.clone();
+        Ok(events(move |mut pipe| async move {
+            let _permit = permit;
+            follow(&app, &mut pipe, run.id, Logged::PostBuild(row), place).await
+        }))
+    };
+    or_trouble(&app, answer.await)
+}
+
+/// What a log is of.
+enum Logged {
+    Step(StepRow),
+    PostBuild(PostBuildRow),
+}
+
+impl Logged {
+    async fn open(&self, app: &App, run: RunId) -> Result<Option<Log>, Trouble> {
+        match self {
+            Self::Step(step) => Log::open(app, run, step).await,
+            Self::PostBuild(row) => Log::open_post_build(app, row).await,
+        }
+    }
+
+    /// Whether it ended by itself. A run that begins anew has other rows.
+    async fn has_ended(&self, app: &App) -> Result<bool, Trouble> {
+        Ok(match self {
+            Self::Step(step) => {
+                let step = app.db.step(step.id).await?;
+                step.is_none_or(|(_, step)| step.outcome.is_some())
+            }
+            Self::PostBuild(row) => {
+                let row = app.db.post_build(row.id).await?;
+                row.is_none_or(|row| row.outcome.is_some())
+            }
+        })
+    }
 }
 
 /// Where a log goes on: the bytes before, and the number of the next line.
@@ -163,15 +213,15 @@ async fn follow(
     app: &App,
     pipe: &mut DuplexStream,
     run: RunId,
-    step: StepRow,
+    logged: Logged,
     mut place: Place,
 ) -> io::Result<()> {
     let mut pinged = Instant::now();
     let mut lines: Option<NumberedLines> = None;
     loop {
         // Asked before the log is read: what is written before the end is sent before it.
-        let is_over = is_over(app, run, step.id).await.map_err(|_| broken())?;
-        let log = Log::open(app, run, &step).await.map_err(|_| broken())?;
+        let is_over = is_over(app, run, &logged).await.map_err(|_| broken())?;
+        let log = logged.open(app, run).await.map_err(|_| broken())?;
         if let Some(mut log) = log {
             if log.bytes()? < place.at {
                 // The build is tried again.
@@ -232,14 +282,12 @@ async fn follow(
 }
 
 /// Whether nothing is added to a log any more.
-async fn is_over(app: &App, run: RunId, step: i64) -> Result<bool, Trouble> {
-    // A run that begins anew has other steps.
-    let Some((_, step)) = app.db.step(step).await? else {
+async fn is_over(app: &App, run: RunId, logged: &Logged) -> Result<bool, Trouble> {
+    if logged.has_ended(app).await? {
         return Ok(true);
-    };
+    }
     let run = app.db.run(run).await?;
-    let goes_on = run.is_some_and(|run| run.state == RunState::Running);
-    Ok(step.outcome.is_some() || !goes_on)
+    Ok(run.is_none_or(|run| run.state != RunState::Running))
 }
 
 fn broken() -> io::Error {

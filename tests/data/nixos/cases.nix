@@ -88,6 +88,8 @@ let
           keys "${table}${name}." option
         else if name == "forge" then
           keys "forge.*." (forgeOptions.options)
+        else if name == "post_build" then
+          keys "post_build." postBuildOptions.options
         else if name == "repository" then
           keys "forge.*.repository.*." repositoryOptions.options
         else
@@ -103,10 +105,12 @@ let
       lib = lib // {
         types = lib.types // {
           attrsOf = type: type;
+          listOf = type: type;
         };
       };
     });
   forgeOptions = named.forge.type;
+  postBuildOptions = named.post_build.type;
   repositoryOptions = forgeOptions.options.repository.type;
   undescribed =
     at: options:
@@ -128,7 +132,8 @@ in
     undescribed "nixci" options
     ++ undescribed "settings" settingOptions
     ++ undescribed "forge" forgeOptions.options
-    ++ undescribed "repository" repositoryOptions.options;
+    ++ undescribed "repository" repositoryOptions.options
+    ++ undescribed "post_build" postBuildOptions.options;
   disabled = host { } { enable = false; };
   least = seen (host { } { settings = { inherit url; }; });
   whole = seen (
@@ -189,6 +194,14 @@ in
           drain = "2m";
         };
         systems = [ "x86_64-linux" ];
+        secrets.key = "/secrets/key";
+        post_build = [
+          {
+            name = "push";
+            command = [ "push" "%(prop:out_path)s" ];
+            environment.TOKEN = "%(secret:key)s";
+          }
+        ];
         upload = {
           copy_to = [ "s3://cache" ];
           cachix = [ "acme" ];
@@ -215,6 +228,7 @@ in
     app = failed { } (withForge "work" (gitea // { app_id = 1; }));
     token = failed { } (withForge "work" (removeAttrs gitea [ "token_file" ]));
     repository = failed { } (withForge "work" (gitea // { repository.demo.url = "https://x"; }));
+    secret = failed { } { settings = { inherit url; secrets."a/b" = "/secrets/key"; }; };
     relative = failed { } (withForge "work" (gitea // { token_file = "token"; }));
     stored = failed { } (withForge "work" (gitea // { token_file = "${builtins.storeDir}/token"; }));
   };

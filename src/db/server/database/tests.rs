@@ -186,17 +186,37 @@ async fn a_run_goes_from_the_webhook_to_its_end_and_leaves_nothing_pending() {
         (RunState::Finished, 2, "a title")
     );
     let same = db
-        .run_of_tree(repo, "t1".into(), "s".into())
+        .run_of_tree(repo, "t1".into(), "s".into(), None)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(same.id, ids[0]);
     assert_eq!(
-        db.run_of_tree(repo, "t1".into(), "other".into())
+        db.run_of_tree(repo, "t1".into(), "other".into(), None)
             .await
             .unwrap(),
         None
     );
+    // Of a branch only what it left last counts.
+    let of_ref = |git_ref: &str| {
+        let git_ref = Some(format!("refs/heads/{git_ref}"));
+        db.run_of_tree(repo, "t1".into(), "s".into(), git_ref)
+    };
+    assert_eq!(
+        of_ref("main").await.unwrap().map(|run| run.id),
+        Some(ids[0])
+    );
+    assert_eq!(of_ref("other").await.unwrap(), None);
+    let next = db.take_up(take(run(repo, "c9"))).await.unwrap()[0];
+    db.queue_run(next, Trust::Trusted, tested("t9"))
+        .await
+        .unwrap();
+    let end = RunEnd {
+        outcome: "failed".into(),
+        ..RunEnd::default()
+    };
+    db.finish_run(next, end, Vec::new()).await.unwrap();
+    assert_eq!(of_ref("main").await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,0 +1,94 @@
+//! Which steps are run, and how their failures count.
+
+use super::scope::steps_for;
+use crate::{
+    config::ServerConfig,
+    db::server::{
+        NewRun, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository, Trust,
+    },
+};
+
+fn config(steps: &str) -> ServerConfig {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.toml");
+    let text = format!("listen = \"127.0.0.1:0\"\nurl = \"http://localhost\"\n{steps}");
+    std::fs::write(&file, text).unwrap();
+    ServerConfig::read(&file).unwrap()
+}
+
+fn repository() -> Repository {
+    Repository {
+        id: RepositoryId(1),
+        seen: SeenRepository {
+            forge: "work".into(),
+            forge_id: "12".into(),
+            full_name: "acme/demo".into(),
+            default_branch: "main".into(),
+            private: false,
+            installation: None,
+        },
+        enabled: true,
+        paused: false,
+        problem: None,
+    }
+}
+
+fn run(kind: RunKind, git_ref: &str, trust: Trust) -> Run {
+    Run {
+        id: RunId(1),
+        new: NewRun {
+            repository: RepositoryId(1),
+            kind,
+            git_ref: git_ref.into(),
+            commit: "c".into(),
+            base_ref: (kind == RunKind::PullRequest).then(|| "refs/heads/main".into()),
+            pull_request: (kind == RunKind::PullRequest).then_some(7),
+            title: String::new(),
+            actor: String::new(),
+            author: None,
+            reason: None,
+        },
+        tested_commit: None,
+        tree: None,
+        base_commit: None,
+        state: RunState::Running,
+        trust: Some(trust),
+        attempt: 1,
+        outcome: None,
+        error: None,
+        counts: None,
+        checks: None,
+        reused_from: None,
+        created_at: 0,
+        started_at: None,
+        evaluated_at: None,
+        finished_at: None,
+    }
+}
+
+/// Security: "pwn request": what a pull request builds gets nothing of what branches do.
+#[test]
+fn a_pull_request_runs_no_step_that_does_not_say_so() {
+    let config = config(
+        "[[post_build]]\nname = \"all\"\ncommand = [\"x\"]\n\
+         [[post_build]]\nname = \"pulls\"\ncommand = [\"x\"]\npull_requests = true\n\
+         [[post_build]]\nname = \"release\"\ncommand = [\"x\"]\npull_requests = true\nbranches = [\"release\"]\n",
+    );
+    let names = |kind, git_ref: &str, trust| -> Vec<String> {
+        let run = run(kind, git_ref, trust);
+        let steps = steps_for(&config.post_builds, &run, &repository());
+        steps.into_iter().map(|step| step.name).collect()
+    };
+    let (main, pull) = ("refs/heads/main", "refs/pull/7/head");
+    assert_eq!(names(RunKind::Push, main, Trust::Trusted), ["all", "pulls"]);
+    for trust in [Trust::Trusted, Trust::Approved] {
+        assert_eq!(names(RunKind::PullRequest, pull, trust), ["pulls"]);
+    }
+    let none: [&str; 0] = [];
+    assert_eq!(names(RunKind::PullRequest, pull, Trust::Stranger), none);
+    // By whatever way it comes.
+    assert_eq!(names(RunKind::Manual, pull, Trust::Trusted), none);
+    assert_eq!(names(RunKind::Push, pull, Trust::Trusted), none);
+    let queue = "refs/heads/gh-readonly-queue/main/pr-7";
+    assert_eq!(names(RunKind::MergeQueue, queue, Trust::Trusted), none);
+}
