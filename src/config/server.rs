@@ -159,8 +159,19 @@ pub struct StatusNames {
     pub failures: usize,
 }
 
-/// Whose pull requests are built without being asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+/// Whose pull requests are built without being asked for; the strictest first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Deserialize,
+    serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum PullRequests {
     /// Those of people who may write to the repository, and no others at all.
@@ -220,6 +231,17 @@ impl Default for Limits {
             keep_outputs: 1,
             post_builds: 4,
             drain: Duration::from_secs(60),
+        }
+    }
+}
+
+impl PullRequests {
+    /// Its name, as in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Approved => "approved",
+            Self::All => "all",
         }
     }
 }
