@@ -32,6 +32,7 @@ struct Entry {
 pub(super) fn config(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let setup = Setup::of_run(args, None)?;
     let mut entries = selection(&setup);
+    entries.extend(served(&setup));
     entries.extend(limits(args, &setup));
     entries.extend(rules(&setup));
     let uploads = args.uploads.plan(&setup.configuration.file.upload)?;
@@ -99,6 +100,26 @@ fn selection(setup: &Setup) -> Vec<Entry> {
         Entry::list("only", configuration.only.as_ref()),
         Entry::list("exclude", configuration.exclude.as_ref()),
     ]
+}
+
+/// What is for servers alone, as far as it is said.
+fn served(setup: &Setup) -> Vec<Entry> {
+    let serve = &setup.configuration.file.serve;
+    let mut entries = Vec::new();
+    for (name, globs) in [
+        ("serve.branches", &serve.branches),
+        ("serve.tags", &serve.tags),
+    ] {
+        entries.extend(globs.as_ref().map(|globs| Entry::list(name, Some(globs))));
+    }
+    let required = serve.required.as_ref();
+    entries.extend(required.map(|paths| Entry::list("serve.required", Some(paths))));
+    let build = serve.pull_requests.clone();
+    entries.extend(build.map(|build| Entry {
+        name: "serve.pull_requests",
+        value: build.map(|build| build.as_str().into()),
+    }));
+    entries
 }
 
 /// How much at once, and for how long.

@@ -27,8 +27,8 @@ pub use nix_host::{NixHost, NixHostError, NixSettings, program_on_path};
 pub use origin::{Origin, Sourced};
 pub use remote_host::{nix_beside, remote_settings};
 pub use repository::{
-    BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, FILE, RepositoryConfig, Tree, TreeFiles,
-    Upload,
+    BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, FILE, RepositoryConfig, Serve, Tree,
+    TreeFiles, Upload,
 };
 pub use server::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep, Properties,

@@ -6,6 +6,7 @@
 mod buildbot;
 mod file;
 mod rules;
+mod serve;
 mod tree;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 pub use self::{
     rules::{CheckOptions, CheckRule, CheckRules},
+    serve::Serve,
     tree::{Tree, TreeFiles},
 };
 use super::{ConfigError, Sourced, excerpt::Place};
@@ -42,6 +44,8 @@ pub struct RepositoryConfig {
     pub checks: Vec<Sourced<CheckRule>>,
     /// Where outputs go if that is asked for.
     pub upload: Upload<Sourced<String>>,
+    /// How a server builds it.
+    pub serve: Serve,
     /// The folder of the flake below the tree.
     pub flake_dir: Option<Sourced<PathBuf>>,
     /// The file that stands for `flake.lock`, below the tree.

@@ -161,8 +161,19 @@ pub struct StatusNames {
     pub failures: usize,
 }
 
-/// Whose pull requests are built without being asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+/// Whose pull requests are built without being asked for; the strictest first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Deserialize,
+    serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum PullRequests {
     /// Those of people who may write to the repository, and no others at all.
@@ -246,6 +257,17 @@ pub fn socket_key(socket: &std::path::Path) -> PathBuf {
     let mut name = socket.as_os_str().to_owned();
     name.push(".key");
     name.into()
+}
+
+impl PullRequests {
+    /// Its name, as in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Approved => "approved",
+            Self::All => "all",
+        }
+    }
 }
 
 impl ServerConfig {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    db::server::{CheckRow, DueStatus, StepRow},
+    db::server::{CheckRow, Compared, DueStatus, StepRow},
     event::Outcome,
     forge::{
         CheckButton, CheckOutput, CheckRun, CheckState, Command, CommitId, Conclusion, StatusState,
@@ -15,6 +15,8 @@ use crate::{
 
 /// How many failures the table has.
 const ROWS_MAX: usize = 100;
+/// How many checks are named that are gone or new.
+const NAMED: usize = 20;
 /// Of how many failures the last lines are shown.
 const EXCERPTS_MAX: usize = 3;
 /// How much of a log is shown, in characters.
@@ -25,6 +27,8 @@ const EXCERPT_CHARS: usize = 6000;
 pub(super) struct Facts {
     pub(super) checks: Vec<CheckRow>,
     pub(super) steps: Vec<StepRow>,
+    /// The checks beside those of the branch that it goes into.
+    pub(super) compared: Option<Compared>,
 }
 
 /// The check run for a state.
@@ -86,6 +90,9 @@ fn summary(due: &DueStatus, facts: &Facts) -> String {
         .collect();
     let mut text = code_span(&due.row.description);
     text.push('\n');
+    if of_check.is_none() && due.row.context.ends_with("build") {
+        push_compared(&mut text, facts.compared.as_ref());
+    }
     if due.row.context.ends_with("eval") || failed.is_empty() {
         return text;
     }
@@ -129,4 +136,23 @@ fn summary(due: &DueStatus, facts: &Facts) -> String {
         );
     }
     text
+}
+
+/// Says which checks are gone and new: a check that is gone fails nobody.
+fn push_compared(text: &mut String, compared: Option<&Compared>) {
+    let Some(compared) = compared else { return };
+    for (what, paths) in [("removed", &compared.removed), ("added", &compared.added)] {
+        if paths.is_empty() {
+            continue;
+        }
+        let named = paths.iter().take(NAMED).map(|path| code_span(path));
+        let named: Vec<String> = named.collect();
+        let more = if paths.len() > NAMED { ", …" } else { "" };
+        let _ = writeln!(
+            text,
+            "\nChecks {what}, compared with run {}: {}{more}",
+            compared.base.0,
+            named.join(", ")
+        );
+    }
 }

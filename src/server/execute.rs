@@ -18,9 +18,11 @@ use super::{
     engine::{Engine, Means},
     failures::RunGate,
     journal::{self, Entry},
-    keep, logs,
+    keep, logs, own_rules,
     post_build::{self, PostBuild},
-    queue, source, texts,
+    queue,
+    required::Required,
+    source, texts,
 };
 use crate::{
     config::{CheckRule, CheckRules, RepositoryConfig, write_file},
@@ -61,7 +63,7 @@ pub(super) async fn execute(
         repository = repository.seen.full_name,
         "a run begins"
     );
-    let work = match Work::of(app, &run) {
+    let work = match Work::of(app, &run, &repository) {
         Ok(work) => work,
         Err(why) => {
             let contexts = texts::contexts(&app.config(), &repository);
@@ -172,16 +174,20 @@ struct Work {
     request: EvalRequest,
     file: RepositoryConfig,
     cell: Option<Cell>,
+    /// The checks that have to be there and pass.
+    required: Vec<String>,
 }
 
 impl Work {
     /// Reads the settings of the commit. An error is its author's.
-    fn of(app: &App, run: &Run) -> Result<Self, String> {
+    fn of(app: &App, run: &Run, repository: &Repository) -> Result<Self, String> {
         let commit = run.tested_commit.as_deref().unwrap_or(&run.new.commit);
         let commit: CommitId = commit.parse().map_err(|error| format!("{error}"))?;
         let mirror = Mirror::open(&app.config().state_dir, run.new.repository.0)
             .map_err(|error| error.to_string())?;
         let file = source::settings_of(&mirror, commit)?;
+        let base = run.base_commit.as_ref().and_then(|base| base.parse().ok());
+        let required = own_rules::required(run, repository, &mirror, commit, base);
         let engine = &app.engine;
         let attributes = match &file.attributes {
             Some(attributes) if !attributes.value.is_empty() => attributes.value.clone(),
@@ -241,6 +247,7 @@ impl Work {
             request,
             file,
             cell,
+            required,
         })
     }
 
@@ -313,7 +320,8 @@ async fn carry_out(
         Arc::clone(app),
         Arc::clone(run),
         repository.clone(),
-        attribute,
+        attribute.clone(),
+        Required::new(work.required, &attribute),
         entries_rx,
     ));
     let stops = stops(app, run, stopped);

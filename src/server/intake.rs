@@ -254,6 +254,7 @@ pub(super) fn is_listed(forge: &ForgeConfig, full_name: &str) -> bool {
 
 /// What of a repository is built.
 fn settings(app: &App, repository: &Repository) -> Result<TriggerSettings, String> {
+    let own = &repository.rules;
     let globs = |patterns: &[crate::config::RefPattern]| -> Vec<String> {
         patterns
             .iter()
@@ -262,8 +263,8 @@ fn settings(app: &App, repository: &Repository) -> Result<TriggerSettings, Strin
     };
     TriggerSettings::new(
         Some(&repository.seen.default_branch),
-        &globs(&app.config().branches),
-        &globs(&app.config().tags),
+        &[globs(&app.config().branches), own.branches.clone()].concat(),
+        &[globs(&app.config().tags), own.tags.clone()].concat(),
         &MERGE_QUEUES.map(str::to_owned),
     )
     .map_err(|error| error.to_string())

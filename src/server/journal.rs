@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{app::App, logs, texts};
+use super::{app::App, logs, required::Required, texts};
 use crate::{
     db::server::{FailedBuild, NewStatus, Repository, Run},
     event::{Event, EventKind, Outcome},
@@ -32,6 +32,7 @@ pub(super) async fn keep(
     run: Arc<Run>,
     repository: Repository,
     attribute: String,
+    mut required: Required,
     mut entries_rx: mpsc::UnboundedReceiver<Entry>,
 ) -> (Vec<NewStatus>, Option<Event>) {
     let mut statuses = RunStatuses::new(texts::contexts(&app.config(), &repository));
@@ -48,13 +49,14 @@ pub(super) async fn keep(
         }
         let (mut events, mut logs, mut news) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
-            let event = match entry {
+            let mut event = match entry {
                 Entry::ShortLog(drv_path, text) => {
                     logs.push((drv_path.to_string(), text));
                     continue;
                 }
                 Entry::Event(event) => *event,
             };
+            required.observe(&mut event);
             file.add(&event);
             let told = statuses.observe(&event).into_iter();
             let told = told.map(|news| texts::of_news(news, &url));

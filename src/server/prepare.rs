@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::{
     app::App,
     intake::{again, end},
-    keep, post_build, source, texts,
+    keep, own_rules, post_build, source, texts,
 };
 use crate::{
     config::PullRequests,
@@ -176,6 +176,7 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
         .await;
     }
     let head = commits[0];
+    own_rules::note(app, &run, repository, &mirror, head).await;
     let base = commits.get(1).copied();
     let (commit, tree) = match base {
         None => (head, mirror.tree_id(head)?),
@@ -195,12 +196,13 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
             }
         },
     };
+    let required = own_rules::required(&run, repository, &mirror, commit, base);
     let message = mirror.message(head, MESSAGE_CHARS)?;
     let tested = Tested {
         commit: commit.to_string(),
         tree: tree.to_string(),
         base_commit: base.map(|commit| commit.to_string()),
-        settings: settings_key(app, trust),
+        settings: settings_key(app, trust, &required),
         title: message.lines().next().unwrap_or_default().to_owned(),
     };
     if let Some(same) = same_as(app, &run, trust, repository, &tested).await? {
@@ -239,7 +241,7 @@ async fn same_as(
 }
 
 /// All that decides on the result besides the tree.
-fn settings_key(app: &App, trust: Trust) -> String {
+fn settings_key(app: &App, trust: Trust, required: &[String]) -> String {
     let systems: Vec<String> = app
         .engine
         .systems(&app.config())
@@ -247,7 +249,7 @@ fn settings_key(app: &App, trust: Trust) -> String {
         .map(ToString::to_string)
         .collect();
     format!(
-        "nix {} · {} · {}",
+        "nix {} · {} · {} · {}",
         app.engine.host.version,
         systems.join(" "),
         // A stranger's evaluation may do less.
@@ -255,7 +257,8 @@ fn settings_key(app: &App, trust: Trust) -> String {
             "stranger"
         } else {
             "trusted"
-        }
+        },
+        required.join(" ")
     )
 }
 
@@ -291,11 +294,12 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
             }
         }
     }
-    Ok((app.config().pull_requests == PullRequests::All).then_some(Trust::Stranger))
+    let all = own_rules::pull_requests(app, repository) == PullRequests::All;
+    Ok(all.then_some(Trust::Stranger))
 }
 
 async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Result<(), Trouble> {
-    if app.config().pull_requests == PullRequests::Trusted {
+    if own_rules::pull_requests(app, repository) == PullRequests::Trusted {
         end(
             app,
             run,

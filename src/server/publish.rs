@@ -115,6 +115,10 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             Facts {
                 checks: app.db.checks_of(run).await?,
                 steps: app.db.steps_of(run).await?,
+                compared: match app.db.run(run).await? {
+                    Some(run) => app.db.compared(&run).await?,
+                    None => None,
+                },
             }
         }
         Some(_) | None => Facts::default(),

@@ -358,6 +358,8 @@ async fn missed(app: &App, repository: &Repository, advertisement: &Advertisemen
 
 /// What a branch is built for, if it is.
 fn kind_of(config: &ServerConfig, repository: &Repository, branch: &str) -> Option<RunKind> {
+    let own = repository.rules.branches.iter();
+    let mut own = own.filter_map(|glob| RefPattern::parse(glob).ok());
     let is_queue = || {
         MERGE_QUEUES
             .iter()
@@ -366,6 +368,7 @@ fn kind_of(config: &ServerConfig, repository: &Repository, branch: &str) -> Opti
     };
     if branch == repository.seen.default_branch
         || config.branches.iter().any(|glob| glob.matches(branch))
+        || own.any(|glob| glob.matches(branch))
     {
         Some(RunKind::Push)
     } else if is_queue() {

@@ -14,11 +14,15 @@ use super::{
     step_line::StepLine,
 };
 use crate::{
-    db::server::{CheckRow, PostBuildRow, Repository, Run, RunState, StepRow, ToldStatus, Trust},
+    db::server::{
+        CheckRow, Compared, PostBuildRow, Repository, Run, RunState, StepRow, ToldStatus, Trust,
+    },
     event::{Counts, Outcome},
     report::{counted, harmless, spoken},
 };
 
+/// How many checks are named that are new or gone.
+const NAMED: usize = 20;
 /// How many steps a page lists.
 const STEPS: usize = 500;
 
@@ -35,6 +39,8 @@ pub struct RunRows {
     pub steps: Vec<StepRow>,
     /// What is run after its checks.
     pub post_builds: Vec<PostBuildRow>,
+    /// Its checks beside those of the branch that it goes into.
+    pub compared: Option<Compared>,
     /// What forges are told because of it.
     pub statuses: Vec<ToldStatus>,
 }
@@ -88,6 +94,7 @@ impl RunPage {
             checks,
             steps,
             post_builds,
+            compared,
             statuses,
         } = rows;
         let (site, id) = (&page.site, run.id.0);
@@ -103,7 +110,7 @@ impl RunPage {
             .filter(|step| is_running && step.outcome.is_none());
         Self {
             line: RunLine::new(site, run, repository, now),
-            facts: facts(&page, run, now),
+            facts: facts(&page, run, compared.as_ref(), now),
             error: last_lines(run.error.as_deref().unwrap_or_default()),
             counts: counts(run, checks),
             matrix: Matrix::new(site, id, checks, &by_drv_path, all),
@@ -136,7 +143,7 @@ fn by_weight(steps: &[StepRow]) -> Vec<&StepRow> {
     steps
 }
 
-fn facts(page: &Page, run: &Run, now: i64) -> Vec<Fact> {
+fn facts(page: &Page, run: &Run, compared: Option<&Compared>, now: i64) -> Vec<Fact> {
     let site = &page.site;
     let mut facts = Vec::new();
     let mut add = |name, text: String, href| {
@@ -149,6 +156,25 @@ fn facts(page: &Page, run: &Run, now: i64) -> Vec<Fact> {
         let commit = run.base_commit.as_deref().map(short).unwrap_or_default();
         let text = format!("{} {commit}", ref_name(base));
         add("Merged into", text.trim_end().to_owned(), None);
+    }
+    if let Some(Compared {
+        base,
+        added,
+        removed,
+    }) = compared
+    {
+        let names = |paths: &[String]| {
+            let named: Vec<String> = paths
+                .iter()
+                .take(NAMED)
+                .map(|path| harmless(path))
+                .collect();
+            let more = paths.len().saturating_sub(NAMED);
+            let more = (more > 0).then(|| "…".to_owned());
+            named.into_iter().chain(more).collect::<Vec<_>>().join(", ")
+        };
+        add("Checks removed", names(removed), Some(site.run(base.0)));
+        add("Checks added", names(added), Some(site.run(base.0)));
     }
     add("Asked for", Moment::new(run.created_at, now).date, None);
     add(

@@ -244,7 +244,8 @@ fn the_flake_and_its_lock_file_may_lie_elsewhere_in_the_tree() {
 fn config_shows_where_each_value_comes_from() {
     let store = nix::newest().store().with_setting("max-silent-time", "77");
     let toml = "systems = [\"x86_64-linux\"]\n\ntimeout = \"10m\"\n\n[upload]\ncachix = [\"ours\"]\n\n\
-                [[check]]\nname = \"flaky\"\nallow_failure = true\n";
+                [[check]]\nname = \"flaky\"\nallow_failure = true\n\n\
+                [serve]\nbranches = [\"release-*\"]\nrequired = [\"checks.x86_64-linux.fmt\"]\n";
     let project = Project::new(&store)
         .check("fmt", "echo > $out")
         .file("nixci.toml", toml)
@@ -271,6 +272,8 @@ fn config_shows_where_each_value_comes_from() {
     systems          x86_64-linux                  nixci.toml:1
     only             nixos-*                       argument
     exclude          –                             default
+    serve.branches   release-*                     nixci.toml:13
+    serve.required   checks.x86_64-linux.fmt       nixci.toml:14
     timeout          600                           nixci.toml:3
     max_silent_time  77                            nix.conf
     jobs             3                             --jobs
@@ -284,6 +287,7 @@ fn config_shows_where_each_value_comes_from() {
     let run = project.nixci(&[&arguments[..], &["--format", "json", "--timeout", "5"]].concat());
     let config: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(config["timeout"]["value"], 5);
+    assert_eq!(config["serve.branches"]["value"][0], "release-*");
     assert_eq!(config["timeout"]["origin"], "--timeout");
     assert_eq!(config["check"][0]["origin"], "nixci.toml:8");
     assert_eq!(config["upload"][1]["value"]["to"], "cachix ours");

@@ -13,6 +13,7 @@ mod ctl;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
+mod own_rules;
 mod pages;
 mod post_builds;
 mod pull_requests;

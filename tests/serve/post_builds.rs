@@ -29,17 +29,24 @@ fn shell(name: &str, script: &str, keys: &str) -> String {
     )
 }
 
-async fn ctl(world: &World, path: &str) -> String {
+/// Asks the server by the socket of `nixci ctl`.
+async fn ask(world: &World, method: reqwest::Method, path: &str) -> reqwest::Response {
     let socket = world.store.folder().join("state/nixci.sock");
+    let key = fs::read_to_string(socket.with_extension("sock.key")).unwrap();
     let client = reqwest::Client::builder()
         .unix_socket(socket)
         .build()
         .unwrap();
-    let answer = client
-        .get(format!("http://localhost{path}"))
+    client
+        .request(method, format!("http://localhost{path}"))
+        .bearer_auth(key)
         .send()
         .await
-        .unwrap();
+        .unwrap()
+}
+
+async fn ctl(world: &World, path: &str) -> String {
+    let answer = ask(world, reqwest::Method::GET, path).await;
     answer.text().await.unwrap()
 }
 
@@ -275,16 +282,8 @@ async fn a_run_that_is_ended_ends_its_steps() {
             .filter(|id| id.ends_with('\n'))
     })
     .await;
-    let socket = world.store.folder().join("state/nixci.sock");
-    let client = reqwest::Client::builder()
-        .unix_socket(socket)
-        .build()
-        .unwrap();
-    let order = client
-        .post("http://localhost/api/v1/runs/1/cancel")
-        .send()
-        .await;
-    assert!(order.unwrap().status().is_success());
+    let order = ask(&world, reqwest::Method::POST, "/api/v1/runs/1/cancel").await;
+    assert!(order.status().is_success());
     let verdict = world.verdict(&commit).await;
     assert_eq!(verdict["nixci/build"].1, "cancelled by hand");
     assert!(!lives(&id), "{id}");

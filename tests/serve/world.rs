@@ -203,6 +203,11 @@ impl World {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// Makes a link in what is checked out.
+    pub(crate) fn link(&self, to: &str, name: &str) {
+        std::os::unix::fs::symlink(to, self.work.join(name)).unwrap();
+    }
+
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(&self.work, arguments)
     }

@@ -127,6 +127,13 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
             lines.push(format!("{label}: {value}"));
         }
     }
+    for what in ["removed", "added"] {
+        let paths = answer["compared"][what].as_array().into_iter().flatten();
+        let paths: Vec<String> = paths.map(text).collect();
+        if !paths.is_empty() {
+            lines.push(format!("checks {what}: {}", paths.join(", ")));
+        }
+    }
     let rows = answer["checks"]
         .as_array()
         .into_iter()

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::{
     CheckRule, ConfigError, FILE, Place, RepositoryConfig, Tree, Upload, buildbot::attribute,
+    serve::ServeKeys,
 };
 use crate::{
     config::{Sourced, parse_duration},
@@ -27,6 +28,8 @@ struct Keys {
     check: Vec<Spanned<Rule>>,
     #[serde(default)]
     upload: Upload<Spanned<String>>,
+    #[serde(default)]
+    serve: ServeKeys,
 }
 
 #[derive(Deserialize)]
@@ -118,13 +121,14 @@ pub(super) fn parse(text: &str, tree: &Tree) -> Result<RepositoryConfig, ConfigE
             let origin = at(text.span()).origin();
             Sourced::new(text.into_inner(), origin)
         }),
+        serve: file.serve.read(text)?,
         flake_dir: file.flake_dir.map(path).transpose()?,
         lock_file: file.lock_file.map(path).transpose()?,
     })
 }
 
 /// Reads every string of a list.
-fn list<T, E: Display>(
+pub(super) fn list<T, E: Display>(
     text: &str,
     texts: Texts,
     parse: impl Fn(&str) -> Result<T, E>,

@@ -49,6 +49,12 @@ lock_file = "nix/other.lock"
 copy_to = ["s3://bucket"]
 push_closure = true
 
+[serve]
+branches = ["release-*"]
+tags = ["v*"]
+required = ["checks.x86_64-linux.fmt"]
+pull_requests = "trusted"
+
 [[check]]
 name = "flaky-*"
 allow_failure = true
@@ -92,6 +98,10 @@ fn mistakes_are_shown_at_their_place() {
         "[[check]]\nname = \"a\"\ntimeout = true",
         "check = 3",
         "[upload]\ncopyto = []",
+        "[serve]\nupload = []",
+        "[serve]\nbranches = [\"a[\"]",
+        "[serve]\nrequired = [\"\"]",
+        "[serve]\npull_requests = \"none\"",
         "flake_dir = \"../elsewhere\"",
         "flake_dir = \"/etc\"",
         "flake_dir = \"x?dir=y\"",

@@ -1,10 +1,32 @@
 //! Patterns that choose branches and tags.
 
+use std::fmt;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 /// A glob over the short name of a branch or tag. As in buildbot-nix, `*` goes over slashes, too.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RefPattern(GlobMatcher);
+
+impl PartialEq for RefPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for RefPattern {}
+
+impl fmt::Debug for RefPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for RefPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 impl RefPattern {
     /// Reads a glob; an error says what is wrong with it.

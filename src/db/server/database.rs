@@ -22,7 +22,11 @@ const FILE: &str = "nixci.sqlite";
 /// Held as long as a server uses the folder.
 const LOCK_FILE: &str = "nixci.lock";
 /// What the tables look like, oldest version first; never changed once released, only added to.
-const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+];
 /// How long to wait for another program that looks into the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many connections read at once.

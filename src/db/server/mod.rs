@@ -4,6 +4,7 @@
 //! each group of tables, as methods of [`ServerDb`].
 
 mod audit;
+mod compared;
 mod counts;
 mod database;
 mod deliveries;
@@ -16,12 +17,13 @@ mod sight;
 mod statuses;
 
 pub use audit::Deed;
+pub use compared::Compared;
 pub use counts::ServerCounts;
 pub use database::{DbError, ServerDb, backup};
 pub use deliveries::{Delivery, NewDelivery};
 pub use failed_builds::FailedBuild;
 pub use post_builds::{Begun, NewPostBuild, PostBuildOutcome, PostBuildRow};
-pub use repositories::{Repository, RepositoryId, SeenRepository};
+pub use repositories::{OwnRules, Repository, RepositoryId, SeenRepository};
 pub use results::{CheckRow, StepRow, path_of};
 pub use runs::{NewRun, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust};
 pub use sight::{OpenRun, Sight, ToldStatus};

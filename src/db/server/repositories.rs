@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use serde::{Deserialize, Serialize};
+
 use super::database::{DbError, ServerDb};
+use crate::config::PullRequests;
 
 /// The number of a repository on this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,11 +42,28 @@ pub struct Repository {
     pub paused: bool,
     /// What is wrong with it.
     pub problem: Option<String>,
+    /// What its default branch says about how it is built.
+    pub rules: OwnRules,
 }
 
-const COLUMNS: &str = "id, forge, forge_id, full_name, default_branch, private, installation, enabled, paused, problem";
+/// What the default branch of a repository says about how a server builds it: `[serve]` of its `nixci.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnRules {
+    /// Globs of branches that are built besides those of the server.
+    pub branches: Vec<String>,
+    /// Globs of tags that are built besides those of the server.
+    pub tags: Vec<String>,
+    /// The attribute paths of checks that have to be there and pass.
+    pub required: Vec<String>,
+    /// Whose pull requests are built, if the server is not stricter.
+    pub pull_requests: Option<PullRequests>,
+}
+
+const COLUMNS: &str = "id, forge, forge_id, full_name, default_branch, private, installation, enabled, paused, problem, serve";
 
 pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Repository> {
+    let rules: Option<String> = row.get(10)?;
     Ok(Repository {
         id: RepositoryId(row.get(0)?),
         seen: SeenRepository {
@@ -57,6 +77,9 @@ pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Repository> {
         enabled: row.get(7)?,
         paused: row.get(8)?,
         problem: row.get(9)?,
+        rules: rules
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
     })
 }
 
@@ -158,6 +181,17 @@ impl ServerDb {
                 "UPDATE repositories SET paused = ?2 WHERE id = ?1",
                 params![id.0, paused],
             )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes what the default branch of a repository says.
+    pub async fn set_own_rules(&self, id: RepositoryId, rules: OwnRules) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE repositories SET serve = ?2 WHERE id = ?1")?
+                .execute(params![id.0, serde_json::to_string(&rules).ok()])?;
             Ok(())
         })
         .await

@@ -62,20 +62,24 @@ pub(super) async fn run(State(app): State<App>, Path(run): Path<i64>) -> Respons
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    let (checks, steps, statuses, post_builds) = tokio::join!(
+    let (checks, steps, statuses, post_builds, compared) = tokio::join!(
         app.db.checks_of(run.id),
         app.db.steps_of(run.id),
         app.db.statuses_of(repository.id, run.new.commit.clone()),
-        app.db.post_builds_of(run.id)
+        app.db.post_builds_of(run.id),
+        app.db.compared(&run)
     );
-    let read = || Ok::<_, DbError>((checks?, steps?, statuses?, post_builds?));
-    let (checks, steps, statuses, post_builds) = match read() {
+    let read = || Ok::<_, DbError>((checks?, steps?, statuses?, post_builds?, compared?));
+    let (checks, steps, statuses, post_builds, compared) = match read() {
         Ok(rows) => rows,
         Err(error) => return broken(&error),
     };
     let mut answer = shown(&app, &run, &repository);
     answer["checks"] = checks.iter().map(check).collect();
     answer["steps"] = steps.iter().map(step).collect();
+    answer["compared"] = compared.map_or(Value::Null, |compared| {
+        json!({ "base_run": compared.base.0, "added": compared.added, "removed": compared.removed })
+    });
     answer["post_builds"] = post_builds.iter().map(post_build).collect();
     answer["statuses"] = statuses
         .iter()

@@ -4,7 +4,8 @@ use super::scope::steps_for;
 use crate::{
     config::ServerConfig,
     db::server::{
-        NewRun, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository, Trust,
+        NewRun, OwnRules, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository,
+        Trust,
     },
 };
 
@@ -30,6 +31,7 @@ fn repository() -> Repository {
         enabled: true,
         paused: false,
         problem: None,
+        rules: OwnRules::default(),
     }
 }
 

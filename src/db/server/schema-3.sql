@@ -1,0 +1,3 @@
+-- Version 3: what `[serve]` on the default branch of a repository says, as JSON. NULL: it was not looked at yet.
+
+ALTER TABLE repositories ADD COLUMN serve TEXT;
