@@ -180,6 +180,14 @@ impl State {
             (StepEnd::Cancelled, None) => {
                 StepEnd::Lost("the daemon gave up the build and does not say why".into())
             }
+            // It was cut short by what ends the run, as what waits is.
+            (
+                StepEnd::Cancelled,
+                Some(Ending::Errored {
+                    exit_code: 4,
+                    message,
+                }),
+            ) if !was_cancelled => StepEnd::Infrastructure(message.clone()),
             // What would be tried again is not, and has not failed either.
             (
                 StepEnd::NotSubstitutable(_)
