@@ -68,6 +68,23 @@ fn a_check_found_after_the_failure_fails_at_once() {
 }
 
 #[test]
+fn what_is_cut_short_by_a_lost_machine_is_lost_with_it() {
+    let mut world = World::new(settings());
+    world.find(&["a", "b"]);
+    world.plan(&["a", "b"], vec![build("a", &[]), build("b", &[])]);
+    world.evaluation_ends();
+    world.end("a", StepEnd::Infrastructure("no room".into()));
+    world.end("b", StepEnd::Cancelled);
+    assert_eq!(
+        world.outcomes(),
+        [
+            ("a", Outcome::InfrastructureFailed),
+            ("b", Outcome::InfrastructureFailed)
+        ]
+    );
+}
+
+#[test]
 fn what_may_pass_is_tried_once_more() {
     for end in [
         StepEnd::Transient("try later".into()),
