@@ -88,12 +88,15 @@ fn failure(site: &Site, run: i64, broken: &[&CheckRow], step: Option<&StepRow>) 
         ),
         None => (first.path.clone(), "", last_lines(reason)),
     };
+    let is_evaluation = first.outcome.as_deref() == Some("evaluation_failed");
+    // What the flake says of itself is no refusal, whatever it reads like.
     let before = step
-        .and_then(|step| FailedBuild::run_of_refusal(step.error.as_deref()?))
-        .or_else(|| FailedBuild::run_of_refusal(first.reason.as_deref()?));
+        .and_then(|step| step.error.as_deref())
+        .or(first.reason.as_deref().filter(|_| !is_evaluation))
+        .and_then(FailedBuild::run_of_refusal);
     Failure {
         name: harmless(&name),
-        is_evaluation: first.outcome.as_deref() == Some("evaluation_failed"),
+        is_evaluation,
         checks: broken
             .iter()
             .take(CHECKS)

@@ -15,6 +15,7 @@ use crate::{
     db::server::{
         CheckRow, DbError, PostBuildOutcome, PostBuildRow, Repository, Run, RunId, StepRow,
     },
+    nix::AttrPath,
     server::{app::App, doctor},
 };
 
@@ -167,7 +168,15 @@ pub(super) async fn find_check(app: &App, run: RunId, name: &str) -> Result<Chec
         .await
         .map_err(|error| broken(&error))?;
     let end = format!(".{name}");
-    checks.retain(|check| check.path == name || check.name == name || check.path.ends_with(&end));
+    // As it is written in the flake, too, where its path has quotes.
+    let is_last = |path: &str| {
+        let path = AttrPath::parse(path).ok();
+        path.is_some_and(|path| path.names().last().is_some_and(|last| last == name))
+    };
+    checks.retain(|check| {
+        let path = &check.path;
+        path == name || check.name == name || path.ends_with(&end) || is_last(path)
+    });
     if let Some(same) = checks.iter().position(|check| check.path == name) {
         return Ok(checks.swap_remove(same));
     }

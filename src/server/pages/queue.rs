@@ -27,9 +27,10 @@ async fn make(app: &App, sight: Sight) -> Result<QueuePage, Trouble> {
 fn load(app: &App) -> Load {
     let engine = &app.engine;
     let (slots_taken, steps_waiting) = engine.slots.load();
+    let (here, elsewhere) = engine.slots.count();
     let evaluations = engine.means().evaluations;
     Load {
-        slots: (slots_taken, engine.slots.count().0 + engine.slots.count().1),
+        slots: (slots_taken, here + elsewhere),
         steps_waiting,
         evaluations: (
             evaluations.saturating_sub(engine.evaluations.available_permits()),
