@@ -2,7 +2,9 @@
 //!
 //! Whether they may is asked from the forge at that moment, of the one who said it.
 
-use tracing::info;
+use std::time::Duration;
+
+use tracing::{info, warn};
 
 use super::{
     app::App,
@@ -10,37 +12,104 @@ use super::{
     intake::{again, end, forget_failures},
 };
 use crate::{
-    db::server::{Repository, Run, RunId, RunState, TakeUp},
-    forge::{Command, CommitId, Permission, User},
+    db::server::{DbError, Repository, Run, RunId, RunState, TakeUp},
+    forge::{Command, CommitId, ForgeError, Permission, User},
 };
 
-/// Carries out a command. Returns what came of it, for the log.
-pub(super) async fn carry_out(
+/// How often a command is tried while the forge or the database is in trouble: for about an hour.
+const ATTEMPTS_MAX: u32 = 12;
+/// How long to wait before the second attempt; twice as long after each more.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// What somebody asked for.
+pub(super) struct Asked {
+    pub(super) command: Command,
+    /// The pull request it was said at.
+    pub(super) number: Option<u64>,
+    /// The commit it is about; none: the head of the pull request.
+    pub(super) commit: Option<CommitId>,
+    pub(super) actor: Option<User>,
+}
+
+/// Why nothing came of a command.
+enum Unheard {
+    /// It may be carried out later.
+    Later(String, Option<Duration>),
+    Never(String),
+}
+
+impl From<String> for Unheard {
+    fn from(why: String) -> Self {
+        Self::Never(why)
+    }
+}
+
+impl From<&str> for Unheard {
+    fn from(why: &str) -> Self {
+        Self::Never(why.to_owned())
+    }
+}
+
+impl From<DbError> for Unheard {
+    fn from(error: DbError) -> Self {
+        Self::Later(error.to_string(), None)
+    }
+}
+
+impl From<ForgeError> for Unheard {
+    fn from(error: ForgeError) -> Self {
+        let why = format!("the forge cannot be asked: {error}");
+        match error {
+            ForgeError::Later { wait, .. } => Self::Later(why, wait),
+            ForgeError::Refused(_)
+            | ForgeError::Unauthorized(_)
+            | ForgeError::Forbidden(_)
+            | ForgeError::Missing(_) => Self::Never(why),
+        }
+    }
+}
+
+/// Carries out a command, if need be when the forge is there again. Returns what came of it, for the log.
+pub(super) async fn carry_out(app: &App, repository: &Repository, asked: &Asked) -> String {
+    let mut attempt = 0;
+    loop {
+        match try_carry_out(app, repository, asked).await {
+            Ok(done) => return done,
+            Err(Unheard::Later(why, wait)) if attempt < ATTEMPTS_MAX => {
+                warn!(
+                    repository = repository.seen.full_name,
+                    why, "a command waits"
+                );
+                let wait = wait.unwrap_or_default().max(BACK_OFF * 2_u32.pow(attempt));
+                tokio::time::sleep(wait).await;
+                attempt += 1;
+            }
+            Err(Unheard::Later(why, _) | Unheard::Never(why)) => return why,
+        }
+    }
+}
+
+async fn try_carry_out(
     app: &App,
     repository: &Repository,
-    command: &Command,
-    number: Option<u64>,
-    commit: Option<&CommitId>,
-    actor: Option<&User>,
-) -> Result<String, String> {
-    let actor = actor.ok_or("nobody said it")?;
-    let permission = app.connections().permission(repository, actor).await;
-    let permission =
-        permission.map_err(|error| format!("who said it cannot be asked for: {error}"))?;
+    asked: &Asked,
+) -> Result<String, Unheard> {
+    let actor = asked.actor.as_ref().ok_or("nobody said it")?;
+    let permission = app.connections().permission(repository, actor).await?;
     let who = actor
         .login
         .as_ref()
         .map_or_else(|| actor.id.to_string(), ToString::to_string);
     if permission < Permission::Write {
-        return Err(format!(
+        return Err(Unheard::Never(format!(
             "{who} may not write to {}",
             repository.seen.full_name
-        ));
+        )));
     }
-    let run = find(app, repository, number, commit).await?;
-    let what = match command {
+    let run = find(app, repository, asked.number, asked.commit.as_ref()).await?;
+    let what = match &asked.command {
         Command::ApproveUnnamed => {
-            return Err("the commit has to be named: /nixci approve SHA".to_owned());
+            return Err("the commit has to be named: /nixci approve SHA".into());
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
         Command::Rebuild => {
@@ -70,7 +139,7 @@ async fn find(
     repository: &Repository,
     number: Option<u64>,
     commit: Option<&CommitId>,
-) -> Result<Run, String> {
+) -> Result<Run, Unheard> {
     let commit = match (commit, number) {
         (Some(commit), _) => commit.clone(),
         (None, Some(number)) => {
@@ -79,20 +148,15 @@ async fn find(
                 .get(&repository.seen.forge)
                 .ok_or("the forge has no interface")?;
             let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
-            let now = api
-                .pull_request(&known, number)
-                .await
-                .map_err(|error| error.to_string())?;
-            now.head_commit
+            api.pull_request(&known, number).await?.head_commit
         }
-        (None, None) => return Err("it is about no commit".to_owned()),
+        (None, None) => return Err("it is about no commit".into()),
     };
     let run = app
         .db
         .run_of_commit(repository.id, commit.to_string())
-        .await;
-    run.map_err(|error| error.to_string())?
-        .ok_or_else(|| format!("no run of {commit} is known"))
+        .await?;
+    Ok(run.ok_or_else(|| format!("no run of {commit} is known"))?)
 }
 
 /// Approves the very commit that was named: one that was pushed since is another one.
@@ -102,12 +166,12 @@ async fn approve(
     run: &Run,
     named: &str,
     who: &str,
-) -> Result<String, String> {
+) -> Result<String, Unheard> {
     if !run.new.commit.starts_with(named) {
-        return Err(format!(
+        return Err(Unheard::Never(format!(
             "{named} is not the commit that waits, {}",
             run.new.commit
-        ));
+        )));
     }
     let number = run.new.pull_request.ok_or("it is no pull request")?;
     let runs = app
@@ -118,8 +182,7 @@ async fn approve(
             run.new.commit.clone(),
             who.to_owned(),
         )
-        .await;
-    let runs = runs.map_err(|error| error.to_string())?;
+        .await?;
     info!(
         repository = repository.seen.full_name,
         number,

@@ -64,7 +64,7 @@ impl Connections {
             description: due.row.description.clone(),
         };
         if due.is_uncertain {
-            // An earlier server may have told it just before it died; a forge keeps each that it is told.
+            // The forge may have it: the server died just then, or the answer was lost. It keeps each that it is told.
             let known = api.statuses(&place, &status.context).await?;
             let is_known = known.iter().any(|known| {
                 known.context == status.context
@@ -101,7 +101,7 @@ async fn tell_check_run(
     let run = check_run(due, place.commit.clone(), facts);
     let id = match due.remote {
         Some(id) => Some(id),
-        // An earlier server may have made it just before it died.
+        // It may be there: the server died just then, or the answer was lost.
         None if due.is_uncertain => {
             let known = api.check_runs(place).await?;
             let same = known.into_iter().find(|known| known.name == run.name);

@@ -17,6 +17,7 @@ use super::{
     app::App,
     engine::{Engine, Means},
     failures::RunGate,
+    insist::insist,
     journal::{self, Entry},
     keep, logs, own_rules,
     post_build::{self, PostBuild},
@@ -30,7 +31,7 @@ use crate::{
     eval::{Cell, EvalOptions, EvalRequest, EvalScope},
     event::{Event, EventKind, RunOutcome},
     forge::StatusState,
-    git::{CommitId, Mirror},
+    git::{CommitId, Mirror, MirrorError},
     graph::Planner,
     nix::{AttrPath, Installable},
     run::{
@@ -65,7 +66,8 @@ pub(super) async fn execute(
     );
     let work = match Work::of(app, &run, &repository) {
         Ok(work) => work,
-        Err(why) => {
+        Err(Unready::Here(why)) => return try_again(app, &run, &why).await,
+        Err(Unready::Commit(why)) => {
             let contexts = texts::contexts(&app.config(), &repository);
             let statuses = texts::both(
                 &contexts,
@@ -135,7 +137,8 @@ async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {
         error = end.error,
         "a run is over"
     );
-    if let Err(error) = app.db.finish_run(run.id, end, statuses).await {
+    let write = || app.db.finish_run(run.id, end.clone(), statuses.clone());
+    if let Err(error) = insist("the end of a run", write).await {
         // It is running as far as the database knows, and taken up again.
         warn!(run = run.id.0, %error, "its end is not written down");
     }
@@ -160,12 +163,30 @@ async fn try_again(app: &App, run: &Run, why: &str) {
         run = run.id.0,
         why, "the machine is at fault: the run is tried again"
     );
-    let result = app
-        .db
-        .requeue_run(run.id, Timestamp::now().as_millisecond() + wait_ms)
-        .await;
-    if let Err(error) = result {
+    let at = Timestamp::now().as_millisecond() + wait_ms;
+    let result = insist("when a run is tried again", || {
+        app.db.requeue_run(run.id, at)
+    });
+    if let Err(error) = result.await {
         warn!(run = run.id.0, %error, "and cannot be put off");
+    }
+}
+
+/// Why a run cannot begin.
+enum Unready {
+    /// This machine is at fault.
+    Here(String),
+    /// What was committed is.
+    Commit(String),
+}
+
+impl From<MirrorError> for Unready {
+    fn from(error: MirrorError) -> Self {
+        if error.is_transient() {
+            Self::Here(error.to_string())
+        } else {
+            Self::Commit(error.to_string())
+        }
     }
 }
 
@@ -180,12 +201,13 @@ struct Work {
 
 impl Work {
     /// Reads the settings of the commit. An error is its author's.
-    fn of(app: &App, run: &Run, repository: &Repository) -> Result<Self, String> {
+    fn of(app: &App, run: &Run, repository: &Repository) -> Result<Self, Unready> {
         let commit = run.tested_commit.as_deref().unwrap_or(&run.new.commit);
-        let commit: CommitId = commit.parse().map_err(|error| format!("{error}"))?;
-        let mirror = Mirror::open(&app.config().state_dir, run.new.repository.0)
-            .map_err(|error| error.to_string())?;
-        let file = source::settings_of(&mirror, commit)?;
+        let commit: CommitId = commit
+            .parse()
+            .map_err(|error| Unready::Commit(format!("{error}")))?;
+        let mirror = Mirror::open(&app.config().state_dir, run.new.repository.0)?;
+        let file = source::settings_of(&mirror, commit).map_err(Unready::Commit)?;
         let base = run.base_commit.as_ref().and_then(|base| base.parse().ok());
         let required = own_rules::required(run, repository, &mirror, commit, base);
         let engine = &app.engine;
@@ -274,18 +296,18 @@ fn lock_file(
     mirror: &Mirror,
     commit: CommitId,
     file: &RepositoryConfig,
-) -> Result<Option<PathBuf>, String> {
+) -> Result<Option<PathBuf>, Unready> {
     let Some(path) = &file.lock_file else {
         return Ok(None);
     };
     let path = path.value.display().to_string();
     let text = mirror
-        .read_blob(commit, &path, LOCK_FILE_BYTES)
-        .map_err(|error| error.to_string())?
-        .ok_or_else(|| format!("there is no `{path}`"))?;
+        .read_blob(commit, &path, LOCK_FILE_BYTES)?
+        .ok_or_else(|| Unready::Commit(format!("there is no `{path}`")))?;
     // In the mirror's folder, which the evaluation may read.
     let to = mirror.folder().join(format!("lock-{}.json", run.id.0));
-    write_file(&to, &text).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
+    write_file(&to, &text)
+        .map_err(|error| Unready::Here(format!("cannot write {}: {error}", to.display())))?;
     Ok(Some(to))
 }
 

@@ -3,12 +3,22 @@
 //! From what the webhook says and the database alone: nothing is asked of a forge, so that the commit is pending there
 //! within moments. Whether the webhook is right is looked at when the run is prepared.
 
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
-use super::{app::App, commands, connection::as_row, keep, texts, webhook::hook_kind};
+use super::{
+    app::App,
+    commands,
+    connection::as_row,
+    insist::{AGAIN, insist},
+    keep, texts,
+    webhook::hook_kind,
+};
 use crate::{
     config::ForgeConfig,
-    db::server::{Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, TakeUp},
+    db::server::{DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, TakeUp},
     forge::{
         self, Build, BuildKind, CheckName, Decision, HookEvent, MERGE_QUEUES, StatusState,
         TriggerSettings, decide, parse_hook,
@@ -24,23 +34,70 @@ const RUN: &str = "RUN";
 
 /// Takes up webhooks until the server ends.
 pub(super) async fn take_up_all(app: &App) {
+    let mut commands = Commands::default();
     loop {
-        match app.db.open_deliveries(BATCH).await {
-            Ok(deliveries) if deliveries.is_empty() => app.wake.intake.notified().await,
-            Ok(deliveries) => {
-                for delivery in deliveries {
-                    take_up(app, delivery).await;
-                }
+        let look = BATCH + commands.going_on.len();
+        let taken = async {
+            let mut deliveries = app.db.open_deliveries(look).await?;
+            deliveries.retain(|delivery| !commands.going_on.contains(&delivery.id));
+            let count = deliveries.len();
+            for delivery in deliveries {
+                take_up(app, delivery, &mut commands).await?;
             }
+            Ok::<_, DbError>(count)
+        };
+        match taken.await {
+            Ok(0) => tokio::select! {
+                () = app.wake.intake.notified() => {}
+                Some(done) = commands.tasks.join_next() => commands.end(done),
+            },
+            Ok(_) => {}
             Err(error) => {
                 warn!(%error, "webhooks wait");
-                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                tokio::time::sleep(AGAIN).await;
             }
+        }
+        while let Some(done) = commands.tasks.try_join_next() {
+            commands.end(done);
         }
     }
 }
 
-async fn take_up(app: &App, delivery: Delivery) {
+/// What people asked for and the forge has to be asked about, apart from all else: it may take its time.
+#[derive(Default)]
+struct Commands {
+    tasks: JoinSet<i64>,
+    /// The webhooks they came with.
+    going_on: HashSet<i64>,
+}
+
+impl Commands {
+    fn end(&mut self, done: Result<i64, JoinError>) {
+        match done {
+            Ok(id) => {
+                self.going_on.remove(&id);
+            }
+            // It broke down, and is looked at again when the server begins anew.
+            Err(error) => warn!(%error, "a command is not carried out"),
+        }
+    }
+}
+
+/// Takes up a webhook. An error says that nothing came of it, and that it is to be tried again.
+async fn take_up(app: &App, delivery: Delivery, commands: &mut Commands) -> Result<(), DbError> {
+    let id = delivery.id;
+    match try_take_up(app, delivery, commands).await {
+        // Not to stand in the way of all others.
+        Err(error) if error.is_lasting() => done(app, id, "", error.to_string()).await,
+        result => result,
+    }
+}
+
+async fn try_take_up(
+    app: &App,
+    delivery: Delivery,
+    commands: &mut Commands,
+) -> Result<(), DbError> {
     let id = delivery.id;
     let forge = delivery.new.forge.clone();
     let event = match read(app, &delivery) {
@@ -49,7 +106,7 @@ async fn take_up(app: &App, delivery: Delivery) {
     };
     let repository = match event.repository() {
         None => None,
-        Some(seen) => match find(app, &forge, seen).await {
+        Some(seen) => match find(app, &forge, seen).await? {
             Ok(repository) => Some(repository),
             Err(why) => return done(app, id, &forge, why).await,
         },
@@ -75,18 +132,18 @@ async fn take_up(app: &App, delivery: Delivery) {
             String::new()
         }
         Decision::Cancel { key } => {
-            cancel(app, &repository, key.as_str()).await;
+            cancel(app, &repository, key.as_str()).await?;
             keep::forget(app, &repository, key.as_str());
             format!("{} is gone", key.as_str())
         }
         Decision::Rerun { commit, check, .. } => {
             up.anew = true;
-            match rerun(app, &repository, commit.as_str(), check).await {
-                Ok(run) => {
+            match rerun(app, &repository, commit.as_str(), check).await? {
+                Some(run) => {
                     up.runs.push(run);
                     String::new()
                 }
-                Err(why) => why,
+                None => "no run of this commit is known".to_owned(),
             }
         }
         Decision::Refresh => {
@@ -99,70 +156,74 @@ async fn take_up(app: &App, delivery: Delivery) {
             commit,
             actor,
         } => {
-            let done = commands::carry_out(
-                app,
-                &repository,
-                &command,
-                number,
-                commit.as_ref(),
-                actor.as_ref(),
-            );
-            done.await.unwrap_or_else(|why| why)
+            commands.going_on.insert(id);
+            let app = Arc::clone(app);
+            commands.tasks.spawn(async move {
+                let asked = commands::Asked {
+                    command,
+                    number,
+                    commit,
+                    actor,
+                };
+                let why = commands::carry_out(&app, &repository, &asked).await;
+                let noted = insist("a command", || done(&app, id, &forge, why.clone()));
+                if let Err(error) = noted.await {
+                    warn!(forge, %error, "a command is not noted");
+                }
+                id
+            });
+            return Ok(());
         }
         Decision::Nothing { why } => why,
     };
     up.result = result;
-    match app.db.take_up(up).await {
-        Ok(runs) => {
-            if !runs.is_empty() {
-                info!(
-                    forge,
-                    repository = repository.seen.full_name,
-                    ?runs,
-                    "a webhook asks for a run"
-                );
-                for run in runs {
-                    app.hub.changed(run);
-                }
-                app.wake.publish.notify_one();
-                app.wake.prepare.notify_one();
-            }
+    let runs = app.db.take_up(up).await?;
+    if !runs.is_empty() {
+        info!(
+            forge,
+            repository = repository.seen.full_name,
+            ?runs,
+            "a webhook asks for a run"
+        );
+        for run in runs {
+            app.hub.changed(run);
         }
-        Err(error) => warn!(forge, %error, "a webhook is not taken up"),
+        app.wake.publish.notify_one();
+        app.wake.prepare.notify_one();
     }
+    Ok(())
 }
 
-/// The newest run of a commit once more; of what failed in it what the named check failed by, or all.
+/// The newest run of a commit, if there is one, once more; of what failed in it what the named check failed by, or all.
 async fn rerun(
     app: &App,
     repository: &Repository,
     commit: &str,
     check: Option<CheckName>,
-) -> Result<AskedRun, String> {
-    let run = app.db.run_of_commit(repository.id, commit.to_owned()).await;
-    let run = run
-        .map_err(|error| error.to_string())?
-        .ok_or("no run of this commit is known")?;
+) -> Result<Option<AskedRun>, DbError> {
+    let run = app
+        .db
+        .run_of_commit(repository.id, commit.to_owned())
+        .await?;
+    let Some(run) = run else { return Ok(None) };
     let contexts = texts::contexts(&app.config(), repository);
     let check = check.and_then(|check| {
         let path = check.name.strip_prefix(&contexts.check_prefix)?;
         Some(path.to_owned())
     });
     forget_failures(app, &run, check).await;
-    Ok(again(app, repository, run.new))
+    Ok(Some(again(app, repository, run.new)))
 }
 
 /// Notes that nothing more comes of a webhook.
-async fn done(app: &App, id: i64, forge: &str, why: String) {
+async fn done(app: &App, id: i64, forge: &str, why: String) -> Result<(), DbError> {
     info!(forge, delivery = id, why, "nothing comes of a webhook");
     let up = TakeUp {
         delivery: Some(id),
         result: why,
         ..TakeUp::default()
     };
-    if let Err(error) = app.db.take_up(up).await {
-        warn!(forge, %error, "a webhook is not taken up");
-    }
+    app.db.take_up(up).await.map(drop)
 }
 
 fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {
@@ -178,13 +239,16 @@ fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {
     parse_hook(hook_kind(forge.kind), &header, &new.body).map_err(|error| error.to_string())
 }
 
-/// The repository of an event, if it is one of those that are built.
-async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Repository, String> {
+/// The repository of an event, if it is one of those that are built; else why not.
+async fn find(
+    app: &App,
+    forge: &str,
+    seen: &forge::Repository,
+) -> Result<Result<Repository, String>, DbError> {
     let known = app
         .db
         .repository_of(forge.to_owned(), seen.id.clone())
-        .await;
-    let known = known.map_err(|error| error.to_string())?;
+        .await?;
     let name = seen.full_name.as_str();
     let is_chosen = app
         .config()
@@ -210,23 +274,19 @@ async fn find(app: &App, forge: &str, seen: &forge::Repository) -> Result<Reposi
                     .as_deref()
                     .is_none_or(|branch| branch == repository.seen.default_branch);
             if is_same {
-                return Ok(repository);
+                return Ok(Ok(repository));
             }
         }
         _ if is_chosen => {}
-        _ => return Err(format!("{name} is none of the repositories that are built")),
+        _ => {
+            return Ok(Err(format!(
+                "{name} is none of the repositories that are built"
+            )));
+        }
     }
-    let id = app
-        .db
-        .see_repository(row)
-        .await
-        .map_err(|error| error.to_string())?;
-    let repository = app
-        .db
-        .repository(id)
-        .await
-        .map_err(|error| error.to_string())?;
-    repository.ok_or_else(|| "it is gone".to_owned())
+    let id = app.db.see_repository(row).await?;
+    let repository = app.db.repository(id).await?;
+    Ok(repository.ok_or_else(|| "it is gone".to_owned()))
 }
 
 fn default_branch(app: &App, forge: &str, seen: &forge::Repository) -> String {
@@ -354,7 +414,7 @@ pub(super) async fn forget_failures(app: &App, run: &Run, check: Option<String>)
 }
 
 /// Ends whatever goes on for a ref that is gone.
-async fn cancel(app: &App, repository: &Repository, git_ref: &str) {
+async fn cancel(app: &App, repository: &Repository, git_ref: &str) -> Result<(), DbError> {
     let why = format!("{git_ref} is gone");
     for state in [
         RunState::Taken,
@@ -362,13 +422,13 @@ async fn cancel(app: &App, repository: &Repository, git_ref: &str) {
         RunState::Queued,
         RunState::Running,
     ] {
-        let runs = app.db.runs_in(state).await.unwrap_or_default();
-        for (run, _) in runs {
+        for (run, _) in app.db.runs_in(state).await? {
             if run.new.repository == repository.id && run.new.git_ref == git_ref {
                 end(app, &run, &why).await;
             }
         }
     }
+    Ok(())
 }
 
 /// Ends a run that nobody needs any more.
@@ -376,11 +436,11 @@ pub(super) async fn end(app: &App, run: &Run, why: &str) {
     if app.stop_run(run.id, why) {
         return;
     }
-    match app
-        .db
-        .finish_run(run.id, RunEnd::cancelled(why), Vec::new())
-        .await
-    {
+    let ended = insist("the end of a run", || {
+        app.db
+            .finish_run(run.id, RunEnd::cancelled(why), Vec::new())
+    });
+    match ended.await {
         Ok(_) => app.wake.publish.notify_one(),
         Err(error) => warn!(run = run.id.0, %error, "a run is not ended"),
     }

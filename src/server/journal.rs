@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{app::App, logs, required::Required, texts};
+use super::{app::App, insist::insist, logs, required::Required, texts};
 use crate::{
     db::server::{FailedBuild, NewStatus, Repository, Run},
     event::{Event, EventKind, Outcome},
@@ -74,14 +74,15 @@ pub(super) async fn keep(
         }
         file.write();
         let is_news = !news.is_empty();
-        let written = async {
-            app.db.record(run.id, attribute.clone(), events).await?;
-            app.db.keep_short_logs(run.id, logs).await?;
+        // What comes meanwhile waits in the channel.
+        let written = insist("what a run says", || async {
+            let db = &app.db;
+            db.record(run.id, attribute.clone(), events.clone()).await?;
+            db.keep_short_logs(run.id, logs.clone()).await?;
             let commit = run.new.commit.clone();
-            app.db
-                .set_statuses(repository.id, commit, Some(run.id), news)
+            db.set_statuses(repository.id, commit, Some(run.id), news.clone())
                 .await
-        };
+        });
         if let Err(error) = written.await {
             warn!(run = run.id.0, %error, "what a run says is not written down");
         }

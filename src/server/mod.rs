@@ -22,6 +22,7 @@ mod engine;
 mod execute;
 mod failures;
 mod hub;
+mod insist;
 mod intake;
 mod journal;
 mod keep;

@@ -12,13 +12,15 @@ use tracing::{info, warn};
 
 use super::{
     app::App,
+    insist::insist,
     intake::{again, end},
     keep, own_rules, post_build, source, texts,
 };
 use crate::{
     config::PullRequests,
     db::server::{
-        NewRun, NewStatus, Repository, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust,
+        DbError, NewRun, NewStatus, Repository, Run, RunEnd, RunId, RunKind, RunState, TakeUp,
+        Tested, Trust,
     },
     forge::{ForgeError, Permission, StatusState, User},
     git::{CommitId, FetchLimits, Merge, Mirror, MirrorError, Wanted},
@@ -30,8 +32,10 @@ const AT_ONCE: usize = 8;
 const LOOK: Duration = Duration::from_secs(5);
 /// How long to wait before the first further attempt; three times as long after each more.
 const BACK_OFF: Duration = Duration::from_secs(10);
-/// How often something is tried.
-const ATTEMPTS_MAX: u32 = 6;
+/// The longest of these waits.
+const BACK_OFF_MAX: Duration = Duration::from_secs(600);
+/// How often something is tried: for about a day, which a forge that is moved to another machine may take.
+const ATTEMPTS_MAX: u32 = 150;
 /// How much of a commit's message is read, in characters.
 const MESSAGE_CHARS: usize = 1000;
 /// How many files in conflict are named.
@@ -41,7 +45,7 @@ const CONFLICTS_SHOWN: usize = 3;
 pub(super) async fn prepare_all(app: &App) {
     let mut going_on: HashSet<RunId> = HashSet::new();
     let mut attempts: std::collections::HashMap<RunId, u32> = std::collections::HashMap::new();
-    let mut tasks: JoinSet<(RunId, Result<(), Trouble>)> = JoinSet::new();
+    let mut tasks: JoinSet<(RunId, u32)> = JoinSet::new();
     loop {
         let taken = app
             .db
@@ -56,25 +60,23 @@ pub(super) async fn prepare_all(app: &App) {
                 continue;
             }
             let app = Arc::clone(app);
+            let attempt = attempts.get(&run.id).copied().unwrap_or_default();
             tasks.spawn(async move {
                 let id = run.id;
-                (id, prepare(&app, run, &repository).await)
+                match prepare(&app, run, &repository).await {
+                    Ok(()) => (id, 0),
+                    Err(trouble) => (id, later(&app, id, attempt, trouble).await),
+                }
             });
         }
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.prepare.notified() => {}
             () = tokio::time::sleep(LOOK) => {}
-            Some(done) = tasks.join_next() => if let Ok((id, result)) = done {
+            Some(done) = tasks.join_next() => if let Ok((id, attempt)) = done {
                 going_on.remove(&id);
-                match result {
-                    Ok(()) => { attempts.remove(&id); }
-                    Err(trouble) => {
-                        let attempt = attempts.entry(id).or_default();
-                        *attempt += 1;
-                        later(app, id, *attempt, &trouble).await;
-                    }
-                }
+                attempts.insert(id, attempt);
+                attempts.retain(|_, attempt| *attempt > 0);
                 app.hub.changed(id);
                 app.wake.runner.notify_one();
                 app.wake.publish.notify_one();
@@ -84,38 +86,54 @@ pub(super) async fn prepare_all(app: &App) {
 }
 
 /// Why a run could not be prepared now.
-struct Trouble(String);
+#[derive(Default)]
+struct Trouble {
+    why: String,
+    /// How long the forge wants to be left alone.
+    wait: Duration,
+    /// Whether the database is at fault, whose trouble never is a reason to give a run up.
+    is_here: bool,
+}
 
 impl From<MirrorError> for Trouble {
     fn from(error: MirrorError) -> Self {
-        Self(error.to_string())
+        let why = error.to_string();
+        Self {
+            why,
+            ..Self::default()
+        }
     }
 }
 
-impl From<crate::db::server::DbError> for Trouble {
-    fn from(error: crate::db::server::DbError) -> Self {
-        Self(error.to_string())
+impl From<DbError> for Trouble {
+    fn from(error: DbError) -> Self {
+        Self {
+            is_here: !error.is_lasting(),
+            why: error.to_string(),
+            ..Self::default()
+        }
     }
 }
 
-/// Tries a run again later, or gives it up.
-async fn later(app: &App, id: RunId, attempt: u32, trouble: &Trouble) {
-    let Trouble(why) = trouble;
+/// Tries a run again later, or gives it up. Returns how often it was tried without success.
+async fn later(app: &App, id: RunId, before: u32, trouble: Trouble) -> u32 {
+    let Trouble { why, wait, is_here } = trouble;
+    let attempt = if is_here { before } else { before + 1 };
     warn!(run = id.0, attempt, why, "a run is not prepared");
     let result = if attempt >= ATTEMPTS_MAX {
-        app.db
-            .finish_run(id, RunEnd::errored(why), Vec::new())
-            .await
-            .map(drop)
+        let give_up = || app.db.finish_run(id, RunEnd::errored(&why), Vec::new());
+        insist("the end of a run", give_up).await.map(drop)
     } else {
-        let wait = BACK_OFF * 3_u32.pow(attempt - 1);
+        let back_off = BACK_OFF * 3_u32.pow(before.min(5));
+        let wait = back_off.min(BACK_OFF_MAX).max(wait);
         let at =
             Timestamp::now().as_millisecond() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        app.db.retake_run(id, at).await
+        insist("when a run is tried again", || app.db.retake_run(id, at)).await
     };
     if let Err(error) = result {
         warn!(run = id.0, %error, "and cannot be put off");
     }
+    attempt
 }
 
 async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Trouble> {
@@ -130,7 +148,10 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
     let (state_dir, number) = (app.config().state_dir.clone(), repository.id.0);
     let mirror = tokio::task::spawn_blocking(move || Mirror::open(&state_dir, number))
         .await
-        .map_err(|error| Trouble(error.to_string()))??;
+        .map_err(|error| Trouble {
+            why: error.to_string(),
+            ..Trouble::default()
+        })??;
     let asked_for: CommitId = match run.new.commit.parse() {
         Ok(commit) => commit,
         Err(_) => {
@@ -288,9 +309,18 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
             Ok(permission) if permission >= Permission::Write => return Ok(Some(Trust::Trusted)),
             Ok(_) | Err(ForgeError::Refused(_) | ForgeError::Missing(_)) => {}
             Err(error) => {
-                return Err(Trouble(format!(
-                    "the permission of {login} cannot be asked for: {error}"
-                )));
+                let wait = match &error {
+                    ForgeError::Later { wait, .. } => wait.unwrap_or_default(),
+                    ForgeError::Refused(_)
+                    | ForgeError::Unauthorized(_)
+                    | ForgeError::Forbidden(_)
+                    | ForgeError::Missing(_) => Duration::ZERO,
+                };
+                return Err(Trouble {
+                    why: format!("the permission of {login} cannot be asked for: {error}"),
+                    wait,
+                    is_here: false,
+                });
             }
         }
     }

@@ -147,8 +147,10 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             let pause = wait.unwrap_or_else(|| back_off.min(BACK_OFF_MAX));
             let at = Timestamp::now().as_millisecond()
                 + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+            // One that says for how long it has enough did not take it; any other trouble may have come afterwards.
+            let is_uncertain = wait.is_none();
             app.db
-                .status_failed(due.id, due.version, what, Some(at))
+                .status_put_off(due.id, what, at, is_uncertain)
                 .await?;
             Ok(wait)
         }
@@ -156,7 +158,7 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             app.metrics.status(&due.forge, "refused");
             warn!(repository = repository.seen.full_name, context = due.row.context, %error, "a forge refuses a status");
             app.db
-                .status_failed(due.id, due.version, error.to_string(), None)
+                .status_refused(due.id, due.version, error.to_string())
                 .await?;
             Ok(None)
         }

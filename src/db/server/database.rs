@@ -14,7 +14,7 @@ use std::{
 };
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 use tokio::sync::{Semaphore, oneshot};
 
 /// The database's file below the state folder.
@@ -62,6 +62,9 @@ pub enum DbError {
     /// SQLite refuses.
     #[error("the database: {0}")]
     Sqlite(String),
+    /// What is to be written does not fit the tables.
+    #[error("the database does not take it: {0}")]
+    Unfit(String),
     /// The thread that writes is gone.
     #[error("the database is closed")]
     Closed,
@@ -69,15 +72,26 @@ pub enum DbError {
 
 impl From<rusqlite::Error> for DbError {
     fn from(error: rusqlite::Error) -> Self {
-        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-            return Self::Full;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+                Self::Unfit(error.to_string())
+            }
+            Some(_) | None => Self::Sqlite(error.to_string()),
         }
-        Self::Sqlite(error.to_string())
     }
 }
 
-/// What is to be done in a transaction. Returns what tells whoever asked, once it is known whether all of it is on disk.
-type Job = Box<dyn FnOnce(&Connection) -> Tell + Send>;
+impl DbError {
+    /// Whether it will be the same the next time.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Unfit(_) | Self::Closed)
+    }
+}
+
+/// What is to be done in a transaction, or why there is none. Returns what tells whoever asked, once it is known whether
+/// all of it is on disk.
+type Job = Box<dyn FnOnce(Result<&Connection, DbError>) -> Tell + Send>;
 type Tell = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 
 /// The database of a server. Clones are the same database.
@@ -152,9 +166,9 @@ impl ServerDb {
         let began = Instant::now();
         let (done_tx, done_rx) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            let result = in_savepoint(connection, act);
+            let result = connection.and_then(|connection| Ok(in_savepoint(connection, act)?));
             Box::new(move |committed| {
-                let _ = done_tx.send(committed.and(result.map_err(DbError::from)));
+                let _ = done_tx.send(committed.and(result));
             })
         });
         self.inner.jobs_tx.send(job).map_err(|_| DbError::Closed)?;
@@ -271,18 +285,22 @@ fn in_savepoint<T>(
 
 fn write_all(connection: &mut Connection, jobs_rx: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs_rx.recv() {
-        let mut told = Vec::new();
-        let committed = (|| {
-            let transaction = connection.transaction()?;
-            told.push(first(&transaction));
-            while told.len() < BATCH_MAX
-                && let Ok(job) = jobs_rx.try_recv()
-            {
-                told.push(job(&transaction));
+        // Taken at once: another program that writes is waited for here, and not met half-way.
+        let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate)
+        {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                first(Err(error.into()))(Ok(()));
+                continue;
             }
-            transaction.commit()
-        })()
-        .map_err(DbError::from);
+        };
+        let mut told = vec![first(Ok(&transaction))];
+        while told.len() < BATCH_MAX
+            && let Ok(job) = jobs_rx.try_recv()
+        {
+            told.push(job(Ok(&transaction)));
+        }
+        let committed = transaction.commit().map_err(DbError::from);
         for tell in told {
             tell(committed.clone());
         }

@@ -47,7 +47,7 @@ pub struct DueStatus {
     pub version: i64,
     /// How often telling it failed.
     pub attempts: u32,
-    /// Whether an earlier server began to tell it and never learnt whether the forge took it.
+    /// Whether telling it began before, and nobody learnt whether the forge took it.
     pub is_uncertain: bool,
     /// What the forge calls it, where it has a check run.
     pub remote: Option<u64>,
@@ -180,25 +180,40 @@ impl ServerDb {
         .await
     }
 
-    /// Notes that telling a state failed; it is tried again at a time in milliseconds since 1970, or given up.
-    pub async fn status_failed(
+    /// Notes that telling a state failed, and is to be tried again at a time in milliseconds since 1970; whether the forge
+    /// may have it all the same.
+    pub async fn status_put_off(
+        &self,
+        id: StatusId,
+        error: String,
+        again_at: i64,
+        is_uncertain: bool,
+    ) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE statuses SET attempts = attempts + 1, not_before = ?2, error = ?3,
+                     sending = iif(?4, sending, sent) WHERE id = ?1",
+                )?
+                .execute(params![id.0, again_at, error, is_uncertain])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that a forge does not take a state, and never will.
+    pub async fn status_refused(
         &self,
         id: StatusId,
         version: i64,
         error: String,
-        again_at: Option<i64>,
     ) -> Result<(), DbError> {
         self.write(move |connection| {
-            match again_at {
-                Some(at) => connection.execute(
-                    "UPDATE statuses SET attempts = attempts + 1, not_before = ?2, error = ?3, sending = sent WHERE id = ?1",
-                    params![id.0, at, error],
-                )?,
-                None => connection.execute(
+            connection
+                .prepare_cached(
                     "UPDATE statuses SET sent = max(sent, ?2), sending = ?2, error = ?3 WHERE id = ?1",
-                    params![id.0, version, error],
-                )?,
-            };
+                )?
+                .execute(params![id.0, version, error])?;
             Ok(())
         })
         .await

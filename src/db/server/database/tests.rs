@@ -252,7 +252,7 @@ async fn only_the_newest_state_of_a_context_is_sent() {
     let next = due().await.remove(0);
     assert_eq!(next.row.description, "three");
     let later = jiff::Timestamp::now().as_millisecond() + 60_000;
-    db.status_failed(next.id, next.version, "503".into(), Some(later))
+    db.status_put_off(next.id, "429".into(), later, false)
         .await
         .unwrap();
     assert!(due().await.is_empty());
