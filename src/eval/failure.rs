@@ -4,7 +4,11 @@
 //! or frames first. Frames of nixci's own expressions, which Nix calls `«string»`, are left out. Pure; the text may be
 //! anything, and what is not understood stays in the message.
 
+mod machine;
+
 use std::path::Path;
+
+pub(super) use machine::machines_fault;
 
 use super::EvalFailure;
 

@@ -11,6 +11,8 @@ use crate::{
 
 /// How many failures get a status of their own. The number is buildbot-nix's, so that a commit has at most 50.
 const FAILURES_MAX: usize = 47;
+/// The exit code of a run whose machine is at fault.
+const INFRASTRUCTURE: u8 = 4;
 
 /// What the contexts of a run are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,10 @@ pub struct RunStatuses {
     attribute: String,
     failures: usize,
     is_evaluating: bool,
+    /// Why the evaluation as a whole failed.
+    error: Option<String>,
+    /// What the machine is to blame for. It is told in the end, since the run may be tried again instead.
+    held: Vec<News>,
 }
 
 impl RunStatuses {
@@ -72,6 +78,8 @@ impl RunStatuses {
             attribute: String::new(),
             failures: 0,
             is_evaluating: false,
+            error: None,
+            held: Vec::new(),
         }
     }
 
@@ -95,7 +103,11 @@ impl RunStatuses {
             }
             EventKind::EvaluationFailed {
                 check: None, error, ..
-            } => self.end_evaluation(StatusState::Failure, first_line(error)),
+            } => {
+                // Whose fault that is, is said in the end.
+                self.error = Some(first_line(error).to_owned());
+                Vec::new()
+            }
             EventKind::EvaluationFinished { checks, failed, .. } => {
                 let (state, text) = match failed {
                     0 => (StatusState::Success, many(*checks, "check")),
@@ -130,21 +142,18 @@ impl RunStatuses {
                 self.failures += 1;
                 let cause = cause.as_ref().map(StorePath::name);
                 let description = describe(*outcome, cause, reason.as_deref());
-                let state = if *outcome == Outcome::InfrastructureFailed {
-                    StatusState::Error
-                } else {
-                    StatusState::Failure
-                };
-                vec![News::Status(CommitStatus {
-                    context,
-                    state,
-                    description,
-                })]
+                if *outcome == Outcome::InfrastructureFailed {
+                    self.held
+                        .push(status(&context, StatusState::Error, &description));
+                    return Vec::new();
+                }
+                vec![status(&context, StatusState::Failure, &description)]
             }
             EventKind::RunFinished {
                 outcome,
                 counts,
                 error,
+                exit_code,
                 ..
             } => {
                 let state = match outcome {
@@ -152,10 +161,14 @@ impl RunStatuses {
                     RunOutcome::Failed => StatusState::Failure,
                     RunOutcome::Cancelled | RunOutcome::Errored => StatusState::Error,
                 };
-                let mut news = Vec::new();
-                if self.is_evaluating {
-                    news = self.end_evaluation(StatusState::Error, "stopped");
-                }
+                let mut news = match self.error.take() {
+                    Some(error) if *exit_code == INFRASTRUCTURE => {
+                        self.end_evaluation(StatusState::Error, &error)
+                    }
+                    Some(error) => self.end_evaluation(StatusState::Failure, &error),
+                    None => self.end_evaluation(StatusState::Error, "stopped"),
+                };
+                news.append(&mut self.held);
                 let text = match (outcome, error) {
                     (_, Some(error)) => first_line(error).to_owned(),
                     (RunOutcome::Cancelled, None) => format!("stopped: {}", tally(counts)),

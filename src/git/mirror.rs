@@ -10,7 +10,7 @@ mod merge;
 
 use std::{
     fs, io,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -29,6 +29,9 @@ use super::{CommitId, MirrorError, TreeId, library};
 /// copy first.
 const REPOSITORY: &str = ".git";
 
+/// The folder of all mirrors, in a server's state folder.
+const MIRRORS: &str = "mirrors";
+
 /// Where refs of our own are.
 const NAMESPACE: &str = "refs/nixci/";
 
@@ -42,13 +45,29 @@ impl Mirror {
     /// Opens the mirror of the repository with this number below a server's state folder, and makes it if it is not there.
     pub fn open(state: &Path, number: i64) -> Result<Self, MirrorError> {
         library::prepare()?;
-        let folder = state.join("mirrors").join(number.to_string());
         let mirror = Self {
-            folder: folder.into(),
+            folder: Self::folder_of(state, number).into(),
         };
         mirror.create().map_err(|why| mirror.unusable(why))?;
         mirror.repository()?;
         Ok(mirror)
+    }
+
+    /// The folder of the mirror with this number, whether it is there or not.
+    pub fn folder_of(state: &Path, number: i64) -> PathBuf {
+        state.join(MIRRORS).join(number.to_string())
+    }
+
+    /// Removes the files beside the mirrors that begin with `prefix`: a server that was killed may have left them.
+    pub fn clean_up(state: &Path, prefix: &str) {
+        let mirrors = fs::read_dir(state.join(MIRRORS)).into_iter().flatten();
+        for mirror in mirrors.flatten() {
+            for file in fs::read_dir(mirror.path()).into_iter().flatten().flatten() {
+                if file.file_name().to_string_lossy().starts_with(prefix) {
+                    let _ = fs::remove_file(file.path());
+                }
+            }
+        }
     }
 
     fn create(&self) -> Result<(), String> {

@@ -42,12 +42,16 @@ use crate::{
 
 /// How many of the last lines of a failed build are kept with it.
 const LOG_LINES: usize = 50;
+/// What files begin with that stand for a `flake.lock`.
+const LOCK_FILE: &str = "lock-";
 /// The largest lock file, in bytes.
 const LOCK_FILE_BYTES: usize = 16 << 20;
 /// How often a run is tried whose machine is at fault.
-const ATTEMPTS_MAX: u32 = 5;
-/// How long to wait before the second attempt; three times as long after each more.
-const BACK_OFF: Duration = Duration::from_secs(30);
+const ATTEMPTS_MAX: u32 = 6;
+/// How long to wait before the second attempt; four times as long after each more. A daemon that restarts is soon back.
+const BACK_OFF: Duration = Duration::from_secs(5);
+/// The longest of these waits.
+const BACK_OFF_MAX: Duration = Duration::from_secs(600);
 /// The exit code of a run whose machine is at fault.
 const INFRASTRUCTURE: u8 = 4;
 
@@ -102,13 +106,8 @@ pub(super) async fn execute(
         return;
     };
     if let Some(why) = stopped {
-        return finish(
-            app,
-            &run,
-            RunEnd::cancelled(&why),
-            cancelled(&statuses, &why),
-        )
-        .await;
+        // What is pending says why; what is known already of its checks stays.
+        return finish(app, &run, RunEnd::cancelled(&why), Vec::new()).await;
     }
     if outcome == RunOutcome::Errored
         && exit_code == INFRASTRUCTURE
@@ -146,18 +145,10 @@ async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {
     app.wake.publish.notify_one();
 }
 
-/// The last statuses of a run that was stopped: they say why.
-fn cancelled(statuses: &[NewStatus], why: &str) -> Vec<NewStatus> {
-    let said = |status: &NewStatus| NewStatus {
-        state: texts::state_name(StatusState::Error),
-        description: why.to_owned(),
-        ..status.clone()
-    };
-    statuses.iter().map(said).collect()
-}
-
 async fn try_again(app: &App, run: &Run, why: &str) {
-    let wait = BACK_OFF * 3_u32.pow(run.attempt);
+    let wait = BACK_OFF
+        .saturating_mul(4_u32.saturating_pow(run.attempt))
+        .min(BACK_OFF_MAX);
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
     warn!(
         run = run.id.0,
@@ -290,6 +281,11 @@ impl Work {
     }
 }
 
+/// Removes what runs of a server left that was killed.
+pub(super) fn clean_up(app: &App) {
+    Mirror::clean_up(&app.config().state_dir, LOCK_FILE);
+}
+
 /// Writes the file that stands for `flake.lock` out where Nix can read it, if there is one.
 fn lock_file(
     run: &Run,
@@ -305,7 +301,9 @@ fn lock_file(
         .read_blob(commit, &path, LOCK_FILE_BYTES)?
         .ok_or_else(|| Unready::Commit(format!("there is no `{path}`")))?;
     // In the mirror's folder, which the evaluation may read.
-    let to = mirror.folder().join(format!("lock-{}.json", run.id.0));
+    let to = mirror
+        .folder()
+        .join(format!("{LOCK_FILE}{}.json", run.id.0));
     write_file(&to, &text)
         .map_err(|error| Unready::Here(format!("cannot write {}: {error}", to.display())))?;
     Ok(Some(to))

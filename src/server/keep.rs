@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tracing::warn;
+use tracing::{info, warn};
 use url::form_urlencoded::byte_serialize;
 
 use super::app::App;
@@ -21,6 +21,7 @@ use crate::{
     config::write_file,
     db::server::{CheckRow, Repository, Run, RunKind},
     event::Outcome,
+    git::Mirror,
     nix::StorePath,
 };
 
@@ -54,20 +55,57 @@ pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribu
 
 /// Lets go of what a branch that is gone has left behind.
 pub(super) fn forget(app: &App, repository: &Repository, git_ref: &str) {
-    let mut dirs = vec![roots_of(app, repository).join(encoded(branch_of(git_ref)))];
-    dirs.extend(
-        app.config()
-            .outputs_dir
-            .as_ref()
-            .map(|dir| outputs_of(dir, repository, branch_of(git_ref))),
-    );
-    for dir in dirs {
-        match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn!(dir = %dir.display(), %error, "what a branch left is not removed");
-            }
-            Ok(()) | Err(_) => {}
+    for dir in places(app, repository) {
+        remove(&dir.join(encoded(branch_of(git_ref))));
+    }
+}
+
+/// Lets go of all that a repository has left behind, and of what is kept to build it.
+pub(super) fn forget_all(app: &App, repository: &Repository) {
+    let mirror = Mirror::folder_of(&app.config().state_dir, repository.id.0);
+    for dir in places(app, repository).into_iter().chain([mirror]) {
+        remove(&dir);
+    }
+}
+
+/// What branches have left behind at a time.
+pub(super) struct LeftBehind(Vec<PathBuf>);
+
+impl LeftBehind {
+    /// Looks, before the forge is asked which branches there are: what a new branch leaves meanwhile is none of it.
+    pub(super) fn of(app: &App, repository: &Repository) -> Self {
+        let entries = places(app, repository)
+            .into_iter()
+            .filter_map(|dir| fs::read_dir(dir).ok());
+        Self(
+            entries
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .collect(),
+        )
+    }
+
+    /// Lets go of what is of none of these branches and tags: nobody told that they are gone.
+    pub(super) fn forget_gone<'r>(self, refs: impl Iterator<Item = &'r str>) {
+        let there: HashSet<String> = refs.map(|name| encoded(branch_of(name))).collect();
+        let is_gone = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            !there.contains(&*name)
+        };
+        for path in self.0.iter().filter(|path| is_gone(path)) {
+            info!(path = %path.display(), "a branch is gone: what it left is let go of");
+            remove(path);
         }
+    }
+}
+
+fn remove(dir: &Path) {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            warn!(dir = %dir.display(), %error, "what a branch left is not removed");
+        }
+        Ok(()) | Err(_) => {}
     }
 }
 
@@ -78,8 +116,26 @@ fn branch_of(git_ref: &str) -> &str {
     short.unwrap_or(git_ref)
 }
 
+/// A name of one part, which leads nowhere else.
 fn encoded(name: &str) -> String {
-    byte_serialize(name.as_bytes()).collect()
+    let name: String = byte_serialize(name.as_bytes()).collect();
+    match name.strip_prefix('.') {
+        Some(rest) => format!("%2E{rest}"),
+        None => name,
+    }
+}
+
+/// The folders in which a repository leaves something behind, a folder for each branch.
+fn places(app: &App, repository: &Repository) -> Vec<PathBuf> {
+    let mut dirs = vec![roots_of(app, repository)];
+    let config = app.config();
+    dirs.extend(
+        config
+            .outputs_dir
+            .as_ref()
+            .map(|dir| outputs_of(dir, repository)),
+    );
+    dirs
 }
 
 fn roots_of(app: &App, repository: &Repository) -> PathBuf {
@@ -89,9 +145,9 @@ fn roots_of(app: &App, repository: &Repository) -> PathBuf {
         .join(repository.id.0.to_string())
 }
 
-fn outputs_of(dir: &Path, repository: &Repository, branch: &str) -> PathBuf {
+fn outputs_of(dir: &Path, repository: &Repository) -> PathBuf {
     let names = repository.seen.full_name.split('/').map(encoded);
-    dir.join(names.collect::<PathBuf>()).join(encoded(branch))
+    dir.join(names.collect::<PathBuf>())
 }
 
 /// The checks that passed, by their paths below the attribute, with their outputs.
@@ -181,7 +237,7 @@ fn name(
     attribute: &str,
     checks: &[CheckRow],
 ) -> io::Result<()> {
-    let dir = outputs_of(dir, repository, branch);
+    let dir = outputs_of(dir, repository).join(encoded(branch));
     for (check, outputs) in passed(attribute, checks) {
         let path = outputs.get("out").or_else(|| outputs.values().next());
         if let Some(path) = path {
@@ -198,6 +254,7 @@ mod tests {
     #[test]
     fn names_cannot_lead_elsewhere() {
         assert_eq!(encoded(branch_of("refs/heads/a/../b c")), "a%2F..%2Fb+c");
+        assert_eq!(encoded(".."), "%2E.");
         assert_eq!(branch_of("refs/tags/v1"), "v1");
     }
 

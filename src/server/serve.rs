@@ -22,6 +22,7 @@ use super::{
     ctl,
     doctor::{self, Finding},
     engine::{Engine, EngineError},
+    execute,
     failures::Failures,
     intake, post_build, prepare, publish,
     reload::reload,
@@ -82,6 +83,7 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
     let settings = Settings::new(config)?;
     let app = Server::new(settings, file, db, engine);
     post_build::clean_up(&app);
+    execute::clean_up(&app);
     if requeued > 0 {
         info!(
             runs = requeued,

@@ -17,6 +17,7 @@ use super::{
     app::App,
     connection::{as_forge, as_row},
     intake::{again, is_listed},
+    keep::{self, LeftBehind},
     logs, source,
 };
 use crate::{
@@ -102,7 +103,7 @@ async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
     }
 }
 
-/// Forgets runs that are too old, with their logs.
+/// Forgets runs that are too old, with their logs, and what repositories left that are gone for as long.
 async fn forget_old_runs(app: &App) {
     let age = i64::try_from(app.config().limits.keep_runs.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::now().as_millisecond().saturating_sub(age);
@@ -113,6 +114,14 @@ async fn forget_old_runs(app: &App) {
             }
         }
         Err(error) => warn!(%error, "old runs are not forgotten"),
+    }
+    match app.db.repositories_unseen_since(before).await {
+        Ok(repositories) => {
+            for repository in repositories {
+                keep::forget_all(app, &repository);
+            }
+        }
+        Err(error) => warn!(%error, "repositories that are gone are not forgotten"),
     }
 }
 
@@ -290,6 +299,7 @@ async fn look_at(
             }
         }
     }
+    let left_behind = LeftBehind::of(app, repository);
     let remote = source::remote(app, repository)
         .await
         .map_err(|error| error.to_string())?;
@@ -301,6 +311,7 @@ async fn look_at(
     )
     .await
     .map_err(|error| error.to_string())?;
+    left_behind.forget_gone(advertisement.refs.iter().map(|found| found.name.as_str()));
     let runs = missed(app, repository, &advertisement).await;
     if runs.is_empty() {
         return Ok(());

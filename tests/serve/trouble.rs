@@ -1,10 +1,10 @@
-//! A forge that is in trouble, and a daemon that goes away.
+//! A forge that is in trouble, a daemon that goes away, a disk that is full, a database that is locked.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{World, flake};
+use crate::world::{World, flake, push};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forge_in_trouble_is_told_everything_later() {
@@ -59,5 +59,108 @@ async fn a_daemon_that_restarts_costs_time_only() {
         "{}",
         world.log()
     );
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_restarts_while_a_flake_is_evaluated_costs_time_only() {
+    let slow = r#"{ outputs = _: { checks.x86_64-linux = builtins.listToAttrs (map (n: {
+        name = "c${toString n}";
+        value = derivation {
+            name = "c${toString n}"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "echo > $out" ];
+            sum = builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) 300000);
+        }; }) (builtins.genList (x: x) 60)); }; }"#;
+    let mut world = World::new(slow, "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &commit).await;
+    world
+        .until(&commit, |statuses| {
+            statuses
+                .get("nixci/eval")
+                .is_some_and(|(_, text)| text == "evaluating")
+        })
+        .await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    tokio::task::block_in_place(|| world.store.kill_daemon());
+    world
+        .log_has("the machine is at fault: the run is tried again")
+        .await;
+    tokio::task::block_in_place(|| world.store.start_daemon());
+    let verdict = world.verdict(&commit).await;
+    let passed = |text: &str| ("success".to_owned(), text.to_owned());
+    assert_eq!(
+        verdict["nixci/eval"],
+        passed("60 checks"),
+        "{}",
+        world.log()
+    );
+    assert_eq!(verdict["nixci/build"], passed("60 passed"));
+    // What was the daemon's fault is told of nobody.
+    let ends = world.ends_told(&commit);
+    assert!(ends.values().all(|count| *count == 1), "{ends:?}");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_locked_costs_time_only() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    let lock = world.database();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let next = world.commit("next", &[("file", "x")]);
+    let sender = world.sender();
+    let payload = push("main", &next, "next");
+    // Longer than the server waits for a lock: what it cannot write down it does not say that it has.
+    assert_eq!(sender.deliver("locked", "push", &payload).await, 503);
+    lock.execute_batch("COMMIT").unwrap();
+    assert_eq!(sender.deliver("locked", "push", &payload).await, 202);
+    let slow = flake(&[(
+        "slow",
+        "echo > $out; n=0; while [ $n -lt 12 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done",
+    )]);
+    let building = world.commit("slow", &[("flake.nix", &slow)]);
+    world.push_event("main", &building).await;
+    world
+        .until(&building, |statuses| {
+            statuses
+                .get("nixci/build")
+                .is_some_and(|(_, text)| text == "building")
+        })
+        .await;
+    // The end of the build comes while nothing can be written.
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    world
+        .log_has("not written down; tried again until it is")
+        .await;
+    lock.execute_batch("COMMIT").unwrap();
+    assert_eq!(world.verdict(&building).await["nixci/build"].0, "success");
+    assert_eq!(world.verdict(&next).await.len(), 2);
+    assert_eq!(world.stop().await, Some(0));
+    world.database_is_whole();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_goes_while_the_server_is_down_leaves_nothing() {
+    let good = flake(&[("good", "echo ok > $out")]);
+    let mut world = World::new(&good, "branches = [\"feature-*\"]\n").await;
+    world.git(&["checkout", "-q", "-b", "feature-a"]);
+    let commit = world.commit("feature", &[]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let root = world
+        .store
+        .folder()
+        .join("state/gcroots/1/feature-a/x86_64-linux.good");
+    world.log_has("a run is over").await;
+    assert!(root.exists(), "{}", world.log());
+    assert_eq!(world.stop().await, Some(0));
+    world.git(&["push", "-q", "origin", ":feature-a"]);
+    world.start().await;
+    world.log_has("a branch is gone").await;
+    assert!(!root.exists());
+    assert!(world.store.folder().join("state/gcroots/1/main").exists());
     assert_eq!(world.stop().await, Some(0));
 }

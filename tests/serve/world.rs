@@ -221,28 +221,18 @@ impl World {
 
     /// Sends a signed webhook under this id.
     pub(crate) async fn deliver_as(&self, id: &str, event: &str, payload: &Value) -> u16 {
-        let body = payload.to_string();
-        let signature = signature(SECRET, &body);
-        self.post(id, event, &signature, body).await
+        self.sender().deliver(id, event, payload).await
     }
 
     /// Sends a webhook with this signature.
     pub(crate) async fn post(&self, id: &str, event: &str, signature: &str, body: String) -> u16 {
-        let answer = self
-            .http
-            .post(format!("{}/webhook/work", self.url))
-            .header("content-type", "application/json")
-            .header("x-gitea-event", event)
-            .header("x-gitea-delivery", id)
-            .header("x-gitea-signature", signature)
-            // Where the forge is GitHub.
-            .header("x-github-event", event)
-            .header("x-github-delivery", id)
-            .header("x-hub-signature-256", format!("sha256={signature}"))
-            .body(body)
-            .send()
-            .await;
-        answer.map_or(0, |answer| answer.status().as_u16())
+        self.sender().post(id, event, signature, body).await
+    }
+
+    /// What sends webhooks beside all else that a test does.
+    pub(crate) fn sender(&self) -> Sender {
+        let (http, url) = (self.http.clone(), self.url.clone());
+        Sender { http, url }
     }
 
     /// Says that a branch is at a commit now.
@@ -300,6 +290,50 @@ impl World {
         }
     }
 
+    /// How often the forge was told the end of something, by context: what is not pending any more.
+    pub(crate) fn ends_told(&self, commit: &str) -> BTreeMap<String, usize> {
+        let mut world = self.forge.world();
+        let mut ends = BTreeMap::new();
+        for (of, context, state) in &world.find("acme/demo").unwrap().told {
+            if of == commit && state != "pending" {
+                *ends.entry(context.clone()).or_default() += 1;
+            }
+        }
+        ends
+    }
+
+    /// The server's database.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.store.folder().join("state/nixci.sqlite")).unwrap()
+    }
+
+    /// Waits until the server has said something.
+    pub(crate) async fn log_has(&self, words: &str) {
+        let began = Instant::now();
+        while !self.log().contains(words) {
+            assert!(
+                began.elapsed() < LIMIT,
+                "nothing of `{words}` in\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Asks `SQLite` whether all of the server's database is in order.
+    pub(crate) fn database_is_whole(&self) {
+        let connection = self.database();
+        let check = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+        assert_eq!(
+            connection
+                .query_row("PRAGMA integrity_check", [], check)
+                .unwrap(),
+            "ok"
+        );
+        let mut orphans = connection.prepare("PRAGMA foreign_key_check").unwrap();
+        assert!(!orphans.exists([]).unwrap());
+    }
+
     /// How often the forge was told something since the last time, of a commit.
     pub(crate) fn told(&self, commit: &str) -> usize {
         let place = format!("/statuses/{commit}");
@@ -309,6 +343,40 @@ impl World {
             .iter()
             .filter(|request| request.ends_with(&place))
             .count()
+    }
+}
+
+/// Sends webhooks.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Sender {
+    /// Sends a signed webhook under this id. Returns the status of the answer; 0 if there is none.
+    pub(crate) async fn deliver(&self, id: &str, event: &str, payload: &Value) -> u16 {
+        let body = payload.to_string();
+        let signature = signature(SECRET, &body);
+        self.post(id, event, &signature, body).await
+    }
+
+    async fn post(&self, id: &str, event: &str, signature: &str, body: String) -> u16 {
+        let answer = self
+            .http
+            .post(format!("{}/webhook/work", self.url))
+            .header("content-type", "application/json")
+            .header("x-gitea-event", event)
+            .header("x-gitea-delivery", id)
+            .header("x-gitea-signature", signature)
+            // Where the forge is GitHub.
+            .header("x-github-event", event)
+            .header("x-github-delivery", id)
+            .header("x-hub-signature-256", format!("sha256={signature}"))
+            .body(body)
+            .send()
+            .await;
+        answer.map_or(0, |answer| answer.status().as_u16())
     }
 }
 

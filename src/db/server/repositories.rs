@@ -165,6 +165,19 @@ impl ServerDb {
         .await
     }
 
+    /// The repositories that are no longer built, and that no forge has named since a time in milliseconds since 1970.
+    pub async fn repositories_unseen_since(&self, before: i64) -> Result<Vec<Repository>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM repositories WHERE enabled = 0 AND seen_at < ?1"
+                ))?
+                .query_map([before], of_row)?
+                .collect()
+        })
+        .await
+    }
+
     /// Builds a repository no longer.
     pub async fn disable_repository(&self, id: RepositoryId) -> Result<(), DbError> {
         self.write(move |connection| {

@@ -269,18 +269,22 @@ pub(super) fn set_status(
             ])?;
         return Ok(());
     }
-    // The states of a run that is over do not come back over those of a later one.
-    let newer: Option<i64> = connection
+    let known: Option<(Option<i64>, String)> = connection
         .prepare_cached(
-            "SELECT run FROM statuses WHERE repository = ?1 AND commit_id = ?2 AND context = ?3",
+            "SELECT run, state FROM statuses WHERE repository = ?1 AND commit_id = ?2 AND context = ?3",
         )?
         .query_row(params![repository.0, commit, status.context], |row| {
-            row.get(0)
+            Ok((row.get(0)?, row.get(1)?))
         })
-        .optional()?
-        .flatten();
-    if newer > run && run.is_some() {
-        return Ok(());
+        .optional()?;
+    if let (Some((of, state)), Some(run)) = (known, run) {
+        // The states of a run that is over do not come back over those of a later one. What a run has said already stays,
+        // too, when it begins again after the server was killed.
+        let is_over = of > Some(run);
+        let is_said = of == Some(run) && state != "pending" && status.state == "pending";
+        if is_over || is_said {
+            return Ok(());
+        }
     }
     connection
         .prepare_cached(

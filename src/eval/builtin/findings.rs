@@ -12,7 +12,7 @@ use crate::{
     eval::{
         EvalError, EvalFailure, EvalRequest, EvaluatedCheck, EvaluatedOutput,
         delivery::Delivery,
-        failure::{FailureContext, local_trees},
+        failure::{FailureContext, local_trees, machines_fault},
         nix_eval_jobs::{self, Job, Outcome},
         selection::{self, Selection, Wish},
     },
@@ -90,6 +90,9 @@ impl<'e, 'd> Findings<'e, 'd> {
         task: Task,
         answer: Result<&[u8], &str>,
     ) -> Result<Vec<Task>, EvalError> {
+        if let Err(error) = answer {
+            blame_the_machine(error)?;
+        }
         let parsed = match answer {
             Ok(json) => serde_json::from_slice::<Answer>(json).map_err(|error| {
                 EvalFailure::new(format!("cannot understand what Nix says about it: {error}"))
@@ -176,7 +179,10 @@ impl<'e, 'd> Findings<'e, 'd> {
         }
         match outcome {
             Outcome::Check(check) => self.check(check),
-            Outcome::Failed(error) => self.delivery.failed(path, self.context.failure(&error)),
+            Outcome::Failed(error) => {
+                blame_the_machine(&error)?;
+                self.delivery.failed(path, self.context.failure(&error));
+            }
             Outcome::NotLookedUp => {}
         }
         self.evaluated += 1;
@@ -382,6 +388,11 @@ enum Found {
     Nothing,
     /// What was asked for is missing; these are there.
     Missing(Vec<String>),
+}
+
+/// Fails the whole evaluation by an error that says nothing about the flake.
+fn blame_the_machine(error: &str) -> Result<(), EvalError> {
+    machines_fault(error).map_or(Ok(()), |fault| Err(EvalError::Infrastructure(fault)))
 }
 
 mod outputs;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::nix_output::NixOutput;
 use crate::eval::{
     EvalError, EvalFailure, EvalRequest,
-    failure::{FailureContext, local_trees},
+    failure::{FailureContext, local_trees, machines_fault},
 };
 
 /// The first version that has `--reference-lock-file`.
@@ -130,6 +130,9 @@ fn refused(request: &EvalRequest, output: NixOutput) -> EvalError {
             "`nix flake metadata` ended with {status} and no word"
         ));
     };
+    if let Some(fault) = machines_fault(&error) {
+        return EvalError::Infrastructure(fault);
+    }
     let mut trees = local_trees(&request.installable.flake);
     // What Nix cannot read before it has looked at any input is the flake itself.
     if !error.contains("while updating the flake input") {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{FailureContext, local_trees};
+use super::{FailureContext, local_trees, machines_fault};
 use crate::eval::EvalFailure;
 
 /// Nix 2.34: frames first, the message last.
@@ -322,4 +322,54 @@ proptest! {
         prop_assert!(!failure.message.is_empty());
         prop_assert_ne!(failure.file.as_deref(), Some("«string»"));
     }
+}
+
+#[test]
+fn the_machine_is_at_fault_when_its_daemon_is_gone_or_its_disk_is_full() {
+    // As Nix 2.8 to 2.34 say it when the daemon is killed, and where it is not started.
+    let behind_frames = |message: &str| {
+        format!(
+            "error:\n       … while calling the 'derivationStrict' builtin\n         at «nix-internal»/derivation-internal.nix:37:12:\n           37|   strict = derivationStrict drvAttrs;\n             |            ^\n\n       error: {message}"
+        )
+    };
+    for message in [
+        "writing to file: Broken pipe",
+        "write of 72 bytes: Broken pipe",
+        "reading from file: Connection reset by peer",
+        "cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused",
+        "cannot open connection to remote store 'daemon': error: cannot connect to socket at '/x': No such file or directory",
+        "Nix daemon disconnected unexpectedly (maybe it crashed?)",
+        "writing to file: No space left on device",
+        "unable to download 'https://example.org/x.tar.gz': Could not resolve host: example.org (6)",
+        "unable to download 'https://example.org/x.tar.gz': HTTP error 503",
+    ] {
+        let is_it = |text: &str| machines_fault(text);
+        assert_eq!(
+            is_it(&format!("error: {message}")).as_deref(),
+            Some(message)
+        );
+        assert_eq!(is_it(&behind_frames(message)).as_deref(), Some(message));
+    }
+    for (message, why) in [
+        ("attribute 'x' missing", "a mistake"),
+        (
+            "path '/nix/store/x: Broken pipe' does not exist",
+            "words in a name",
+        ),
+        (
+            "unable to download 'https://example.org/x': HTTP error 404",
+            "an input that is not there",
+        ),
+        (
+            "unable to download 'https://example.org/HTTP error 5': HTTP error 404",
+            "words in an address",
+        ),
+    ] {
+        assert_eq!(machines_fault(&format!("error: {message}")), None, "{why}");
+    }
+    let thrown = THROW_2_34.replace(
+        "this check does not evaluate",
+        "writing to file: Broken pipe",
+    );
+    assert_eq!(machines_fault(&thrown), None);
 }

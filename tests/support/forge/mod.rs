@@ -64,6 +64,8 @@ pub(crate) struct Repository {
     pub(crate) pulls: BTreeMap<u64, Value>,
     /// Newest state by commit and context.
     pub(crate) statuses: BTreeMap<(String, String), Value>,
+    /// Each status that was ever told: commit, context, state.
+    pub(crate) told: Vec<(String, String, String)>,
     pub(crate) check_runs: Vec<Value>,
     pub(crate) hooks: Vec<Value>,
 }
