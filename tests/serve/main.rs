@@ -10,6 +10,7 @@ mod support;
 
 mod crash;
 mod ctl;
+mod disk;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;

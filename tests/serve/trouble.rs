@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::world::{World, flake, push};
+use crate::{
+    support::servers,
+    world::{World, flake, push},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forge_in_trouble_is_told_everything_later() {
@@ -163,4 +166,77 @@ async fn a_branch_that_goes_while_the_server_is_down_leaves_nothing() {
     assert!(!root.exists());
     assert!(world.store.folder().join("state/gcroots/1/main").exists());
     assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_costs_time_only() {
+    let mut world = World::new(
+        &flake(&[("good", "echo ok > $out")]),
+        "branches = [\"full-*\"]\n",
+    )
+    .await;
+    // Whoever may use that has namespaces of mounts, too.
+    if servers::bubblewrap().is_none() {
+        return;
+    }
+    world.on_a_small_disk(32);
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    assert_eq!(world.ready().await, 200);
+    let slow = flake(&[(
+        "slow",
+        "echo > $out; n=0; while [ $n -lt 20 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done; echo done",
+    )]);
+    let building = world.commit("slow", &[("flake.nix", &slow)]);
+    world.push_event("main", &building).await;
+    world
+        .until(&building, |statuses| {
+            statuses
+                .get("nixci/build")
+                .is_some_and(|(_, text)| text == "building")
+        })
+        .await;
+    world.disk().fill();
+    assert_eq!(world.ready().await, 503);
+    // What does not fit is not said to be taken; what is taken is built, when there is room.
+    let (mut all, mut refused) = (Vec::new(), 0);
+    for n in 0..6 {
+        let branch = format!("full-{n}");
+        world.git(&["checkout", "-q", "-b", &branch]);
+        let text = flake(&[(&format!("of-{n}"), "echo > $out")]);
+        let commit = world.commit(&branch, &[("flake.nix", &text)]);
+        let payload = push(&branch, &commit, &"words ".repeat(100_000));
+        let status = world.sender().deliver(&branch, "push", &payload).await;
+        assert!(matches!(status, 202 | 503), "{status}");
+        refused += u32::from(status == 503);
+        all.push((branch, commit, payload));
+    }
+    assert!(refused > 0);
+    world
+        .log_has("not written down; tried again until it is")
+        .await;
+    // By now the build has long ended.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.disk().free();
+    assert_eq!(world.ready().await, 200);
+    for (branch, commit, payload) in &all {
+        assert_eq!(world.sender().deliver(branch, "push", payload).await, 202);
+        assert_eq!(world.verdict(commit).await["nixci/build"].0, "success");
+    }
+    let verdict = world.verdict(&building).await;
+    assert_eq!(verdict["nixci/build"].0, "success", "{}", world.log());
+    for commit in all.iter().map(|(_, commit, _)| commit).chain([&building]) {
+        let ends = world.ends_told(commit);
+        assert!(ends.values().all(|count| *count == 1), "{ends:?}");
+    }
+    assert_eq!(world.stop().await, Some(0));
+    let copy = world.store.folder().join("copy");
+    world.disk().copy_to(&copy);
+    std::fs::rename(
+        copy.join("nixci.sqlite"),
+        world.store.folder().join("state/nixci.sqlite"),
+    )
+    .unwrap();
+    world.database_is_whole();
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::{
+    disk::SmallDisk,
     fake::{FakeForge, Repository},
     support::{git_server::GitServer, nix, running::Running, servers, store::TestStore},
 };
@@ -30,6 +31,8 @@ pub(crate) struct World {
     work: PathBuf,
     http: reqwest::Client,
     deliveries: u32,
+    /// Where the server's state is, if not on the disk of all else.
+    disk: Option<SmallDisk>,
     /// Last: it looks for processes that are left.
     pub(crate) store: TestStore,
 }
@@ -100,10 +103,21 @@ impl World {
             work,
             http: reqwest::Client::new(),
             deliveries: 0,
+            disk: None,
             store,
         };
         world.commit("first", &[("flake.nix", flake)]);
         world
+    }
+
+    /// Gives the server a disk of this size for its state.
+    pub(crate) fn on_a_small_disk(&mut self, mib: u32) {
+        self.disk = Some(SmallDisk::at(&self.store.folder().join("state"), mib));
+    }
+
+    /// The disk with the server's state.
+    pub(crate) fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("it has one")
     }
 
     /// Makes the forge GitHub, and the server an App there.
@@ -124,8 +138,14 @@ impl World {
 
     /// Starts the server, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
-        let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
+        let line = self.disk.as_ref().map(SmallDisk::seen_by);
+        let line = line.into_iter().flatten();
+        let line: Vec<String> = line
+            .chain([env!("CARGO_BIN_EXE_nixci").to_owned()])
+            .collect();
+        let mut command = self.store.command(&line[0]);
         command
+            .args(&line[1..])
             .args(["serve", "--log", "debug,hyper=warn", "--config"])
             .arg(&self.config);
         // Evaluations go behind walls where there are any.
@@ -156,6 +176,12 @@ impl World {
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// The status with which the server says whether it takes work.
+    pub(crate) async fn ready(&self) -> u16 {
+        let answer = self.http.get(format!("{}/readyz", self.url)).send().await;
+        answer.unwrap().status().as_u16()
     }
 
     /// Changes the file of the server's settings.
