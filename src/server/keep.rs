@@ -94,8 +94,8 @@ impl LeftBehind {
             !there.contains(&*name)
         };
         for path in self.0.iter().filter(|path| is_gone(path)) {
-            info!(path = %path.display(), "a branch is gone: what it left is let go of");
             remove(path);
+            info!(path = %path.display(), "a branch is gone: what it left is let go of");
         }
     }
 }

@@ -29,18 +29,10 @@ const SHORT_OF: [&str; 6] = [
     "database or disk is full",
     ": Read-only file system",
 ];
-/// What is in it when something cannot be fetched now, and may be later.
+/// What is in it when something cannot be fetched now, and may be later. Not that a host cannot be found or reached: that
+/// is so on purpose where an evaluation has no network.
 const DOWNLOAD: &str = "unable to download '";
-const UNREACHED: [&str; 8] = [
-    "Could not resolve host",
-    "Couldn't resolve host",
-    "Could not connect to server",
-    "Couldn't connect to server",
-    "Timeout was reached",
-    "HTTP error 429",
-    "HTTP error 5",
-    "SSL connect error",
-];
+const PASSING: [&str; 3] = ["Timeout was reached", "HTTP error 429", "HTTP error 5"];
 
 /// Returns the message of an error text of Nix if it says that the machine is at fault.
 pub(in crate::eval) fn machines_fault(text: &str) -> Option<String> {
@@ -55,12 +47,12 @@ pub(in crate::eval) fn machines_fault(text: &str) -> Option<String> {
     let is_cut = TRANSFER.iter().any(|begin| first.starts_with(begin))
         && CUT.iter().any(|end| first.ends_with(end));
     // What is behind the address is Nix's.
-    let is_unreached = first
+    let is_passing = first
         .strip_prefix(DOWNLOAD)
         .and_then(|rest| rest.split_once("': "))
-        .is_some_and(|(_, said)| UNREACHED.iter().any(|why| said.contains(why)));
+        .is_some_and(|(_, said)| PASSING.iter().any(|why| said.contains(why)));
     let is_at_fault = is_cut
-        || is_unreached
+        || is_passing
         || DAEMON.iter().any(|begin| first.starts_with(begin))
         || SHORT_OF.iter().any(|why| first.contains(why));
     (is_at_fault && !is_thrown).then(|| first.clone())
