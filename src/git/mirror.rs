@@ -6,12 +6,13 @@
 
 mod fetch;
 mod inspect;
+mod leftovers;
 mod merge;
 
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use git2::{
@@ -58,16 +59,10 @@ impl Mirror {
         state.join(MIRRORS).join(number.to_string())
     }
 
-    /// Removes the files beside the mirrors that begin with `prefix`: a server that was killed may have left them.
+    /// Removes what a server that was killed left in the mirrors below its state folder, and the files beside them that begin
+    /// with `prefix`. Call it while nothing uses a mirror.
     pub fn clean_up(state: &Path, prefix: &str) {
-        let mirrors = fs::read_dir(state.join(MIRRORS)).into_iter().flatten();
-        for mirror in mirrors.flatten() {
-            for file in fs::read_dir(mirror.path()).into_iter().flatten().flatten() {
-                if file.file_name().to_string_lossy().starts_with(prefix) {
-                    let _ = fs::remove_file(file.path());
-                }
-            }
-        }
+        leftovers::clean_up(state, prefix);
     }
 
     fn create(&self) -> Result<(), String> {
@@ -75,6 +70,17 @@ impl Mirror {
         // It is the last file that is made.
         if repository.join("complete").exists() {
             return Ok(());
+        }
+        // Two at once would meet each other's locks.
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        if repository.join("complete").exists() {
+            return Ok(());
+        }
+        // What a server that was killed has begun.
+        match fs::remove_dir_all(&repository) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+            Ok(()) | Err(_) => {}
         }
         fs::create_dir_all(&repository).map_err(|error| error.to_string())?;
         let mut options = RepositoryInitOptions::new();
