@@ -147,8 +147,8 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             let pause = wait.unwrap_or_else(|| back_off.min(BACK_OFF_MAX));
             let at = Timestamp::now().as_millisecond()
                 + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-            // One that says for how long it has enough did not take it; any other trouble may have come afterwards.
-            let is_uncertain = wait.is_none();
+            // One that says for how long it has enough did not take it now; any other trouble may have come afterwards.
+            let is_uncertain = wait.is_none() || due.is_uncertain;
             app.db
                 .status_put_off(due.id, what, at, is_uncertain)
                 .await?;

@@ -6,6 +6,7 @@
 )]
 
 #[path = "../support/forge/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
 mod gitea;
 mod github;

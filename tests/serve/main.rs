@@ -14,6 +14,7 @@ mod disk;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
+mod faults;
 mod own_rules;
 mod pages;
 mod post_builds;

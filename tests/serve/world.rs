@@ -320,9 +320,10 @@ impl World {
     pub(crate) fn ends_told(&self, commit: &str) -> BTreeMap<String, usize> {
         let mut world = self.forge.world();
         let mut ends = BTreeMap::new();
-        for (of, context, state) in &world.find("acme/demo").unwrap().told {
-            if of == commit && state != "pending" {
-                *ends.entry(context.clone()).or_default() += 1;
+        for (of, status) in &world.find("acme/demo").unwrap().told {
+            if of == commit && status["state"] != "pending" {
+                let context = status["context"].as_str().unwrap_or_default();
+                *ends.entry(context.to_owned()).or_default() += 1;
             }
         }
         ends

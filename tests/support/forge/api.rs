@@ -265,10 +265,7 @@ fn of_repository(
                 (*commit).to_owned(),
                 body["context"].as_str().unwrap().to_owned(),
             );
-            let state = body["state"].as_str().unwrap_or_default();
-            found
-                .told
-                .push((key.0.clone(), key.1.clone(), state.to_owned()));
+            found.told.push(((*commit).to_owned(), body.clone()));
             found.statuses.insert(key, body.clone());
             plain(201, json!({}))
         }
@@ -402,10 +399,7 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
                 (*commit).to_owned(),
                 body["name"].as_str().unwrap().to_owned(),
             );
-            let state = body["state"].as_str().unwrap_or_default();
-            found
-                .told
-                .push((key.0.clone(), key.1.clone(), state.to_owned()));
+            found.told.push(((*commit).to_owned(), body.clone()));
             let before = found.statuses.insert(key, body.clone());
             if before.is_some_and(|before| before["state"] == body["state"]) {
                 let message = "Cannot transition status via :run from :running";

@@ -1,9 +1,11 @@
 //! A forge that remembers: repositories, rights, pull requests, statuses, check runs, webhooks, tokens that end.
 //!
 //! Over real HTTP, in GitHub's, Gitea's and GitLab's form at once: GitHub's at the root, the others below `/api/v1` and
-//! `/api/v4`. Each request to GitHub's is held against [`openapi`]; what does not fit it, fails the test at the end.
+//! `/api/v4`. Each request to GitHub's is held against [`openapi`]; what does not fit it, fails the test at the end. What
+//! may go wrong on the way is in [`fault`].
 
 mod api;
+pub(crate) mod fault;
 pub(crate) mod openapi;
 
 use std::{
@@ -20,6 +22,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
+use self::fault::{Course, Done, Fault, Shut};
+
 /// What a forge knows.
 #[derive(Default)]
 pub(crate) struct World {
@@ -33,6 +37,10 @@ pub(crate) struct World {
     pub(crate) redelivered: Vec<u64>,
     /// Answers to give before anything else.
     pub(crate) answers: VecDeque<Reply>,
+    /// What goes wrong, each with the next request that it is about.
+    pub(crate) faults: VecDeque<Fault>,
+    /// Limits that were crossed, and what was asked in spite of them.
+    pub(crate) shut: Vec<Shut>,
     /// What was asked: `GET /path?query`.
     pub(crate) requests: Vec<String>,
     /// The credentials that came with each request.
@@ -64,8 +72,8 @@ pub(crate) struct Repository {
     pub(crate) pulls: BTreeMap<u64, Value>,
     /// Newest state by commit and context.
     pub(crate) statuses: BTreeMap<(String, String), Value>,
-    /// Each status that was ever told: commit, context, state.
-    pub(crate) told: Vec<(String, String, String)>,
+    /// Every status that it took, in the order in which they came, with its commit.
+    pub(crate) told: Vec<(String, Value)>,
     pub(crate) check_runs: Vec<Value>,
     pub(crate) hooks: Vec<Value>,
 }
@@ -151,17 +159,29 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
             .unwrap_or_default(),
         url: url.to_owned(),
     };
-    let (status, headers, body) = {
+    let (course, (status, headers, body)) = {
         let mut world = world.lock().unwrap();
         world
             .requests
             .push(format!("{} {}", asked.method, parts.uri));
         world.credentials.push(asked.credential.clone());
-        match world.answers.pop_front() {
-            Some(reply) => reply,
-            None => api::answer(&mut world, &asked),
+        let course = match world.answers.pop_front() {
+            Some(reply) => Course::Reply(reply),
+            None => fault::course(&mut world, &asked),
+        };
+        match course {
+            Course::Reply(reply) => (Course::Well, reply),
+            Course::Silence(Done::No) | Course::Cut(Done::No) => (course, plain(200, json!({}))),
+            Course::Well | Course::Silence(Done::Yes) | Course::Cut(Done::Yes) => {
+                (course, api::answer(&mut world, &asked))
+            }
         }
     };
+    match course {
+        Course::Silence(_) => std::future::pending().await,
+        Course::Cut(_) => return fault::cut(status, &body.to_string()),
+        Course::Well | Course::Reply(_) => {}
+    }
     let etag = format!("\"{:x}\"", body.to_string().len());
     let mut map = HeaderMap::new();
     map.insert(

@@ -257,6 +257,14 @@ async fn only_the_newest_state_of_a_context_is_sent() {
         .unwrap();
     assert!(due().await.is_empty());
     assert_eq!(db.next_due("work".into()).await.unwrap(), Some(later));
+    db.status_sending(next.id, next.version).await.unwrap();
+    db.status_put_off(next.id, "cut".into(), 0, true)
+        .await
+        .unwrap();
+    assert!(
+        due().await[0].is_uncertain,
+        "nobody knows whether the forge has it"
+    );
 }
 
 #[tokio::test]
