@@ -19,6 +19,8 @@
 //! | `log_writer` | the files of logs |
 
 mod duration;
+#[cfg(test)]
+mod filled;
 mod history;
 mod log_writer;
 mod open;

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
@@ -21,7 +21,8 @@ use tokio::sync::{Semaphore, oneshot};
 const FILE: &str = "nixci.sqlite";
 /// Held as long as a server uses the folder.
 const LOCK_FILE: &str = "nixci.lock";
-/// What the tables look like, oldest version first; never changed once released, only added to.
+/// What the tables look like, oldest version first; never changed once released, only added to. What a new one needs
+/// besides: `dev/fill-database server`.
 const MIGRATIONS: [&str; 3] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
@@ -132,7 +133,7 @@ impl ServerDb {
         }
         let path = dir.join(FILE);
         let mut writer = connect(&path, OpenFlags::default())?;
-        migrate(&mut writer, &path)?;
+        migrate(&mut writer, &path, &MIGRATIONS)?;
         let reader = || {
             connect(
                 &path,
@@ -221,20 +222,32 @@ impl ServerDb {
     }
 }
 
-/// Copies a database, which a server may use, to a new file.
+/// Copies a database, which a server may use, to a new file for its owner alone. What fails leaves no file.
 pub fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
-    if to.exists() {
-        return Err(DbError::File {
-            path: to.to_owned(),
-            reason: "it exists already".to_owned(),
-        });
-    }
+    let file_error = |error: io::Error| DbError::File {
+        path: to.to_owned(),
+        reason: error.to_string(),
+    };
     let connection = connect(
         from,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
-    Ok(())
+    // What is there already is somebody's, and stays.
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(file_error)?;
+    let copied = connection
+        .execute("VACUUM INTO ?1", [to.to_string_lossy()])
+        .map_err(DbError::from)
+        .and_then(|_| file.sync_all().map_err(file_error));
+    if copied.is_err() {
+        // The error that made it worthless says more than one about this.
+        let _ = fs::remove_file(to);
+    }
+    copied
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
@@ -252,15 +265,16 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
+/// Brings a database up to date, a version after the other, each wholly or not at all.
+fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Result<(), DbError> {
     let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found > MIGRATIONS.len() {
+    if found > migrations.len() {
         return Err(DbError::Newer {
             path: path.to_owned(),
             found,
         });
     }
-    for (version, migration) in MIGRATIONS.iter().enumerate().skip(found) {
+    for (version, migration) in migrations.iter().enumerate().skip(found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", version + 1)?;
@@ -309,3 +323,5 @@ fn write_all(connection: &mut Connection, jobs_rx: &mpsc::Receiver<Job>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions;
