@@ -268,7 +268,8 @@ in
         NIX_REMOTE = "daemon";
       };
       serviceConfig = import ./hardening.nix { inherit bubblewrap; } // {
-        Type = "notify";
+        # `systemctl reload` has the settings read anew, and waits for that.
+        Type = "notify-reload";
         ExecStart = "${lib.getExe cfg.package} serve --config ${file}";
         User = "nixci";
         Group = "nixci";

@@ -145,7 +145,7 @@ fn the_unit_nginx_and_the_socket_belong_together() {
     let cases = cases();
     let whole = &cases["whole"];
     let service = &whole["service"];
-    assert_eq!(service["Type"], "notify");
+    assert_eq!(service["Type"], "notify-reload");
     assert_eq!(service["WatchdogSec"], "2min");
     assert_eq!(service["User"], "nixci");
     assert_eq!(service["TimeoutStopSec"], "2m 30s");

@@ -113,8 +113,12 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            // It says itself what comes of it.
-            _ = hangup.recv() => drop(reload(&app).await),
+            _ = hangup.recv() => {
+                systemd::reloading();
+                // It says itself what comes of it.
+                drop(reload(&app).await);
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            }
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

@@ -78,9 +78,17 @@ fn the_socket_of_systemd_is_listened_at_and_signs_of_life_are_given() {
     let mut seen: Vec<String> = std::iter::repeat_with(&mut next).take(4).collect();
     seen.sort();
     assert_eq!(seen, ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    let mut notice = || std::iter::repeat_with(&mut next).find(|notice| notice != "WATCHDOG=1");
+    server.signal(Signal::HUP);
+    let reloading = notice().unwrap();
+    let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    assert!(
+        since.is_some_and(|since| since.parse::<u64>().is_ok()),
+        "{reloading}"
+    );
+    assert_eq!(notice().as_deref(), Some("READY=1"));
     server.signal(Signal::TERM);
-    let last = std::iter::repeat_with(next).find(|notice| notice != "WATCHDOG=1");
-    assert_eq!(last.as_deref(), Some("STOPPING=1"));
+    assert_eq!(notice().as_deref(), Some("STOPPING=1"));
     let finished = server.finish();
     assert_eq!(finished.code, Some(0), "{finished}");
 }
