@@ -234,8 +234,9 @@ fn unit_text(service: &Value) -> String {
 fn settings(text: &str) -> Vec<&str> {
     let own = [
         "ExecStart=",
-        // With the module other settings are another unit.
+        // Type=notify-reload needs no program for it, and systemd 253.
         "ExecReload=",
+        "Type=",
         "LoadCredential=",
         "ReadWritePaths=/",
         "EnvironmentFile=",

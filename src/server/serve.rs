@@ -113,12 +113,8 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                systemd::reloading();
-                // It says itself what comes of it.
-                drop(reload(&app).await);
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-            }
+            // It says itself what comes of it.
+            _ = hangup.recv() => drop(reload(&app).await),
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

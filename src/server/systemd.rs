@@ -59,14 +59,6 @@ pub(super) async fn ping_all(db: ServerDb) {
     }
 }
 
-/// Says that the settings are read anew, and since when: what `systemctl reload` waits for where the unit is of
-/// `Type=notify-reload`.
-pub(super) fn reloading() {
-    if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]);
-    }
-}
-
 /// How often to give one: three times within the limit, so that one may be late.
 fn interval(limit: Duration) -> Duration {
     (limit / 3).max(Duration::from_millis(1))
