@@ -13,6 +13,8 @@ use std::{
     fs, io,
     path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use git2::{
@@ -32,6 +34,10 @@ const REPOSITORY: &str = ".git";
 
 /// The folder of all mirrors, in a server's state folder.
 const MIRRORS: &str = "mirrors";
+
+/// How often to try to hold a commit that somebody else is about to hold, and how long to wait between.
+const HOLD_ATTEMPTS: u32 = 100;
+const HOLD_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where refs of our own are.
 const NAMESPACE: &str = "refs/nixci/";
@@ -239,8 +245,24 @@ impl Mirror {
 
     /// Holds a commit, so that it stays.
     fn hold(&self, repository: &Repository, commit: Oid) -> Result<(), MirrorError> {
-        let held = repository.reference(&format!("{NAMESPACE}{commit}"), commit, true, "");
-        held.map(drop).map_err(|error| self.failed(&error))
+        let name = format!("{NAMESPACE}{commit}");
+        for attempt in 1.. {
+            // What is held under its own name is held by whoever did it.
+            if repository.find_reference(&name).is_ok() {
+                break;
+            }
+            match repository.reference(&name, commit, true, "") {
+                // Pull requests have a base in common, and each holds it.
+                Err(error) if error.code() == ErrorCode::Locked && attempt < HOLD_ATTEMPTS => {
+                    thread::sleep(HOLD_PAUSE);
+                }
+                held => {
+                    held.map_err(|error| self.failed(&error))?;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Lets go of all commits but these. Returns of how many.
@@ -274,4 +296,38 @@ pub(super) fn flake_of(folder: &Path, commit: CommitId, dir: &str) -> String {
         flake.push_str(&super::commit::escaped(dir));
     }
     flake
+}
+
+#[cfg(test)]
+mod tests {
+    use git2::Signature;
+
+    use super::*;
+
+    #[test]
+    fn many_hold_a_commit_at_once() {
+        let state = tempfile::tempdir().unwrap();
+        let mirror = Mirror::open(state.path(), 1).unwrap();
+        let repository = mirror.repository().unwrap();
+        let tree = repository.treebuilder(None).unwrap().write().unwrap();
+        let tree = repository.find_tree(tree).unwrap();
+        let nobody = Signature::now("nobody", "nobody@example.org").unwrap();
+        for n in 0..20 {
+            let message = n.to_string();
+            let commit = repository
+                .commit(None, &nobody, &nobody, &message, &tree, &[])
+                .unwrap();
+            let hold = || {
+                mirror
+                    .hold(&mirror.repository().unwrap(), commit)
+                    .map_err(|error| error.to_string())
+            };
+            thread::scope(|scope| {
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(hold)).collect();
+                for one in all {
+                    assert_eq!(one.join().unwrap(), Ok(()));
+                }
+            });
+        }
+    }
 }
