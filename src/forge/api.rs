@@ -22,6 +22,13 @@ pub trait ForgeApi: Debug + Send + Sync {
     /// All repositories that the token may see and the selection takes. Those that cannot be read are left out.
     fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>>;
 
+    /// The pull requests that are open and changed since then, newest change first.
+    fn pull_requests<'a>(
+        &'a self,
+        repository: &'a Repository,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Vec<PullRequestNow>>;
+
     /// A pull request as it is now.
     fn pull_request<'a>(
         &'a self,
@@ -56,7 +63,7 @@ pub trait ForgeApi: Debug + Send + Sync {
         &'a self,
         repository: &'a Repository,
         hook: &'a HookWish,
-    ) -> BoxFuture<'a, HookState>;
+    ) -> BoxFuture<'a, KnownHook>;
 
     /// What Git shows the forge to read a repository: where the forge can do that, a token that opens this repository
     /// alone, for reading, for at most an hour.
@@ -94,13 +101,17 @@ pub trait ForgeApi: Debug + Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// The webhooks that the forge could not deliver since then, oldest first; none where it tries again by itself.
-    fn failed_deliveries(&self, _since: Timestamp) -> BoxFuture<'_, Vec<FailedDelivery>> {
+    /// The webhooks that the forge could not deliver since then, oldest first; none where that cannot be had.
+    fn failed_deliveries<'a>(
+        &'a self,
+        _of: HookOwner<'a>,
+        _since: Timestamp,
+    ) -> BoxFuture<'a, Vec<FailedDelivery>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
     /// Has a webhook delivered once more.
-    fn redeliver(&self, _id: u64) -> BoxFuture<'_, ()> {
+    fn redeliver<'a>(&'a self, _of: HookOwner<'a>, _id: u64) -> BoxFuture<'a, ()> {
         unsupported("webhooks delivered again")
     }
 }
@@ -247,6 +258,26 @@ pub struct HookWish {
     pub secret: SecretString,
     /// Whether the secret is another than before: no forge tells which one it has.
     pub is_secret_new: bool,
+    /// What the forge called the webhook when it was right last: that one is repaired wherever it goes now.
+    pub id: Option<u64>,
+}
+
+/// A webhook that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownHook {
+    /// What the forge calls it.
+    pub id: u64,
+    /// What became of it.
+    pub state: HookState,
+}
+
+/// Whose webhook is meant.
+#[derive(Clone, Copy, Debug)]
+pub enum HookOwner<'a> {
+    /// The App, which is told of all its repositories by one.
+    App,
+    /// A repository; by what the forge calls the webhook.
+    Repository(&'a Repository, u64),
 }
 
 /// What became of a webhook that should be there.

@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    BoxFuture, CommitStatus, ForgeApi, ForgeError, HookState, HookWish, KnownRepository,
+    BoxFuture, CommitStatus, ForgeApi, ForgeError, HookWish, KnownHook, KnownRepository,
     Permission, PullRequestNow, Repository, RepositoryKey, Selection, StatusPlace, User,
-    github_shape::{self, repository_path},
+    github_shape::{self, HookShape, repository_path},
     http::{Credential, Sender, Session},
     listing::Listing,
     status::cut,
@@ -19,8 +20,15 @@ use crate::git::Credentials;
 
 /// How long a description may be: Gitea sets no limit, but shows a line.
 const DESCRIPTION_CHARS: usize = 255;
-/// The events that a repository's webhook has to tell; the family of `pull_request` comes with it.
-const EVENTS: [&str; 4] = ["push", "delete", "pull_request", "issue_comment"];
+/// The events that a repository's webhook has to tell. To ask for `pull_request` is to ask for all of its family; somebody
+/// may have taken out of it what tells of new commits.
+const EVENTS: [&str; 5] = [
+    "push",
+    "delete",
+    "pull_request",
+    "pull_request_sync",
+    "issue_comment",
+];
 
 /// Gitea or Forgejo.
 #[derive(Debug)]
@@ -120,6 +128,18 @@ impl ForgeApi for Gitea {
         })
     }
 
+    fn pull_requests<'a>(
+        &'a self,
+        repository: &'a Repository,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Vec<PullRequestNow>> {
+        Box::pin(async move {
+            let path = repository_path(&repository.full_name)?;
+            let path = format!("{path}/pulls?state=open&sort=recentupdate&limit=50");
+            github_shape::pull_requests(self.session(), &path, since).await
+        })
+    }
+
     fn permission<'a>(
         &'a self,
         repository: &'a Repository,
@@ -162,16 +182,16 @@ impl ForgeApi for Gitea {
         &'a self,
         repository: &'a Repository,
         hook: &'a HookWish,
-    ) -> BoxFuture<'a, HookState> {
-        let made = ("type", self.hook_type);
-        Box::pin(github_shape::ensure_hook(
-            self.session(),
-            repository,
-            hook,
-            &EVENTS,
-            made,
-            "limit=50",
-        ))
+    ) -> BoxFuture<'a, KnownHook> {
+        Box::pin(async move {
+            let shape = HookShape {
+                events: &EVENTS,
+                made: ("type", self.hook_type),
+                query: "limit=50",
+                takes_secret: false,
+            };
+            github_shape::ensure_hook(self.session(), repository, hook, &shape).await
+        })
     }
 
     fn clone_credentials<'a>(&'a self, _repository: &'a Repository) -> BoxFuture<'a, Credentials> {

@@ -4,6 +4,7 @@
 //! second apart. With an App each request is made with a token for the repository it is about, and no other.
 
 mod app;
+mod deliveries;
 
 use std::time::Duration;
 
@@ -15,10 +16,13 @@ use serde_json::json;
 pub use self::app::AppKey;
 use self::app::{App, AppSession, Scope};
 use super::{
-    BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookState, HookWish,
-    KnownCheckRun, KnownRepository, Permission, PullRequestNow, Repository, RepositoryKey,
-    Selection, StatusPlace, User,
-    github_shape::{ensure_hook, known, name, permission, pull_request, repository_path, statuses},
+    BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookWish,
+    KnownCheckRun, KnownHook, KnownRepository, Permission, PullRequestNow, Repository,
+    RepositoryKey, Selection, StatusPlace, User,
+    github_shape::{
+        HookShape, ensure_hook, known, name, permission, pull_request, pull_requests,
+        repository_path, statuses,
+    },
     hook::payload,
     http::{Credential, Sender, Session, read},
     listing::Listing,
@@ -157,6 +161,19 @@ impl ForgeApi for Github {
         })
     }
 
+    fn pull_requests<'a>(
+        &'a self,
+        repository: &'a Repository,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Vec<PullRequestNow>> {
+        Box::pin(async move {
+            let path = repository_path(&repository.full_name)?;
+            let session = self.session(repository).await?;
+            let query = "state=open&sort=updated&direction=desc&per_page=100";
+            pull_requests(&*session, &format!("{path}/pulls?{query}"), since).await
+        })
+    }
+
     fn permission<'a>(
         &'a self,
         repository: &'a Repository,
@@ -206,18 +223,16 @@ impl ForgeApi for Github {
         &'a self,
         repository: &'a Repository,
         hook: &'a HookWish,
-    ) -> BoxFuture<'a, HookState> {
+    ) -> BoxFuture<'a, KnownHook> {
         Box::pin(async move {
             let session = self.session(repository).await?;
-            ensure_hook(
-                &*session,
-                repository,
-                hook,
-                &EVENTS,
-                ("name", "web"),
-                "per_page=100",
-            )
-            .await
+            let shape = HookShape {
+                events: &EVENTS,
+                made: ("name", "web"),
+                query: "per_page=100",
+                takes_secret: true,
+            };
+            ensure_hook(&*session, repository, hook, &shape).await
         })
     }
 
@@ -313,22 +328,46 @@ impl ForgeApi for Github {
         })
     }
 
-    fn failed_deliveries(&self, since: Timestamp) -> BoxFuture<'_, Vec<FailedDelivery>> {
+    fn failed_deliveries<'a>(
+        &'a self,
+        of: HookOwner<'a>,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Vec<FailedDelivery>> {
         Box::pin(async move {
-            match &self.access {
-                Access::App(app) => app.failed_deliveries(since).await,
-                Access::Token { .. } => Ok(Vec::new()),
+            match self.deliveries(of).await? {
+                Some((session, path)) => deliveries::failed(&*session, &path, since).await,
+                None => Ok(Vec::new()),
             }
         })
     }
 
-    fn redeliver(&self, id: u64) -> BoxFuture<'_, ()> {
+    fn redeliver<'a>(&'a self, of: HookOwner<'a>, id: u64) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            match &self.access {
-                Access::App(app) => app.redeliver(id).await,
-                Access::Token { .. } => Err(ForgeError::Refused(
-                    "only an App can have webhooks delivered again".to_owned(),
+            match self.deliveries(of).await? {
+                Some((session, path)) => deliveries::redeliver(&*session, &path, id).await,
+                None => Err(ForgeError::Refused(
+                    "a token is no App, and has no webhook of its own".to_owned(),
                 )),
+            }
+        })
+    }
+}
+
+impl Github {
+    /// Where the deliveries of a webhook are, and what asks there.
+    async fn deliveries(
+        &self,
+        of: HookOwner<'_>,
+    ) -> Result<Option<(Box<dyn Sender + '_>, String)>, ForgeError> {
+        Ok(match (of, &self.access) {
+            (HookOwner::App, Access::App(app)) => {
+                Some((app.own(), "/app/hook/deliveries".to_owned()))
+            }
+            (HookOwner::App, Access::Token { .. }) => None,
+            (HookOwner::Repository(repository, hook), _) => {
+                let path = repository_path(&repository.full_name)?;
+                let session = self.session(repository).await?;
+                Some((session, format!("{path}/hooks/{hook}/deliveries")))
             }
         })
     }

@@ -1,14 +1,16 @@
 //! What GitHub's interface and Gitea's have in common: shapes of answers, and requests that are the same.
 
+use jiff::Timestamp;
+use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    CommitStatus, ForgeError, GitRef, HookState, HookWish, IdentError, KnownRepository, Permission,
-    PullRequestNow, Repository, RepositoryName, StatusState, User,
+    CommitStatus, ForgeError, GitRef, HookState, HookWish, IdentError, KnownHook, KnownRepository,
+    Permission, PullRequestNow, Repository, RepositoryName, StatusState, User,
     hook::payload,
-    http::{Sender, read},
+    http::{Sender, entries, read},
     status::cut,
 };
 
@@ -147,6 +149,35 @@ pub(super) async fn permission(
     })
 }
 
+/// The pull requests of a list that is sorted by when they changed, newest first.
+pub(super) async fn pull_requests(
+    session: &dyn Sender,
+    path: &str,
+    since: Timestamp,
+) -> Result<Vec<PullRequestNow>, ForgeError> {
+    #[derive(Deserialize)]
+    struct Changed {
+        updated_at: Timestamp,
+    }
+    let mut all = Vec::new();
+    session
+        .pages(path, |answer| {
+            for entry in entries("pull requests", answer)? {
+                let changed: Changed = read("a pull request", entry.clone())?;
+                if changed.updated_at < since {
+                    return Ok(false);
+                }
+                match pull_request(entry) {
+                    Ok(known) => all.push(known),
+                    Err(error) => tracing::warn!(%error, "a pull request is left out"),
+                }
+            }
+            Ok(true)
+        })
+        .await?;
+    Ok(all)
+}
+
 /// A webhook in an answer.
 #[derive(Deserialize)]
 struct ListedHook {
@@ -154,6 +185,8 @@ struct ListedHook {
     active: bool,
     events: Vec<String>,
     config: HookConfig,
+    /// Of which branches it tells, on Gitea; empty: of all.
+    branch_filter: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,23 +196,39 @@ struct HookConfig {
     insecure_ssl: Option<Value>,
 }
 
-/// Makes or repairs a webhook; `made` is what a new one has besides.
+/// How the webhooks of a forge are, besides what all have.
+pub(super) struct HookShape<'a> {
+    /// What they have to tell of.
+    pub(super) events: &'a [&'a str],
+    /// What a new one has.
+    pub(super) made: (&'a str, &'a str),
+    /// The query of a list of them.
+    pub(super) query: &'a str,
+    /// Whether one that is there can get another secret. Gitea and Forgejo take it without an error, and keep the old one.
+    pub(super) takes_secret: bool,
+}
+
+/// Makes or repairs a webhook.
 pub(super) async fn ensure_hook(
     session: &dyn Sender,
     repository: &Repository,
     hook: &HookWish,
-    events: &[&str],
-    made: (&str, &str),
-    query: &str,
-) -> Result<HookState, ForgeError> {
+    shape: &HookShape<'_>,
+) -> Result<KnownHook, ForgeError> {
     let path = format!("{}/hooks", repository_path(&repository.full_name)?);
-    let all: Vec<ListedHook> = session.list("webhooks", &format!("{path}?{query}")).await?;
+    let all: Vec<ListedHook> = session
+        .list("webhooks", &format!("{path}?{}", shape.query))
+        .await?;
+    let goes_here = |listed: &&ListedHook| listed.config.url.as_deref() == Some(&hook.url);
+    let is_ours = |listed: &&ListedHook| Some(listed.id) == hook.id;
     let found = all
-        .into_iter()
-        .find(|listed| listed.config.url.as_deref() == Some(&hook.url));
+        .iter()
+        .find(|listed| goes_here(listed) && is_ours(listed))
+        .or_else(|| all.iter().find(goes_here))
+        .or_else(|| all.iter().find(is_ours));
     let mut body = json!({
         "active": true,
-        "events": events,
+        "events": shape.events,
         "config": {
             "url": hook.url,
             "content_type": "json",
@@ -187,25 +236,60 @@ pub(super) async fn ensure_hook(
             "secret": hook.secret.expose_secret(),
         },
     });
-    let Some(found) = found else {
-        body[made.0] = json!(made.1);
-        session.post(&path, &body).await?;
-        return Ok(HookState::Made);
-    };
-    let has = |event: &&str| found.events.iter().any(|has| has == event || has == "*");
-    let verifies = match &found.config.insecure_ssl {
-        None => true,
-        Some(value) => value == "0" || value == 0,
-    };
-    let is_right = found.active
-        && verifies
-        && found.config.content_type.as_deref() == Some("json")
-        && events.iter().all(has);
-    if is_right && !hook.is_secret_new {
-        return Ok(HookState::Kept);
+    if let Some(found) = found
+        && (shape.takes_secret || !hook.is_secret_new)
+    {
+        let known = |state| KnownHook {
+            id: found.id,
+            state,
+        };
+        if found.is_right(hook, shape.events) && !hook.is_secret_new {
+            return Ok(known(HookState::Kept));
+        }
+        session
+            .patch(&format!("{path}/{}", found.id), &body)
+            .await?;
+        return Ok(known(HookState::Repaired));
     }
-    session
-        .patch(&format!("{path}/{}", found.id), &body)
-        .await?;
-    Ok(HookState::Repaired)
+    body[shape.made.0] = json!(shape.made.1);
+    let made: payload::Numbered = read("a webhook", session.post(&path, &body).await?)?;
+    // The new one first: what happens in between is told twice rather than not at all.
+    for old in all
+        .iter()
+        .filter(|listed| goes_here(listed) || is_ours(listed))
+    {
+        let path = format!("{path}/{}", old.id);
+        match session.request(Method::DELETE, &path, None).await {
+            Ok(_) | Err(ForgeError::Missing(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(KnownHook {
+        id: made.id,
+        state: if found.is_some() {
+            HookState::Repaired
+        } else {
+            HookState::Made
+        },
+    })
+}
+
+impl ListedHook {
+    fn is_right(&self, hook: &HookWish, events: &[&str]) -> bool {
+        let has = |event: &&str| self.events.iter().any(|has| has == event || has == "*");
+        let verifies = match &self.config.insecure_ssl {
+            None => true,
+            Some(value) => value == "0" || value == 0,
+        };
+        let tells_of_all = match self.branch_filter.as_deref() {
+            None | Some("" | "*") => true,
+            Some(_) => false,
+        };
+        self.active
+            && verifies
+            && tells_of_all
+            && self.config.url.as_deref() == Some(&hook.url)
+            && self.config.content_type.as_deref() == Some("json")
+            && events.iter().all(has)
+    }
 }

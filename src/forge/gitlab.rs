@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     BoxFuture, CommitId, CommitStatus, ForgeApi, ForgeError, GitRef, HookState, HookWish,
-    KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey, RepositoryName,
-    Selection, StatusPlace, StatusState, User,
-    hook::gitlab::Project,
+    KnownHook, KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey,
+    RepositoryName, Selection, StatusPlace, StatusState, User,
+    hook::{gitlab::Project, payload::Numbered},
     http::{Credential, Sender, Session, read},
     listing::Listing,
     signature::SIGNING_TOKEN,
@@ -116,6 +117,35 @@ struct ListedStatus {
     description: Option<String>,
 }
 
+/// Reads a merge request of an answer.
+fn merge_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
+    let answer: MergeRequest = read("a merge request", answer)?;
+    let refused = |error: super::IdentError| ForgeError::Refused(error.to_string());
+    Ok(PullRequestNow {
+        number: answer.iid,
+        git_ref: format!("refs/merge-requests/{}/head", answer.iid)
+            .parse()
+            .map_err(refused)?,
+        head_commit: answer.sha,
+        head_repository: answer.source_project_id.map(|id| id.to_string()),
+        is_agit: false,
+        base_ref: GitRef::of_branch(&answer.target_branch).map_err(refused)?,
+        base_commit: None,
+        author: answer.author.map(|author| User {
+            id: author.id,
+            login: author.username,
+        }),
+        is_open: answer.state == "opened",
+        is_draft: answer.draft.unwrap_or_default(),
+        is_mergeable: match answer.merge_status.as_deref() {
+            Some("can_be_merged") => Some(true),
+            Some("cannot_be_merged") => Some(false),
+            _ => None,
+        },
+        title: cut(&answer.title.unwrap_or_default(), 1024),
+    })
+}
+
 impl ForgeApi for Gitlab {
     fn repository<'a>(&'a self, which: &'a RepositoryKey) -> BoxFuture<'a, KnownRepository> {
         Box::pin(async move {
@@ -147,31 +177,26 @@ impl ForgeApi for Gitlab {
     ) -> BoxFuture<'a, PullRequestNow> {
         Box::pin(async move {
             let path = format!("{}/merge_requests/{number}", project_path(repository));
-            let answer: MergeRequest = read("a merge request", self.session().get(&path).await?)?;
-            let refused = |error: super::IdentError| ForgeError::Refused(error.to_string());
-            Ok(PullRequestNow {
-                number: answer.iid,
-                git_ref: format!("refs/merge-requests/{}/head", answer.iid)
-                    .parse()
-                    .map_err(refused)?,
-                head_commit: answer.sha,
-                head_repository: answer.source_project_id.map(|id| id.to_string()),
-                is_agit: false,
-                base_ref: GitRef::of_branch(&answer.target_branch).map_err(refused)?,
-                base_commit: None,
-                author: answer.author.map(|author| User {
-                    id: author.id,
-                    login: author.username,
-                }),
-                is_open: answer.state == "opened",
-                is_draft: answer.draft.unwrap_or_default(),
-                is_mergeable: match answer.merge_status.as_deref() {
-                    Some("can_be_merged") => Some(true),
-                    Some("cannot_be_merged") => Some(false),
-                    _ => None,
-                },
-                title: cut(&answer.title.unwrap_or_default(), 1024),
-            })
+            merge_request(self.session().get(&path).await?)
+        })
+    }
+
+    fn pull_requests<'a>(
+        &'a self,
+        repository: &'a Repository,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Vec<PullRequestNow>> {
+        Box::pin(async move {
+            let project = project_path(repository);
+            let query = "state=opened&order_by=updated_at&sort=desc&per_page=100";
+            let path = format!("{project}/merge_requests?{query}&updated_after={since:.0}");
+            let all: Vec<Value> = self.session().list("merge requests", &path).await?;
+            let known = all.into_iter().filter_map(|entry| {
+                let read = merge_request(entry);
+                read.inspect_err(|error| tracing::warn!(%error, "a merge request is left out"))
+                    .ok()
+            });
+            Ok(known.collect())
         })
     }
 
@@ -279,41 +304,56 @@ impl ForgeApi for Gitlab {
         &'a self,
         repository: &'a Repository,
         hook: &'a HookWish,
-    ) -> BoxFuture<'a, HookState> {
+    ) -> BoxFuture<'a, KnownHook> {
         Box::pin(async move {
-            if hook.secret.expose_secret().starts_with(SIGNING_TOKEN) {
-                return Err(ForgeError::Refused(
-                    "GitLab makes signing tokens itself: make the webhook by hand".to_owned(),
-                ));
-            }
             let path = format!("{}/hooks", project_path(repository));
             let all: Vec<Value> = self
                 .session()
                 .list("webhooks", &format!("{path}?per_page=100"))
                 .await?;
-            let found = all.iter().find(|listed| listed["url"] == hook.url.as_str());
-            let mut body = json!({
-                "url": hook.url,
-                "token": hook.secret.expose_secret(),
-                "enable_ssl_verification": true,
-            });
+            let find = |field: &str, value: Value| all.iter().find(|listed| listed[field] == value);
+            let found = find("url", json!(hook.url)).or_else(|| find("id", json!(hook.id?)));
+            // GitLab makes signing tokens itself, so that such a webhook begins in its pages.
+            let is_signed = hook.secret.expose_secret().starts_with(SIGNING_TOKEN);
+            let mut body = json!({ "url": hook.url, "enable_ssl_verification": true });
+            if !is_signed {
+                body["token"] = json!(hook.secret.expose_secret());
+            }
             for event in EVENTS {
                 body[event] = json!(true);
             }
             let Some(found) = found else {
-                self.session().post(&path, &body).await?;
-                return Ok(HookState::Made);
+                if is_signed {
+                    return Err(ForgeError::Refused(format!(
+                        "GitLab makes signing tokens itself: add a webhook to {} there, and put its token in the first \
+                        `webhook_secret_file`",
+                        hook.url
+                    )));
+                }
+                let made = self.session().post(&path, &body).await?;
+                let made: Numbered = read("a webhook", made)?;
+                return Ok(KnownHook {
+                    id: made.id,
+                    state: HookState::Made,
+                });
             };
-            let is_right = found["enable_ssl_verification"] != false
+            let is_right = found["url"] == hook.url.as_str()
+                && found["enable_ssl_verification"] != false
                 && EVENTS.iter().all(|event| found[event] == true)
+                && found["push_events_branch_filter"]
+                    .as_str()
+                    .is_none_or(str::is_empty)
                 // A webhook that failed too often is switched off until somebody saves it.
                 && found.get("alert_status").is_none_or(|status| status == "executable");
-            if is_right && !hook.is_secret_new {
-                return Ok(HookState::Kept);
+            let Numbered { id } = read("a webhook", found.clone())?;
+            if is_right && (is_signed || !hook.is_secret_new) {
+                let state = HookState::Kept;
+                return Ok(KnownHook { id, state });
             }
-            let id: u64 = read("a webhook", found["id"].clone())?;
+            body["push_events_branch_filter"] = json!("");
             self.session().put(&format!("{path}/{id}"), &body).await?;
-            Ok(HookState::Repaired)
+            let state = HookState::Repaired;
+            Ok(KnownHook { id, state })
         })
     }
 

@@ -24,8 +24,8 @@ mod trigger;
 use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
 pub use api::{
-    FailedDelivery, ForgeApi, HookState, HookWish, KnownCheckRun, KnownRepository, Permission,
-    PullRequestNow, RepositoryKey, Selection, StatusPlace,
+    FailedDelivery, ForgeApi, HookOwner, HookState, HookWish, KnownCheckRun, KnownHook,
+    KnownRepository, Permission, PullRequestNow, RepositoryKey, Selection, StatusPlace,
 };
 pub use check_run::{
     Annotation, AnnotationLevel, CHECK_TEXT_CHARS, CheckButton, CheckOutput, CheckRun, CheckState,

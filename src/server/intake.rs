@@ -104,18 +104,21 @@ async fn try_take_up(
         Ok(event) => event,
         Err(why) => return done(app, id, &forge, why).await,
     };
-    let repository = match event.repository() {
-        None => None,
-        Some(seen) => match find(app, &forge, seen).await? {
-            Ok(repository) => Some(repository),
-            Err(why) => return done(app, id, &forge, why).await,
-        },
+    let found = match event.repository() {
+        None => Err("it is about no repository".to_owned()),
+        Some(seen) => find(app, &forge, seen).await?,
     };
-    let Some(repository) = repository else {
-        if matches!(event, HookEvent::InstallationChanged { .. }) {
-            app.wake.sweep.notify_one();
+    let repository = match found {
+        Ok(repository) => repository,
+        Err(why) => {
+            // What is not known may be one that is to be built from now on.
+            if let HookEvent::InstallationChanged { .. } | HookEvent::RepositoryChanged { .. } =
+                event
+            {
+                app.wake.sweep.notify_one();
+            }
+            return done(app, id, &forge, why).await;
         }
-        return done(app, id, &forge, "it is about no repository".to_owned()).await;
     };
     let settings = match settings(app, &repository) {
         Ok(settings) => settings,
@@ -364,12 +367,6 @@ fn asked(app: &App, repository: &Repository, event: &HookEvent, build: &Build) -
         | HookEvent::Ping
         | HookEvent::Ignored { .. } => ("", None),
     };
-    let login = |user: &forge::User| {
-        user.login
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
     let new = NewRun {
         repository: repository.id,
         kind,
@@ -377,18 +374,28 @@ fn asked(app: &App, repository: &Repository, event: &HookEvent, build: &Build) -
         commit: build.commit.to_string(),
         base_ref,
         pull_request,
-        title: title
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(TITLE_CHARS)
-            .collect(),
-        actor: actor.map(login).unwrap_or_default(),
-        author: author.map(|author| (author.id.to_string(), login(author))),
+        title: title_of(title),
+        actor: actor.map(login_of).unwrap_or_default(),
+        author: author.map(id_and_login),
         reason: None,
     };
     again(app, repository, new)
+}
+
+/// The first line of a title, bounded.
+pub(super) fn title_of(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().take(TITLE_CHARS).collect()
+}
+
+fn login_of(user: &forge::User) -> String {
+    let login = user.login.as_ref();
+    login.map(ToString::to_string).unwrap_or_default()
+}
+
+/// Who wrote what is built, as it is kept.
+pub(super) fn id_and_login(user: &forge::User) -> (String, String) {
+    (user.id.to_string(), login_of(user))
 }
 
 /// A run with what is told at once.

@@ -3,51 +3,36 @@
 //! Repositories that are new, renamed or gone; webhooks that are missing; deliveries that failed; branches that moved.
 //! What is wrong with one repository is noted there, and stops no other.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio_util::sync::CancellationToken;
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::{
     app::App,
-    connection::{as_forge, as_row},
-    intake::{again, is_listed},
-    keep::{self, LeftBehind},
-    logs, source,
+    connection::as_row,
+    hooks::{self, Hooks},
+    keep, logs,
+    missed::build_missed,
 };
 use crate::{
-    config::{ForgeConfig, RefPattern, ServerConfig},
-    db::server::{NewRun, Repository, RunKind, SeenRepository, TakeUp},
-    forge::{ForgeApi, ForgeError, HookWish, MERGE_QUEUES, RepositoryKey, Selection},
-    git::{Advertisement, FetchLimits, ls_remote},
+    config::ForgeConfig,
+    db::server::{Repository, SeenRepository},
+    forge::{ForgeApi, ForgeError, HookOwner, KnownRepository, RepositoryKey, Selection},
 };
 
 /// How often to look.
 const EVERY: Duration = Duration::from_secs(60 * 60);
-/// For how long GitHub delivers again what it could not.
-const REDELIVERED_FOR: SignedDuration = SignedDuration::from_hours(72);
+/// How many repositories are looked at at once.
+const AT_ONCE: usize = 8;
 
 /// Looks until the server ends.
 pub(super) async fn sweep_all(app: &App) {
-    // What the webhooks of each forge are signed with.
-    let mut signed_with: HashMap<String, SecretString> = HashMap::new();
+    let hooks = Hooks::load(&app.config().state_dir);
     loop {
         for (name, forge) in &app.config().forges {
-            let secret = forge.webhook_secrets.first();
-            let is_secret_new = signed_with.get(name).is_some_and(|before| {
-                secret.is_some_and(|now| now.expose_secret() != before.expose_secret())
-            });
-            let all_signed = sweep(app, name, forge, is_secret_new).await;
-            if let Some(secret) = secret
-                && (all_signed || !is_secret_new)
-            {
-                signed_with.insert(name.clone(), secret.clone());
-            }
+            sweep(app, name, forge, &hooks).await;
         }
         if let Err(error) = app.db.prune_deliveries().await {
             warn!(%error, "old deliveries are not forgotten");
@@ -82,10 +67,6 @@ pub(super) async fn poll_all(app: &App) {
 }
 
 async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
-    let config = app.config();
-    let Some(forge) = config.forges.get(name) else {
-        return;
-    };
     loop {
         tokio::time::sleep(every).await;
         let known = app
@@ -93,7 +74,7 @@ async fn poll(app: &App, name: &str, full_name: &str, every: Duration) {
             .repository_named(name.to_owned(), full_name.to_owned())
             .await;
         if let Ok(Some(repository)) = known
-            && let Err(problem) = look_at(app, forge, &repository, false).await
+            && let Err(problem) = build_missed(app, &repository).await
         {
             warn!(
                 repository = full_name,
@@ -125,14 +106,11 @@ async fn forget_old_runs(app: &App) {
     }
 }
 
-/// Returns whether the webhooks of all repositories are as they should be.
-async fn sweep(app: &App, name: &str, forge: &ForgeConfig, is_secret_new: bool) -> bool {
+async fn sweep(app: &App, name: &str, forge: &ForgeConfig, hooks: &Hooks) {
     match app.connections().get(name) {
         Some(api) => {
-            if let Err(error) = discover(app, name, forge, &*api).await {
-                warn!(forge = name, %error, "repositories are not looked for");
-            }
-            if let Err(error) = redeliver(app, name, &*api).await {
+            discover(app, name, forge, &*api).await;
+            if let Err(error) = hooks::redeliver(app, name, &*api, HookOwner::App).await {
                 warn!(forge = name, %error, "failed deliveries are not looked for");
             }
         }
@@ -142,27 +120,30 @@ async fn sweep(app: &App, name: &str, forge: &ForgeConfig, is_secret_new: bool) 
         Ok(repositories) => repositories,
         Err(error) => {
             warn!(%error, "the database does not answer");
-            return false;
+            return;
         }
     };
-    let mut all_well = true;
-    for repository in repositories {
-        if repository.enabled && repository.seen.forge == name {
-            let looked = look_at(app, forge, &repository, is_secret_new).await;
-            let problem = looked.err();
-            all_well &= problem.is_none();
-            if let Some(problem) = &problem {
-                warn!(
-                    repository = repository.seen.full_name,
-                    problem, "a repository is in trouble"
-                );
-            }
-            if problem != repository.problem {
-                let _ = app.db.set_problem(repository.id, problem).await;
-            }
+    let enabled = repositories
+        .into_iter()
+        .filter(|repository| repository.enabled && repository.seen.forge == name);
+    let looks = enabled.map(|repository| async move {
+        let problem = look_at(app, forge, &repository, hooks).await.err();
+        (repository, problem)
+    });
+    let looks: Vec<_> = looks.collect();
+    // Several at a time: one that does not answer is not to hold up the others.
+    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+    while let Some((repository, problem)) = looks.next().await {
+        if let Some(problem) = &problem {
+            warn!(
+                repository = repository.seen.full_name,
+                problem, "a repository is in trouble"
+            );
+        }
+        if problem != repository.problem {
+            let _ = app.db.set_problem(repository.id, problem).await;
         }
     }
-    all_well
 }
 
 /// The repositories of a forge without an interface are those that are configured.
@@ -180,51 +161,13 @@ async fn see_plain(app: &App, name: &str, forge: &ForgeConfig) {
             warn!(repository = full_name, %error, "a repository is not noted");
         }
     }
+    forget_gone(app, name, |id| forge.plain.contains_key(id)).await;
 }
 
-/// Notes which repositories are to be built, by topics and by the list.
-async fn discover(
-    app: &App,
-    name: &str,
-    forge: &ForgeConfig,
-    api: &dyn ForgeApi,
-) -> Result<(), ForgeError> {
-    let mut chosen = Vec::new();
-    if !forge.topics.is_empty() {
-        let by_topic = Selection {
-            topics: forge.topics.clone(),
-            ..Selection::default()
-        };
-        chosen.extend(api.repositories(&by_topic).await?);
-    }
-    let owners: Vec<String> = forge
-        .repositories
-        .iter()
-        .filter_map(|listed| listed.strip_suffix("/*").map(str::to_owned))
-        .collect();
-    if !owners.is_empty() {
-        let by_owner = Selection {
-            owners,
-            ..Selection::default()
-        };
-        chosen.extend(api.repositories(&by_owner).await?);
-    }
-    for listed in forge
-        .repositories
-        .iter()
-        .filter(|listed| !listed.ends_with("/*"))
-    {
-        let Ok(full_name) = listed.parse() else {
-            continue;
-        };
-        match api.repository(&RepositoryKey::Name(full_name)).await {
-            Ok(known) => chosen.push(known),
-            Err(error @ ForgeError::Later { .. }) => return Err(error),
-            Err(error) => {
-                warn!(forge = name, repository = listed, %error, "a listed repository is not to be had");
-            }
-        }
-    }
+/// Notes which repositories are to be built, by topics and by the list. What one question is not answered for is not known
+/// to be gone; the answers to the others count.
+async fn discover(app: &App, name: &str, forge: &ForgeConfig, api: &dyn ForgeApi) {
+    let (chosen, is_all) = chosen(name, forge, api).await;
     let mut found = HashSet::new();
     for known in chosen {
         if known.is_archived || !found.insert(known.repository.id.clone()) {
@@ -240,38 +183,75 @@ async fn discover(
             warn!(forge = name, %error, "a repository is not noted");
         }
     }
-    // All answers came: what is in none of them is no longer to be built.
+    if is_all {
+        forget_gone(app, name, |id| found.contains(id)).await;
+    }
+}
+
+/// Builds no longer what is not there any more.
+async fn forget_gone(app: &App, name: &str, is_there: impl Fn(&str) -> bool) {
     for repository in app.db.repositories().await.unwrap_or_default() {
         let seen = &repository.seen;
-        let is_gone = seen.forge == name && repository.enabled && !found.contains(&seen.forge_id);
-        if is_gone && !is_listed(forge, &seen.full_name) {
+        if seen.forge == name && repository.enabled && !is_there(&seen.forge_id) {
             info!(forge = name, repository = seen.full_name, "no longer built");
             let _ = app.db.disable_repository(repository.id).await;
         }
     }
-    Ok(())
 }
 
-/// Has delivered again what the forge could not deliver and what is not known here.
-async fn redeliver(app: &App, name: &str, api: &dyn ForgeApi) -> Result<(), ForgeError> {
-    let since = Timestamp::now().saturating_sub(REDELIVERED_FOR);
-    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
-    for failed in api.failed_deliveries(since).await? {
-        let is_known = app
-            .db
-            .knows_delivery(name.to_owned(), failed.guid.clone())
-            .await;
-        if matches!(is_known, Ok(false)) {
-            info!(
-                forge = name,
-                delivery = failed.guid,
-                event = failed.event,
-                "asked for once more"
-            );
-            api.redeliver(failed.id).await?;
+/// The repositories that the settings ask for, and whether these are all.
+async fn chosen(
+    name: &str,
+    forge: &ForgeConfig,
+    api: &dyn ForgeApi,
+) -> (Vec<KnownRepository>, bool) {
+    let (owners, listed): (Vec<&String>, Vec<&String>) = forge
+        .repositories
+        .iter()
+        .partition(|listed| listed.ends_with("/*"));
+    let owners = owners.iter().filter_map(|all| all.strip_suffix("/*"));
+    let selections = [
+        Selection {
+            topics: forge.topics.clone(),
+            ..Selection::default()
+        },
+        Selection {
+            owners: owners.map(str::to_owned).collect(),
+            ..Selection::default()
+        },
+    ];
+    let mut chosen = Vec::new();
+    let mut is_all = true;
+    for selection in selections {
+        if selection == Selection::default() {
+            continue;
+        }
+        match api.repositories(&selection).await {
+            Ok(some) => chosen.extend(some),
+            Err(error) => {
+                warn!(forge = name, %error, "repositories are not looked for");
+                is_all = false;
+            }
         }
     }
-    Ok(())
+    for listed in listed {
+        let Ok(full_name) = listed.parse() else {
+            warn!(
+                forge = name,
+                repository = listed,
+                "no repository is called so"
+            );
+            continue;
+        };
+        match api.repository(&RepositoryKey::Name(full_name)).await {
+            Ok(known) => chosen.push(known),
+            Err(error) => {
+                warn!(forge = name, repository = listed, %error, "a listed repository is not to be had");
+                is_all &= matches!(error, ForgeError::Missing(_));
+            }
+        }
+    }
+    (chosen, is_all)
 }
 
 /// Sees to the webhook of a repository, and builds what moved unseen.
@@ -279,112 +259,11 @@ async fn look_at(
     app: &App,
     forge: &ForgeConfig,
     repository: &Repository,
-    is_secret_new: bool,
+    hooks: &Hooks,
 ) -> Result<(), String> {
-    let name = &repository.seen.forge;
-    if let (Some(api), Some(secret)) = (app.connections().get(name), forge.webhook_secrets.first())
-    {
-        let hook = HookWish {
-            url: format!("{}webhook/{name}", app.config().url),
-            secret: secret.clone(),
-            is_secret_new,
-        };
-        // An app of GitHub's has one webhook for all.
-        let has_own = repository.seen.installation.is_none();
-        if has_own {
-            let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
-            match api.ensure_hook(&known, &hook).await {
-                Ok(state) => info!(repository = repository.seen.full_name, ?state, "webhook"),
-                Err(error) => return Err(format!("the webhook cannot be set: {error}")),
-            }
-        }
-    }
-    let left_behind = LeftBehind::of(app, repository);
-    let remote = source::remote(app, repository)
-        .await
-        .map_err(|error| error.to_string())?;
-    let advertisement = ls_remote(
-        &app.engine.http,
-        &remote,
-        &FetchLimits::default(),
-        &CancellationToken::new(),
-    )
-    .await
-    .map_err(|error| error.to_string())?;
-    left_behind.forget_gone(advertisement.refs.iter().map(|found| found.name.as_str()));
-    let runs = missed(app, repository, &advertisement).await;
-    if runs.is_empty() {
-        return Ok(());
-    }
-    let up = TakeUp {
-        runs: runs
-            .into_iter()
-            .map(|run| again(app, repository, run))
-            .collect(),
-        ..TakeUp::default()
-    };
-    let taken = app
-        .db
-        .take_up(up)
-        .await
-        .map_err(|error| error.to_string())?;
-    if !taken.is_empty() {
-        info!(repository = repository.seen.full_name, runs = ?taken, "branches moved that nobody told of");
-        app.wake.publish.notify_one();
-        app.wake.prepare.notify_one();
-    }
-    Ok(())
-}
-
-/// The runs of branches that are built and whose commit was never seen.
-async fn missed(app: &App, repository: &Repository, advertisement: &Advertisement) -> Vec<NewRun> {
-    let mut runs = Vec::new();
-    for found in &advertisement.refs {
-        let Some(branch) = found.name.strip_prefix("refs/heads/") else {
-            continue;
-        };
-        let Some(kind) = kind_of(&app.config(), repository, branch) else {
-            continue;
-        };
-        let commit = found.commit().to_string();
-        let known = app.db.run_of_commit(repository.id, commit.clone()).await;
-        if !matches!(known, Ok(None)) {
-            continue;
-        }
-        runs.push(NewRun {
-            repository: repository.id,
-            kind,
-            git_ref: found.name.clone(),
-            commit,
-            base_ref: None,
-            pull_request: None,
-            title: String::new(),
-            actor: String::new(),
-            author: None,
-            reason: None,
-        });
-    }
-    runs
-}
-
-/// What a branch is built for, if it is.
-fn kind_of(config: &ServerConfig, repository: &Repository, branch: &str) -> Option<RunKind> {
-    let own = repository.rules.branches.iter();
-    let mut own = own.filter_map(|glob| RefPattern::parse(glob).ok());
-    let is_queue = || {
-        MERGE_QUEUES
-            .iter()
-            .filter_map(|queue| RefPattern::parse(queue).ok())
-            .any(|queue| queue.matches(branch))
-    };
-    if branch == repository.seen.default_branch
-        || config.branches.iter().any(|glob| glob.matches(branch))
-        || own.any(|glob| glob.matches(branch))
-    {
-        Some(RunKind::Push)
-    } else if is_queue() {
-        Some(RunKind::MergeQueue)
-    } else {
-        None
-    }
+    let hook = hooks::see_to(app, forge, repository, hooks).await;
+    // All the more where no webhook tells.
+    let source = build_missed(app, repository).await;
+    hook.map_err(|error| format!("the webhook cannot be set: {error}"))?;
+    source
 }

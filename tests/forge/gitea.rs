@@ -1,7 +1,8 @@
 //! Gitea and Forgejo.
 
 use nixci::forge::{
-    ForgeApi, ForgeError, Gitea, HookState, Permission, RepositoryKey, Selection, StatusState,
+    ForgeApi, ForgeError, Gitea, HookOwner, HookState, Permission, RepositoryKey, Selection,
+    StatusState,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -93,20 +94,26 @@ async fn statuses_rights_and_webhooks_are_in_giteas_form() {
         gitea
             .ensure_hook(&place.repository, &hook("one", true))
             .await
-            .unwrap(),
+            .unwrap()
+            .state,
         HookState::Made
     );
     assert_eq!(
         gitea
             .ensure_hook(&place.repository, &hook("one", false))
             .await
-            .unwrap(),
+            .unwrap()
+            .state,
         HookState::Kept
     );
     let forgejo = Gitea::forgejo(&format!("{}/api/v1", forge.url), secret()).unwrap();
     let two = known(2, "owner/two", None);
     assert_eq!(
-        forgejo.ensure_hook(&two, &hook("one", true)).await.unwrap(),
+        forgejo
+            .ensure_hook(&two, &hook("one", true))
+            .await
+            .unwrap()
+            .state,
         HookState::Made
     );
     let types: Vec<_> = forge.world().repositories[..2]
@@ -117,9 +124,12 @@ async fn statuses_rights_and_webhooks_are_in_giteas_form() {
     let credentials = gitea.clone_credentials(&two).await.unwrap();
     assert_eq!(credentials.token.expose_secret(), "secret");
     assert!(matches!(
-        gitea.redeliver(1).await,
+        gitea.redeliver(HookOwner::App, 1).await,
         Err(ForgeError::Refused(_))
     ));
     let since = "2026-11-20T18:10:00Z".parse().unwrap();
-    assert_eq!(gitea.failed_deliveries(since).await, Ok(Vec::new()));
+    assert_eq!(
+        gitea.failed_deliveries(HookOwner::App, since).await,
+        Ok(Vec::new())
+    );
 }

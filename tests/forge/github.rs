@@ -212,6 +212,7 @@ async fn a_webhook_is_made_once_and_repaired() {
             .ensure_hook(&repository, &hook(secret, is_new))
             .await
             .unwrap()
+            .state
     };
     assert_eq!(ensure("one", true).await, HookState::Made);
     assert_eq!(ensure("one", false).await, HookState::Kept);

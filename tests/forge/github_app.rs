@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use nixci::forge::{
-    AppKey, ForgeApi, ForgeError, Github, Permission, RepositoryKey, Selection, StatusState,
+    AppKey, ForgeApi, ForgeError, Github, HookOwner, Permission, RepositoryKey, Selection,
+    StatusState,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -241,7 +242,10 @@ async fn deliveries_that_never_arrived_are_found_and_asked_for_again() {
     ];
     forge.asked();
     let since: Timestamp = "2026-11-20T18:10:00Z".parse().unwrap();
-    let failed = github.failed_deliveries(since).await.unwrap();
+    let failed = github
+        .failed_deliveries(HookOwner::App, since)
+        .await
+        .unwrap();
     let guids: Vec<_> = failed
         .iter()
         .map(|failed| (failed.guid.as_str(), failed.id))
@@ -257,7 +261,7 @@ async fn deliveries_that_never_arrived_are_found_and_asked_for_again() {
         "no page before that time is asked for"
     );
     for failed in failed {
-        github.redeliver(failed.id).await.unwrap();
+        github.redeliver(HookOwner::App, failed.id).await.unwrap();
     }
     assert_eq!(forge.world().redelivered, [4, 8]);
 }

@@ -92,6 +92,7 @@ fn hook(secret: &str, is_secret_new: bool) -> HookWish {
         url: "https://ci.example.org/webhook/work".to_owned(),
         secret: SecretString::from(secret),
         is_secret_new,
+        id: None,
     }
 }
 

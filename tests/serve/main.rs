@@ -10,11 +10,14 @@ mod support;
 
 mod crash;
 mod ctl;
+mod discovery;
 mod disk;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
 mod faults;
+mod gitlab;
+mod hooks;
 mod own_rules;
 mod pages;
 mod post_builds;

@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) url: String,
     config: PathBuf,
     work: PathBuf,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     deliveries: u32,
     /// Where the server's state is, if not on the disk of all else.
     disk: Option<SmallDisk>,
@@ -276,11 +276,11 @@ impl World {
 
     /// The statuses of a commit, by context.
     pub(crate) fn statuses(&self, commit: &str) -> BTreeMap<String, Status> {
-        let mut world = self.forge.world();
-        let known = world.find("acme/demo").unwrap();
+        let world = self.forge.world();
+        // Not of two repositories: no commit is in both.
+        let known = world.repositories.iter();
         known
-            .statuses
-            .iter()
+            .flat_map(|known| &known.statuses)
             .filter(|((of, _), _)| of == commit)
             .map(|((_, context), status)| {
                 let text = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
@@ -300,7 +300,7 @@ impl World {
             ["nixci/eval", "nixci/build"].iter().all(|context| {
                 statuses
                     .get(*context)
-                    .is_some_and(|(state, _)| state != "pending")
+                    .is_some_and(|(state, _)| !["pending", "running"].contains(&state.as_str()))
             })
         })
         .await
@@ -455,7 +455,7 @@ pub(crate) fn flake(checks: &[(&str, &str)]) -> String {
     format!("{{ outputs = _: {{ checks.x86_64-linux = {{\n{checks}  }}; }}; }}\n")
 }
 
-fn git(dir: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .args([
             "-c",

@@ -4,19 +4,18 @@
 //! repository where there is one, kept until shortly before it ends, and of any length and form.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, MutexGuard},
 };
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::forge::{
-    BoxFuture, FailedDelivery, ForgeError, Repository,
+    BoxFuture, ForgeError, Repository,
     github_shape::repository_path,
     hook::payload::Numbered,
     http::{Answer, Call, Credential, Http, Sender, read},
@@ -176,58 +175,8 @@ impl App {
         self.token(scope).await
     }
 
-    /// The deliveries of the App's webhook since then of which no attempt arrived, oldest first.
-    pub(super) async fn failed_deliveries(
-        &self,
-        since: Timestamp,
-    ) -> Result<Vec<FailedDelivery>, ForgeError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            id: u64,
-            guid: String,
-            delivered_at: Timestamp,
-            status_code: u16,
-            event: String,
-        }
-        let mut failed: Vec<FailedDelivery> = Vec::new();
-        let mut seen = HashSet::new();
-        self.own()
-            .pages("/app/hook/deliveries?per_page=100", |answer| {
-                let page: Vec<Listed> = read("deliveries", answer)?;
-                let mut is_recent = !page.is_empty();
-                // Newest first, so that the first of a name is how it ended.
-                for listed in page {
-                    is_recent = listed.delivered_at >= since;
-                    if is_recent && seen.insert(listed.guid.clone()) {
-                        let arrived = (200..300).contains(&listed.status_code);
-                        if !arrived {
-                            failed.push(FailedDelivery {
-                                id: listed.id,
-                                guid: listed.guid,
-                                at: listed.delivered_at,
-                                event: listed.event,
-                            });
-                        }
-                    }
-                }
-                Ok(is_recent)
-            })
-            .await?;
-        failed.reverse();
-        Ok(failed)
-    }
-
-    /// Has a delivery made once more.
-    pub(super) async fn redeliver(&self, id: u64) -> Result<(), ForgeError> {
-        let path = format!("/app/hook/deliveries/{id}/attempts");
-        self.own()
-            .request(Method::POST, &path, None)
-            .await
-            .map(drop)
-    }
-
     /// Sends as the App itself.
-    fn own(&self) -> Box<dyn Sender + '_> {
+    pub(super) fn own(&self) -> Box<dyn Sender + '_> {
         Box::new(AppSession {
             app: self,
             scope: Scope::App,

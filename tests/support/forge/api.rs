@@ -246,6 +246,10 @@ fn of_repository(
     match (asked.method.as_str(), rest) {
         ("GET", []) => plain(200, found.shown(is_gitea)),
         ("GET", ["topics"]) => plain(200, json!({ "topics": found.topics })),
+        ("GET", ["pulls"]) => {
+            let all = newest_first(found, |pull| pull["state"] == "open");
+            page(world, asked, None, all)
+        }
         ("GET", ["pulls", number]) => match found.pulls.get(&number.parse().unwrap()) {
             Some(pull) => plain(200, pull.clone()),
             None => missing(),
@@ -322,12 +326,26 @@ fn of_repository(
             let all = all.collect();
             page(world, asked, Some("check_runs"), all)
         }
-        (_, ["hooks", ..]) => hooks(world, asked, name, rest),
+        (_, ["hooks", ..]) => hooks(world, asked, name, rest, is_gitea),
         _ => missing(),
     }
 }
 
-fn hooks(world: &mut World, asked: &Asked, name: &str, rest: &[&str]) -> Reply {
+/// The pull requests that are so, by when they changed.
+fn newest_first(found: &Repository, is_so: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let mut all: Vec<Value> = found.pulls.values().cloned().collect();
+    all.retain(is_so);
+    all.sort_by_key(|pull| pull["updated_at"].as_str().map(str::to_owned));
+    all.reverse();
+    all
+}
+
+fn next_id(hooks: &[Value]) -> u64 {
+    let last = hooks.iter().filter_map(|hook| hook["id"].as_u64()).max();
+    last.unwrap_or(0) + 1
+}
+
+fn hooks(world: &mut World, asked: &Asked, name: &str, rest: &[&str], is_gitea: bool) -> Reply {
     let found = world.find(name).expect("it was found before");
     let body = &asked.body;
     match (asked.method.as_str(), rest) {
@@ -341,16 +359,47 @@ fn hooks(world: &mut World, asked: &Asked, name: &str, rest: &[&str]) -> Reply {
         }
         ("POST", ["hooks"]) => {
             let mut hook = body.clone();
-            hook["id"] = json!(found.hooks.len() + 1);
+            let id = next_id(&found.hooks);
+            hook["id"] = json!(id);
             found.hooks.push(hook);
-            plain(201, json!({}))
+            plain(201, json!({ "id": id }))
         }
-        ("PATCH", ["hooks", id]) => {
-            let hook = &mut found.hooks[id.parse::<usize>().unwrap() - 1];
-            for (field, value) in body.as_object().unwrap() {
-                hook[field] = value.clone();
+        (method, ["hooks", id, rest @ ..]) => {
+            let known = found
+                .hooks
+                .iter()
+                .position(|hook| hook["id"] == id.parse::<u64>().unwrap());
+            let Some(index) = known else {
+                return missing();
+            };
+            let hook = &mut found.hooks[index];
+            match (method, rest) {
+                ("PATCH", []) => {
+                    let secret = hook["config"]["secret"].clone();
+                    for (field, value) in body.as_object().unwrap() {
+                        hook[field] = value.clone();
+                    }
+                    if is_gitea {
+                        // Its own code looks at the address and the type of the body only, and takes away the filter.
+                        hook["config"]["secret"] = secret;
+                        hook["branch_filter"] = body["branch_filter"].clone();
+                    }
+                    plain(200, json!({}))
+                }
+                ("DELETE", []) => {
+                    found.hooks.remove(index);
+                    plain(204, Value::Null)
+                }
+                ("GET", ["deliveries"]) if !is_gitea => {
+                    let all = found.deliveries.clone();
+                    page(world, asked, None, all)
+                }
+                ("POST", ["deliveries", id, "attempts"]) if !is_gitea => {
+                    world.redelivered.push(id.parse().unwrap());
+                    plain(202, json!({}))
+                }
+                _ => missing(),
             }
-            plain(200, json!({}))
         }
         _ => missing(),
     }
@@ -377,6 +426,13 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
     let body = &asked.body;
     match (asked.method.as_str(), rest) {
         ("GET", []) => plain(200, shown(found)),
+        ("GET", ["merge_requests"]) => {
+            let since = asked.query["updated_after"].clone();
+            let all = newest_first(found, |pull| {
+                pull["state"] == "opened" && pull["updated_at"].as_str() > Some(&since)
+            });
+            page(world, asked, None, all)
+        }
         ("GET", ["merge_requests", number]) => match found.pulls.get(&number.parse().unwrap()) {
             Some(pull) => plain(200, pull.clone()),
             None => missing(),
@@ -416,20 +472,29 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
             page(world, asked, None, all)
         }
         ("GET", ["hooks"]) => {
-            let all = found.hooks.clone();
+            let mut all = found.hooks.clone();
+            for hook in &mut all {
+                // No forge tells a secret.
+                hook.as_object_mut().unwrap().remove("token");
+            }
             page(world, asked, None, all)
         }
         ("POST", ["hooks"]) => {
             let mut hook = body.clone();
-            hook["id"] = json!(found.hooks.len() + 1);
+            let id = next_id(&found.hooks);
+            hook["id"] = json!(id);
             found.hooks.push(hook);
-            plain(201, json!({}))
+            plain(201, json!({ "id": id }))
         }
         ("PUT", ["hooks", id]) => {
-            let index = id.parse::<usize>().unwrap() - 1;
-            let mut hook = body.clone();
-            hook["id"] = json!(index + 1);
-            found.hooks[index] = hook;
+            let mut hooks = found.hooks.iter_mut();
+            let Some(hook) = hooks.find(|hook| hook["id"] == id.parse::<u64>().unwrap()) else {
+                return missing();
+            };
+            for (field, value) in body.as_object().unwrap() {
+                hook[field] = value.clone();
+            }
+            hook["alert_status"] = json!("executable");
             plain(200, json!({}))
         }
         _ => missing(),

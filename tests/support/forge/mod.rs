@@ -35,6 +35,8 @@ pub(crate) struct World {
     /// Deliveries of the App's webhook, newest first.
     pub(crate) deliveries: Vec<Value>,
     pub(crate) redelivered: Vec<u64>,
+    /// Paths below which nothing works, and the status that says so.
+    pub(crate) broken: Vec<(String, u16)>,
     /// Answers to give before anything else.
     pub(crate) answers: VecDeque<Reply>,
     /// What goes wrong, each with the next request that it is about.
@@ -76,6 +78,16 @@ pub(crate) struct Repository {
     pub(crate) told: Vec<(String, Value)>,
     pub(crate) check_runs: Vec<Value>,
     pub(crate) hooks: Vec<Value>,
+    /// Deliveries of its webhook, newest first.
+    pub(crate) deliveries: Vec<Value>,
+}
+
+impl World {
+    fn broken(&self, asked: &Asked) -> Option<u16> {
+        let mut broken = self.broken.iter();
+        let found = broken.find(|(path, _)| asked.path.contains(path.as_str()));
+        found.map(|(_, status)| *status)
+    }
 }
 
 /// A forge that listens.
@@ -167,7 +179,10 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
         world.credentials.push(asked.credential.clone());
         let course = match world.answers.pop_front() {
             Some(reply) => Course::Reply(reply),
-            None => fault::course(&mut world, &asked),
+            None => match world.broken(&asked) {
+                Some(status) => Course::Reply(plain(status, json!({ "message": "out of order" }))),
+                None => fault::course(&mut world, &asked),
+            },
         };
         match course {
             Course::Reply(reply) => (Course::Well, reply),
