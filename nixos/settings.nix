@@ -187,6 +187,7 @@ in
       and else Landlock; `none`.
     '';
   };
+  private_hosts = list "Hosts of the own network that evaluations may fetch from, besides the forges: `HOST`, `HOST:PORT`, or `*` for all.";
   systems = optional (types.listOf types.str) "The systems to build. Null: those that Nix has a builder for.";
   upload = {
     copy_to = list "URLs of stores that outputs are copied to.";

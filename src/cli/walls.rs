@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::Failure;
-use crate::eval::Fence;
+use crate::eval::{Connect, Fence};
 
 /// Options of `walls`.
 #[derive(Debug, Args)]
@@ -23,8 +23,16 @@ pub(super) struct WallsArgs {
     write: Vec<PathBuf>,
 
     /// Let it connect to TCP ports
-    #[arg(long)]
+    #[arg(long, conflicts_with = "port")]
     network: bool,
+
+    /// Let it connect to this TCP port
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+
+    /// Keep nothing but the network from it
+    #[arg(long)]
+    only_network: bool,
 
     /// The control group to go into first
     #[arg(long, value_name = "DIR")]
@@ -45,7 +53,12 @@ pub(super) fn walls(args: WallsArgs) -> Result<ExitCode, Failure> {
         execute: args.execute,
         read: args.read,
         write: args.write,
-        has_network: args.network,
+        connect: match args.port {
+            _ if args.network => Connect::Anything,
+            Some(port) => Connect::Port(port),
+            None => Connect::Nothing,
+        },
+        only_network: args.only_network,
         cgroup: args.cgroup,
         dir: args.dir,
     };

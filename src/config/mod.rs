@@ -31,7 +31,7 @@ pub use repository::{
     TreeFiles, Upload,
 };
 pub use server::{
-    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep, Properties,
-    Property, PullRequests, RefPattern, ServerConfig, StatusNames, Template, WallsWanted,
-    socket_key,
+    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep,
+    PrivateHost, Properties, Property, PullRequests, RefPattern, ServerConfig, StatusNames,
+    Template, WallsWanted, socket_key,
 };

@@ -5,6 +5,7 @@
 
 mod file;
 mod post_build;
+mod private_host;
 mod ref_pattern;
 mod secret;
 mod template;
@@ -16,6 +17,7 @@ use url::Url;
 
 pub use self::{
     post_build::PostBuildStep,
+    private_host::PrivateHost,
     ref_pattern::RefPattern,
     template::{Properties, Property, Template},
 };
@@ -54,6 +56,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// What stands between evaluations and this machine.
     pub isolation: WallsWanted,
+    /// Hosts of this network that evaluations may fetch from, besides the forges.
+    pub private_hosts: Vec<PrivateHost>,
     /// The systems to build; `None`: those that Nix has a builder for.
     pub systems: Option<Vec<System>>,
     /// Where outputs go.

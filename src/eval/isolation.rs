@@ -17,7 +17,7 @@ use std::{
 
 use tokio::process::Command;
 
-pub use self::landlock::{Fence, FenceError, LANDLOCK_MIN, landlock_abi};
+pub use self::landlock::{Connect, Fence, FenceError, LANDLOCK_MIN, landlock_abi};
 use super::{EvalError, EvalRequest};
 
 /// What stands between an evaluation and this machine.
@@ -30,6 +30,22 @@ pub enum Walls {
     Landlock(PathBuf),
     /// Nothing but settings and the environment.
     None,
+}
+
+/// What an evaluation may reach by TCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Nothing.
+    None,
+    /// What the proxy at this port of this machine lets through. Walls that can keep it to that do.
+    Proxy {
+        /// The port.
+        port: u16,
+        /// This program, where bubblewrap makes the walls and Landlock can keep them to a port.
+        keeper: Option<PathBuf>,
+    },
+    /// All that this machine can reach.
+    All,
 }
 
 /// How an evaluation is kept apart, and what it may cost.
@@ -50,8 +66,8 @@ pub struct Isolation {
     pub daemon_socket: PathBuf,
     /// Variables that it needs besides: of a store elsewhere, of a proxy. Nothing else of the environment gets in.
     pub variables: Vec<(String, OsString)>,
-    /// Whether it may reach the network, from which inputs are fetched. It is this machine's whole network then.
-    pub has_network: bool,
+    /// What it may reach of the network, from which inputs are fetched.
+    pub network: Network,
     /// Whether it may build something and read the result.
     pub import_from_derivation: bool,
     /// With what the addresses must begin that it fetches; `None`: any address.
@@ -108,18 +124,22 @@ const CONFIGURATION: &[&str] = &[
     "/etc/static/ssl",
 ];
 
-/// Variables that are taken over, since they say where Nix is and how the world is reached.
+/// Variables that are taken over, since they say where Nix is.
 const TAKEN_OVER: &[&str] = &[
-    "ALL_PROXY",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
     "NIX_BIN_DIR",
     "NIX_LIBEXEC_DIR",
     "NIX_LOG_DIR",
     "NIX_SSL_CERT_FILE",
     "NIX_STATE_DIR",
-    "NO_PROXY",
     "PATH",
+];
+
+/// Variables that say how the world is reached, and are taken over where all of it may be.
+pub const PROXIES: [&str; 8] = [
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
     "all_proxy",
     "http_proxy",
     "https_proxy",
@@ -148,7 +168,7 @@ impl Isolation {
             store_dir: folder("NIX_STORE_DIR", "/nix/store"),
             daemon_socket: socket.unwrap_or_else(|| state.join("daemon-socket/socket")),
             variables: Vec::new(),
-            has_network: true,
+            network: Network::All,
             import_from_derivation: true,
             allowed_uris: None,
             cgroup: None,
@@ -172,7 +192,8 @@ impl Isolation {
         };
         let (mut words, home, tmp) = match &isolation.walls {
             Walls::Bubblewrap(bubblewrap) => {
-                let mut words = vec![bubblewrap.into()];
+                let mut words = isolation.kept_to_a_port();
+                words.push(bubblewrap.into());
                 words.extend(isolation.in_bubblewrap(program, writable));
                 (words, Path::new(bubblewrap::HOME), "/tmp".into())
             }
@@ -185,7 +206,8 @@ impl Isolation {
         };
         words.push(program.into());
         // The fence goes into the group itself: this program may be one that only its own process can name.
-        let is_outside = !matches!(isolation.walls, Walls::Landlock(_));
+        let is_outside =
+            !matches!(isolation.walls, Walls::Landlock(_)) && isolation.keeper().is_none();
         if let Some(group) = isolation.cgroup.as_ref().filter(|_| is_outside) {
             let enter = [OsString::from("/bin/sh"), "-c".into(), ENTER.into()];
             words.splice(
@@ -197,6 +219,32 @@ impl Isolation {
         command.args(&words[1..]);
         command.env_clear().envs(isolation.environment(home, &tmp));
         command
+    }
+
+    /// What keeps bubblewrap to the port of the proxy.
+    fn keeper(&self) -> Option<(&Path, u16)> {
+        match (&self.walls, &self.network) {
+            (Walls::Bubblewrap(_), Network::Proxy { port, keeper }) => {
+                Some((keeper.as_deref()?, *port))
+            }
+            _ => None,
+        }
+    }
+
+    /// The words before bubblewrap's.
+    fn kept_to_a_port(&self) -> Vec<OsString> {
+        let Some((keeper, port)) = self.keeper() else {
+            return Vec::new();
+        };
+        let fence = Fence {
+            only_network: true,
+            connect: Connect::Port(port),
+            cgroup: self.cgroup.clone(),
+            ..Fence::default()
+        };
+        let mut words = vec![keeper.into()];
+        words.extend(fence.arguments());
+        words
     }
 
     /// Folders whose programs may be run. What is not there does no harm.
@@ -214,6 +262,20 @@ impl Isolation {
             .iter()
             .filter_map(|name| Some((OsString::from(name), env::var_os(name)?)));
         let mut environment: Vec<(OsString, OsString)> = taken_over.collect();
+        match self.network {
+            Network::All => environment.extend(
+                PROXIES
+                    .iter()
+                    .filter_map(|name| Some((OsString::from(name), env::var_os(name)?))),
+            ),
+            Network::Proxy { port, .. } => {
+                let proxy = OsString::from(format!("http://127.0.0.1:{port}"));
+                for name in ["all_proxy", "http_proxy", "https_proxy"] {
+                    environment.push((name.into(), proxy.clone()));
+                }
+            }
+            Network::None => {}
+        }
         let mut set = |name: &str, value: OsString| environment.push((name.into(), value));
         set("HOME", home.into());
         set("TMPDIR", tmp.into());

@@ -27,7 +27,10 @@ pub use cgroup::{Cell, Delegation};
 pub use choose::{EvaluatorKind, choose_evaluator};
 #[doc(hidden)]
 pub use fuzz::fuzz_evaluation;
-pub use isolation::{EvalLimits, Fence, FenceError, Isolation, LANDLOCK_MIN, Walls, landlock_abi};
+pub use isolation::{
+    Connect, EvalLimits, Fence, FenceError, Isolation, LANDLOCK_MIN, Network, PROXIES, Walls,
+    landlock_abi,
+};
 pub use nix_eval_jobs::NixEvalJobs;
 pub use scope::{EvalScope, FileSource};
 use tokio::sync::mpsc;

@@ -9,12 +9,17 @@ use std::{
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use super::{failures::Failures, walls::Found};
+use super::{
+    egress::Egress,
+    failures::Failures,
+    walls::{Found, LANDLOCK_TCP, SELF},
+};
 use crate::{
     config::{NixHost, NixHostError, ServerConfig, Upload, free_memory_bytes, program_on_path},
     db::server::{Run, Trust},
     eval::{
-        Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, Walls, choose_evaluator,
+        Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, Network, PROXIES, Walls,
+        choose_evaluator,
     },
     git::{GitHttp, Mirror, MirrorError},
     nix::{Builders, StoreUrl, System},
@@ -40,6 +45,9 @@ pub enum EngineError {
     /// Nix is not there, or does not work.
     #[error(transparent)]
     Nix(#[from] NixHostError),
+    /// What evaluations fetch by.
+    #[error("cannot listen for what evaluations fetch: {0}")]
+    Egress(std::io::Error),
     /// Evaluations cannot be kept apart as they should.
     #[error("isolation: {0}")]
     Walls(String),
@@ -67,6 +75,10 @@ pub(super) struct Engine {
     daemon_socket: Option<PathBuf>,
     nix_copy: NixCopy,
     walls: Walls,
+    /// What evaluations fetch by; none: they reach what this machine can, by the proxies that its environment names.
+    egress: Option<Egress>,
+    /// Whether Landlock can keep bubblewrap to a port.
+    keeps_to_ports: bool,
     /// The control groups that are this process's own; none: memory is watched from outside alone.
     delegation: Option<Delegation>,
 }
@@ -154,6 +166,20 @@ impl Engine {
             info!("evaluations run {}", choice.text);
         }
         let walls = choice.walls;
+        // Who set a proxy up has said there what may be reached.
+        let has_proxy = PROXIES.iter().any(|name| std::env::var_os(name).is_some());
+        let egress = if has_proxy {
+            info!("evaluations fetch by the proxy that the environment names");
+            None
+        } else {
+            Some(Egress::start(config).await.map_err(EngineError::Egress)?)
+        };
+        let keeps_to_ports = found.landlock >= LANDLOCK_TCP;
+        if egress.is_some() && !keeps_to_ports {
+            warn!(
+                "nothing keeps evaluations to addresses of the public internet: that takes Landlock of Linux 6.7"
+            );
+        }
         let means = Means::new(config, &host, &builders, &address)?;
         Ok(Self {
             builders,
@@ -166,6 +192,8 @@ impl Engine {
             daemon_socket,
             nix_copy,
             walls,
+            egress,
+            keeps_to_ports,
             delegation,
             host,
         })
@@ -182,6 +210,9 @@ impl Engine {
         let means = Means::new(config, &self.host, &self.builders, &self.address)?;
         self.slots.resize(means.slots.0, means.slots.1);
         self.failures.count_for(config.limits.failed_for);
+        if let Some(egress) = &self.egress {
+            egress.go_by(config);
+        }
         let before = self.means().evaluations;
         self.evaluations
             .add_permits(means.evaluations.saturating_sub(before));
@@ -251,6 +282,16 @@ impl Engine {
                 ..isolation.limits.clone()
             },
             ..isolation
+        };
+        let isolation = match &self.egress {
+            Some(egress) => Isolation {
+                network: Network::Proxy {
+                    port: egress.port(),
+                    keeper: self.keeps_to_ports.then(|| SELF.into()),
+                },
+                ..isolation
+            },
+            None => isolation,
         };
         let isolation = if is_stranger {
             isolation.of_stranger()

@@ -18,6 +18,7 @@ mod commands;
 mod connection;
 mod ctl;
 mod doctor;
+mod egress;
 mod engine;
 mod execute;
 mod failures;

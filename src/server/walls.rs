@@ -12,13 +12,16 @@ use crate::{
 /// How long bubblewrap may take to show that it works.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// This program, whatever became of its file meanwhile: as the process names it that is to become it.
-const SELF: &str = "/proc/self/exe";
+pub(super) const SELF: &str = "/proc/self/exe";
 /// Since which ABI of Landlock, and which Linux, something holds besides files.
 const SINCE: &[(u32, &str, &str)] = &[
     (3, "cutting files short", "6.2"),
-    (4, "TCP", "6.7"),
+    (LANDLOCK_TCP, "TCP", "6.7"),
     (6, "signals and abstract sockets", "6.12"),
 ];
+
+/// The ABI of Landlock that TCP came with, in Linux 6.7.
+pub(super) const LANDLOCK_TCP: u32 = 4;
 
 /// What there is to make walls of.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use std::{
 };
 
 use nixci::{
-    eval::{EvalError, Isolation, Walls},
+    eval::{EvalError, Isolation, Network, Walls},
     git::{CommitId, FetchLimits, GitHttp, Mirror, Remote, Wanted},
     nix::Installable,
 };
@@ -76,7 +76,7 @@ fn isolation(store: &TestStore, mirror: &Mirror, walls: Walls) -> Isolation {
         variables: variables
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
-        has_network: false,
+        network: Network::None,
         ..stranger
     }
 }
@@ -374,7 +374,7 @@ fn ssrf_while_evaluating() {
         assert_eq!(visits.load(Ordering::SeqCst), 0, "Nix {}", store.nix());
         // With a network it is for the list of addresses to keep it in.
         let isolation = limits(&mut evaluation);
-        isolation.has_network = true;
+        isolation.network = Network::All;
         isolation.allowed_uris = Some(vec![
             "https://example.org/".to_owned(),
             format!("git+file://{}", own.0.folder().display()),

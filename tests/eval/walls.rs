@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use nixci::eval::{Isolation, NixEvalJobs, Walls};
+use nixci::eval::{Isolation, Network, NixEvalJobs, Walls};
 
 use crate::{
     isolation::{LEAVE, all_walls, apart, limits, mirror},
@@ -215,10 +215,20 @@ fn a_hostile_program_has_no_network_unless_it_is_given() {
         format!("bash -c ': > /dev/tcp/127.0.0.1/{port}'"),
     )];
     for walls in all_walls() {
-        for (has_network, expected) in [(true, names(&connect)), (false, Vec::new())] {
+        // A proxy is at one port: that one is open, and no other.
+        let proxy = |port| Network::Proxy {
+            port,
+            keeper: Some(env!("CARGO_BIN_EXE_nixci").into()),
+        };
+        for (network, expected) in [
+            (Network::All, names(&connect)),
+            (Network::None, Vec::new()),
+            (proxy(port), names(&connect)),
+            (proxy(port ^ 1), Vec::new()),
+        ] {
             let with = |isolation: &mut Isolation| {
                 isolation.walls = walls.clone();
-                isolation.has_network = has_network;
+                isolation.network = network.clone();
             };
             let done = done(&store, &project, &connect, with);
             assert_eq!(done, expected, "{walls:?}");

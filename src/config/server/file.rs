@@ -15,8 +15,8 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
-    ServerConfig, StatusNames, WallsWanted, secret::read_secret,
+    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PrivateHost, PullRequests,
+    RefPattern, ServerConfig, StatusNames, WallsWanted, secret::read_secret,
 };
 use crate::{
     config::{ConfigError, Upload, excerpt::Place, parse_duration},
@@ -47,6 +47,8 @@ struct Keys {
     limits: LimitKeys,
     #[serde(default)]
     isolation: WallsWanted,
+    #[serde(default)]
+    private_hosts: Vec<Spanned<String>>,
     systems: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     upload: Upload,
@@ -183,6 +185,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         tags: reader.list(&keys.tags, RefPattern::parse)?,
         limits: reader.limits(keys.limits)?,
         isolation: keys.isolation,
+        private_hosts: reader.list(&keys.private_hosts, PrivateHost::parse)?,
         systems: keys
             .systems
             .map(|systems| reader.list(&systems, System::parse))

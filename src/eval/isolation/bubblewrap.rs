@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CONFIGURATION, Isolation, PROGRAMS};
+use super::{CONFIGURATION, Isolation, Network, PROGRAMS};
 
 /// The most that temporary files of a process may need, in bytes: they are in memory.
 const TMP_BYTES: &str = "1073741824";
@@ -21,7 +21,7 @@ impl Isolation {
         let mut say = |words: &[&Path]| arguments.extend(words.iter().map(OsString::from));
         let word = Path::new;
         say(&["--unshare-all", "--die-with-parent", "--new-session"].map(word));
-        if self.has_network {
+        if self.network != Network::None {
             say(&[word("--share-net")]);
         }
         let certificates = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);

@@ -18,7 +18,7 @@ use std::{
     process::Command,
 };
 
-use super::{CONFIGURATION, Isolation};
+use super::{CONFIGURATION, Isolation, Network};
 
 /// The least ABI of Landlock that walls are made of: before it no file can be moved to another folder at all.
 pub const LANDLOCK_MIN: u32 = 2;
@@ -29,6 +29,18 @@ const SINKS: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
 /// libgit2 insists on reading where it is there.
 const FACTS: &[&str] = &["/dev/random", "/dev/urandom", "/proc", "/etc/gitconfig"];
 
+/// What a process may connect to by TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connect {
+    /// To nothing.
+    #[default]
+    Nothing,
+    /// To this port, of any machine: Landlock knows no addresses.
+    Port(u16),
+    /// To any port.
+    Anything,
+}
+
 /// What a process may do behind walls of Landlock; anything else it may not. What is not there does no harm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fence {
@@ -38,8 +50,10 @@ pub struct Fence {
     pub read: Vec<PathBuf>,
     /// Files and folders that it may read and change, and run nothing of.
     pub write: Vec<PathBuf>,
-    /// Whether it may connect to any TCP port. It never accepts connections.
-    pub has_network: bool,
+    /// What it may connect to by TCP. It never accepts connections.
+    pub connect: Connect,
+    /// Whether only the network is kept from it: somebody else sees to files and processes.
+    pub only_network: bool,
     /// The control group that it goes into first.
     pub cgroup: Option<PathBuf>,
     /// Where it is.
@@ -89,7 +103,12 @@ impl Isolation {
                 .chain(self.daemon_socket.parent().map(Path::to_owned))
                 .collect(),
             write: write.map(Path::to_owned).collect(),
-            has_network: self.has_network,
+            connect: match self.network {
+                Network::None => Connect::Nothing,
+                Network::Proxy { port, .. } => Connect::Port(port),
+                Network::All => Connect::Anything,
+            },
+            only_network: false,
             cgroup: self.cgroup.clone(),
             dir: Some(self.home.clone()),
         }
@@ -112,8 +131,13 @@ impl Fence {
         for (option, path) in [("--cgroup", &self.cgroup), ("--dir", &self.dir)] {
             arguments.extend(path.iter().flat_map(|path| [option.into(), path.into()]));
         }
-        if self.has_network {
-            arguments.push("--network".into());
+        match self.connect {
+            Connect::Nothing => {}
+            Connect::Port(port) => arguments.extend(["--port".into(), port.to_string().into()]),
+            Connect::Anything => arguments.push("--network".into()),
+        }
+        if self.only_network {
+            arguments.push("--only-network".into());
         }
         arguments.push("--".into());
         arguments
@@ -151,13 +175,14 @@ mod kernel {
     use std::{io, thread};
 
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, RestrictionStatus, Ruleset,
-        RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus,
+        NetPort, RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+        RulesetStatus, Scope, path_beneath_rules,
     };
 
     use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
-    use super::{FACTS, Fence, FenceError, LANDLOCK_MIN, SINKS};
+    use super::{Connect, FACTS, Fence, FenceError, LANDLOCK_MIN, SINKS};
 
     /// The ABI with all the rights that are known here.
     const KNOWN: ABI = ABI::V7;
@@ -172,6 +197,12 @@ mod kernel {
                 (_, RulesetStatus::NotEnforced) => {
                     Err(FenceError::Refused("nothing of it holds".to_owned()))
                 }
+                // Bubblewrap needs what it has, and lets go of it itself.
+                (_, RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced)
+                    if self.only_network =>
+                {
+                    Ok(())
+                }
                 (_, RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => {
                     powerless().map_err(|error| FenceError::Refused(error.to_string()))
                 }
@@ -179,6 +210,13 @@ mod kernel {
         }
 
         fn enforce(&self) -> Result<RestrictionStatus, RulesetError> {
+            if self.only_network {
+                // Of files nothing at all: else no file system could be mounted any more.
+                let rules = Ruleset::default()
+                    .set_compatibility(CompatLevel::HardRequirement)
+                    .handle_access(AccessNet::ConnectTcp)?;
+                return rules.create()?.add_rules(self.ports())?.restrict_self();
+            }
             let read = AccessFs::ReadFile | AccessFs::ReadDir;
             // Devices and sockets are nothing that an evaluation makes.
             let strange: BitFlags<AccessFs> = AccessFs::Execute
@@ -191,17 +229,28 @@ mod kernel {
                 .handle_access(AccessFs::from_all(KNOWN))?
                 .handle_access(AccessNet::BindTcp)?
                 .scope(Scope::from_all(KNOWN))?;
-            if !self.has_network {
+            if self.connect != Connect::Anything {
                 rules = rules.handle_access(AccessNet::ConnectTcp)?;
             }
             rules
                 .create()?
+                .add_rules(self.ports())?
                 .add_rules(path_beneath_rules(&self.execute, read | AccessFs::Execute))?
                 .add_rules(path_beneath_rules(&self.read, read))?
                 .add_rules(path_beneath_rules(FACTS, read))?
                 .add_rules(path_beneath_rules(SINKS, read | AccessFs::WriteFile))?
                 .add_rules(path_beneath_rules(&self.write, write))?
                 .restrict_self()
+        }
+    }
+
+    impl Fence {
+        fn ports(&self) -> impl Iterator<Item = Result<NetPort, RulesetError>> + use<> {
+            let port = match self.connect {
+                Connect::Port(port) => Some(NetPort::new(port, AccessNet::ConnectTcp)),
+                Connect::Nothing | Connect::Anything => None,
+            };
+            port.into_iter().map(Ok)
         }
     }
 

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::{Isolation, Walls};
+use super::{Isolation, Network, Walls};
 
 fn isolation() -> Isolation {
     let (home, mirror) = (
@@ -11,7 +11,7 @@ fn isolation() -> Isolation {
         store_dir: "/nix/store".into(),
         daemon_socket: "/nix/var/nix/daemon-socket/socket".into(),
         variables: vec![("NIX_LOG_DIR".to_owned(), "/logs".into())],
-        has_network: false,
+        network: Network::None,
         ..Isolation::new(Walls::Bubblewrap("/usr/bin/bwrap".into()), mirror, home).of_stranger()
     }
 }
@@ -55,7 +55,7 @@ fn nothing_of_the_state_folder_is_inside_but_what_is_named() {
 #[test]
 fn the_network_is_inside_if_it_is_said_so() {
     let isolation = Isolation {
-        has_network: true,
+        network: Network::All,
         ..isolation()
     };
     assert!(

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{Fence, landlock_abi};
+use super::{Connect, Fence, landlock_abi};
 
 /// What a thread can do that has restricted itself.
 fn behind<T: Send + 'static>(fence: Fence, act: impl FnOnce() -> T + Send + 'static) -> T {
@@ -65,11 +65,27 @@ fn nobody_connects_to_it_and_it_connects_if_it_may() {
         )
     };
     assert_eq!(behind(Fence::default(), act), (DENIED, DENIED));
-    let open = Fence {
-        has_network: true,
+    let to = |connect: Connect| Fence {
+        connect,
         ..Fence::default()
     };
-    assert_eq!(behind(open, act), (DENIED, None));
+    assert_eq!(behind(to(Connect::Anything), act), (DENIED, None));
+    let port = address.port();
+    assert_eq!(behind(to(Connect::Port(port)), act), (DENIED, None));
+    let other = Connect::Port(port ^ 1);
+    assert_eq!(behind(to(other), act), (DENIED, DENIED));
+    // Files are left to somebody else.
+    let only = Fence {
+        only_network: true,
+        ..to(other)
+    };
+    let read = move || {
+        (
+            fs::read("/etc/passwd").is_ok(),
+            kind(TcpStream::connect(address)),
+        )
+    };
+    assert_eq!(behind(only, read), (true, DENIED));
 }
 
 #[test]
@@ -94,7 +110,8 @@ fn the_arguments_say_all_of_it() {
         execute: vec!["/usr".into()],
         read: vec!["/etc/hosts".into(), "/m".into()],
         write: vec!["/h".into()],
-        has_network: true,
+        connect: Connect::Port(7),
+        only_network: false,
         cgroup: Some("/g".into()),
         dir: Some("/h".into()),
     };
@@ -105,7 +122,7 @@ fn the_arguments_say_all_of_it() {
         .collect();
     assert_eq!(
         words.join(" "),
-        "walls --execute /usr --read /etc/hosts --read /m --write /h --cgroup /g --dir /h --network --"
+        "walls --execute /usr --read /etc/hosts --read /m --write /h --cgroup /g --dir /h --port 7 --"
     );
     let least: Vec<_> = Fence::default().arguments();
     assert_eq!(least, ["walls", "--"]);

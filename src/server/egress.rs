@@ -1,0 +1,323 @@
+//! The proxy through which evaluations fetch what a flake needs, and nothing of this network.
+//!
+//! A flake can name any address as an input, and the machine that evaluates it stands where others do not: beside services
+//! that trust everybody who reaches them, and a cloud's `169.254.169.254`. So names are looked up here, and only addresses
+//! of the public internet are connected to, besides those of the forges and what the settings name. Walls keep an
+//! evaluation to this proxy's port.
+//!
+//! Source of the form: RFC 9110 §9.3.6 (`CONNECT`) and RFC 9112 §3.2.2 (absolute form); of the addresses: the registries
+//! of special-purpose addresses, RFC 6890.
+
+use std::{
+    collections::HashSet,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::timeout,
+};
+use tracing::{debug, warn};
+use url::Url;
+
+use crate::config::{PrivateHost, ServerConfig};
+
+/// How many connections there are at once.
+const CONNECTIONS: usize = 256;
+/// The largest head of a request, in bytes, and how many headers it may have.
+const HEAD_BYTES: usize = 16 << 10;
+const HEADERS: usize = 64;
+/// How long a request, a look-up and a connection may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The word in the settings that stands for all of this network.
+const EVERYTHING: &str = "*";
+
+/// A proxy that listens until it is dropped.
+pub(super) struct Egress {
+    port: u16,
+    reachable: Arc<RwLock<Reachable>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// Hosts whose addresses may be any.
+type Reachable = HashSet<PrivateHost>;
+
+impl Egress {
+    /// Listens at a port of this machine.
+    pub(super) async fn start(config: &ServerConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let reachable = Arc::new(RwLock::new(reachable(config)));
+        let task = tokio::spawn(answer(listener, Arc::clone(&reachable)));
+        Ok(Self {
+            port,
+            reachable,
+            task,
+        })
+    }
+
+    /// Where it listens.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Goes by other settings from now on.
+    pub(super) fn go_by(&self, config: &ServerConfig) {
+        *self
+            .reachable
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = reachable(config);
+    }
+}
+
+impl Drop for Egress {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The forges, and what the settings name.
+fn reachable(config: &ServerConfig) -> Reachable {
+    let host = |url: &Url| {
+        Some(PrivateHost {
+            name: url.host_str()?.to_owned(),
+            port: url.port_or_known_default(),
+        })
+    };
+    let forges = config.forges.values().flat_map(|forge| {
+        let plain = forge.plain.values().map(|repository| &repository.url);
+        [&forge.url, &forge.api_url].into_iter().chain(plain)
+    });
+    let named = config.private_hosts.iter().cloned();
+    forges.filter_map(host).chain(named).collect()
+}
+
+async fn answer(listener: TcpListener, reachable: Arc<RwLock<Reachable>>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((client, _)) => {
+                let reachable = Arc::clone(&reachable);
+                tokio::spawn(async move {
+                    if let Err(error) = pass(client, &reachable).await {
+                        debug!(%error, "a connection of an evaluation ends");
+                    }
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "evaluations cannot fetch anything");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Answers one request, and passes on what belongs to it.
+async fn pass(mut client: TcpStream, reachable: &RwLock<Reachable>) -> io::Result<()> {
+    let asked = timeout(PATIENCE, read_request(&mut client)).await??;
+    let Some(asked) = asked else {
+        return refuse(&mut client, 400, "this proxy takes CONNECT and http://").await;
+    };
+    let is_named = {
+        let reachable = reachable.read().unwrap_or_else(PoisonError::into_inner);
+        let has = |name: &str, port| {
+            let name = name.to_owned();
+            reachable.contains(&PrivateHost { name, port })
+        };
+        has(&asked.host, Some(asked.port)) || has(&asked.host, None) || has(EVERYTHING, None)
+    };
+    let bare = asked.host.trim_start_matches('[').trim_end_matches(']');
+    let found = timeout(PATIENCE, tokio::net::lookup_host((bare, asked.port))).await;
+    let found: Vec<SocketAddr> = match found {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(_)) | Err(_) => {
+            return refuse(&mut client, 502, "the host cannot be found").await;
+        }
+    };
+    let may = |address: &&SocketAddr| is_named || (is_public(address.ip()) && !is_here(**address));
+    let allowed: Vec<SocketAddr> = found.iter().filter(may).copied().collect();
+    if allowed.is_empty() {
+        debug!(
+            host = asked.host,
+            port = asked.port,
+            "not fetched from: it is in this network"
+        );
+        return refuse(
+            &mut client,
+            403,
+            "the host is in the server's own network: `private_hosts` of the server's settings names what may be fetched from",
+        )
+        .await;
+    }
+    // To what was looked at, and not to what a second look-up says.
+    let server = timeout(PATIENCE, TcpStream::connect(&*allowed)).await;
+    let mut server = match server {
+        Ok(Ok(server)) => server,
+        Ok(Err(_)) | Err(_) => {
+            return refuse(&mut client, 504, "the host does not answer").await;
+        }
+    };
+    match asked.forwarded {
+        Some(head) => server.write_all(&head).await?,
+        None => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?,
+    }
+    tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+/// What is asked of the proxy.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    /// In lower case; an address of IPv6 in brackets.
+    host: String,
+    port: u16,
+    /// What the server is sent first; none where a tunnel is wanted.
+    forwarded: Option<Vec<u8>>,
+}
+
+/// Reads a request. None: it is none for a proxy.
+async fn read_request(client: &mut TcpStream) -> io::Result<Option<Asked>> {
+    let mut read = Vec::new();
+    loop {
+        if client.read_buf(&mut read).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match parse(&read) {
+            Ok(Some(asked)) => return Ok(Some(asked)),
+            Ok(None) if read.len() < HEAD_BYTES => {}
+            Ok(None) | Err(()) => return Ok(None),
+        }
+    }
+}
+
+/// Takes a request apart. None: there is more to come; an error: it is none for a proxy.
+fn parse(read: &[u8]) -> Result<Option<Asked>, ()> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(end) = request.parse(read).map_err(|_| ())? else {
+        return Ok(None);
+    };
+    let (Some(method), Some(target)) = (request.method, request.path) else {
+        return Err(());
+    };
+    if method == "CONNECT" {
+        let url = Url::parse(&format!("http://{target}")).map_err(|_| ())?;
+        let (_, port) = target.rsplit_once(':').ok_or(())?;
+        let (host, port) = (url.host_str().ok_or(())?, port.parse().map_err(|_| ())?);
+        return Ok(Some(Asked {
+            host: host.to_owned(),
+            port,
+            forwarded: None,
+        }));
+    }
+    let url = Url::parse(target).map_err(|_| ())?;
+    if url.scheme() != "http" {
+        return Err(());
+    }
+    let host = url.host_str().ok_or(())?.to_owned();
+    let port = url.port().unwrap_or(80);
+    // One request for each connection: the next may be for another host.
+    let query = url
+        .query()
+        .map_or_else(String::new, |query| format!("?{query}"));
+    let mut head = format!("{method} {}{query} HTTP/1.1\r\n", url.path()).into_bytes();
+    for header in request.headers.iter() {
+        let is_for_us = [
+            "connection",
+            "proxy-connection",
+            "proxy-authorization",
+            "keep-alive",
+        ];
+        if !is_for_us
+            .iter()
+            .any(|own| header.name.eq_ignore_ascii_case(own))
+        {
+            head.extend_from_slice(header.name.as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(header.value);
+            head.extend_from_slice(b"\r\n");
+        }
+    }
+    head.extend_from_slice(b"Connection: close\r\n\r\n");
+    head.extend_from_slice(&read[end..]);
+    Ok(Some(Asked {
+        host,
+        port,
+        forwarded: Some(head),
+    }))
+}
+
+async fn refuse(client: &mut TcpStream, status: u16, why: &str) -> io::Result<()> {
+    let body = format!("nixci: {why}\n");
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 {status} nixci: {why}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    );
+    client.write_all(answer.as_bytes()).await?;
+    client.shutdown().await
+}
+
+/// Whether an address is one of the public internet.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = match (a, b, c) {
+        (0 | 10 | 127, ..) | (224.., ..) => true,
+        (100, 64..128, _) | (169, 254, _) | (172, 16..32, _) | (192, 168, _) => true,
+        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => {
+            true
+        }
+        _ => false,
+    };
+    !is_special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return is_public_v4(mapped);
+    }
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match (a, b) {
+        // NAT64, and 6to4: an address of IPv4 is in it.
+        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => is_public_v4(v4(g, h)),
+        (0x2002, _) => is_public_v4(v4(b, c)),
+        // Protocols' own, documentation.
+        (0x2001, 0..0x200 | 0xdb8) | (0x3fff, 0..0x1000) => false,
+        (0x2000..0x4000, _) => true,
+        _ => false,
+    }
+}
+
+/// Whether an address is one of this machine's, whose services trust what comes from it: its own address is what it would
+/// connect from.
+fn is_here(address: SocketAddr) -> bool {
+    let any: IpAddr = if address.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect(address)?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address.ip())
+}
+
+#[cfg(test)]
+mod tests;

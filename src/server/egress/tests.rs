@@ -1,0 +1,117 @@
+use super::*;
+
+#[test]
+fn addresses_of_networks_of_ones_own_are_not_public() {
+    let private = [
+        "0.0.0.0",
+        "10.1.2.3",
+        "100.64.0.1",
+        "100.127.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.1",
+        "192.0.0.8",
+        "192.0.2.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::a00:1",
+        "64:ff9b:1::1",
+        "100::1",
+        "2001::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "2002:a9fe:a9fe::1",
+        "3fff::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+    ];
+    for address in private {
+        assert!(!is_public(address.parse().unwrap()), "{address}");
+    }
+    let public = [
+        "1.1.1.1",
+        "100.63.0.1",
+        "100.128.0.1",
+        "140.82.112.3",
+        "172.15.0.1",
+        "172.32.0.1",
+        "192.167.1.1",
+        "223.255.255.1",
+        "2606:50c0:8000::153",
+        "2a00:1450::1",
+        "::ffff:1.1.1.1",
+        "64:ff9b::101:101",
+        "2002:101:101::1",
+    ];
+    for address in public {
+        assert!(is_public(address.parse().unwrap()), "{address}");
+    }
+}
+
+#[test]
+fn what_is_here_is_known() {
+    assert!(is_here("127.0.0.1:80".parse().unwrap()));
+    assert!(!is_here("192.0.2.1:80".parse().unwrap()));
+}
+
+#[test]
+fn a_request_says_where_it_goes() {
+    let host = |text: &str| {
+        parse(text.as_bytes()).map(|asked| asked.map(|asked| (asked.host, asked.port)))
+    };
+    let goes = |host: &str, port| Ok(Some((host.to_owned(), port)));
+    assert_eq!(
+        host("CONNECT Example.org:443 HTTP/1.1\r\nHost: x\r\n\r\n"),
+        goes("example.org", 443)
+    );
+    assert_eq!(
+        host("CONNECT [fd00::1]:443 HTTP/1.1\r\n\r\n"),
+        goes("[fd00::1]", 443)
+    );
+    // Other ways to write an address are the same address.
+    assert_eq!(
+        host("GET http://0x7f.1/x HTTP/1.1\r\n\r\n"),
+        goes("127.0.0.1", 80)
+    );
+    assert_eq!(
+        host("GET http://2130706433:81/ HTTP/1.1\r\n\r\n"),
+        goes("127.0.0.1", 81)
+    );
+    assert_eq!(host("GET http://a@b/ HTTP/1.1\r\n\r\n"), goes("b", 80));
+    assert_eq!(host("GET http://a/ HTTP/1.1\r\nHost"), Ok(None));
+    for none in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET https://a/ HTTP/1.1\r\n\r\n",
+        "CONNECT a HTTP/1.1\r\n\r\n",
+        "CONNECT a:99999 HTTP/1.1\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+    ] {
+        assert_eq!(host(none), Err(()), "{none:?}");
+    }
+}
+
+#[test]
+fn what_is_passed_on_is_one_request_to_a_server() {
+    let asked = parse(
+        b"POST http://a:8/b?c=d HTTP/1.1\r\nHost: a:8\r\nProxy-Connection: keep-alive\r\nAccept: */*\r\n\r\nbody",
+    );
+    let forwarded = asked.unwrap().unwrap().forwarded.unwrap();
+    assert_eq!(
+        String::from_utf8(forwarded).unwrap(),
+        "POST /b?c=d HTTP/1.1\r\nHost: a:8\r\nAccept: */*\r\nConnection: close\r\n\r\nbody"
+    );
+}
