@@ -73,6 +73,22 @@ let
     };
   };
 
+  schedule = types.submodule {
+    options = {
+      name = mkOption {
+        type = types.str;
+        description = "What the schedule is called.";
+      };
+      cron = mkOption {
+        type = types.str;
+        example = "30 2 * * *";
+        description = "When: minute, hour, day of the month, month and day of the week, in UTC.";
+      };
+      repositories = optional (types.listOf types.str) "Patterns of repositories, `OWNER/NAME` or `FORGE/OWNER/NAME`. Null: all.";
+      branch = optional types.str "Which branch is built. Null: the default one.";
+    };
+  };
+
   forge = types.submodule {
     options = {
       kind = mkOption {
@@ -208,5 +224,10 @@ in
     type = types.listOf postBuild;
     default = [ ];
     description = "What is run after a check has passed, in this order.";
+  };
+  schedule = mkOption {
+    type = types.listOf schedule;
+    default = [ ];
+    description = "What is built again and again, whether anything changed or not.";
   };
 }

@@ -6,6 +6,7 @@
 mod file;
 mod post_build;
 mod ref_pattern;
+mod schedule;
 mod secret;
 mod template;
 
@@ -17,6 +18,7 @@ use url::Url;
 pub use self::{
     post_build::PostBuildStep,
     ref_pattern::RefPattern,
+    schedule::ServerSchedule,
     template::{Properties, Property, Template},
 };
 use super::{ConfigError, Upload};
@@ -60,6 +62,8 @@ pub struct ServerConfig {
     pub upload: Upload,
     /// What is run after a check has passed, in this order.
     pub post_builds: Vec<PostBuildStep>,
+    /// What is built again and again.
+    pub schedules: Vec<ServerSchedule>,
 }
 
 /// Where a server listens.

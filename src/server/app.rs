@@ -61,6 +61,8 @@ pub(super) struct Wake {
     pub(super) sweep: Notify,
     /// There may be other repositories to look at from time to time.
     pub(super) poll: Notify,
+    /// There may be other schedules.
+    pub(super) schedule: Notify,
 }
 
 /// A run that goes on.

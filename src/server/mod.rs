@@ -40,6 +40,7 @@ mod reload;
 mod required;
 mod router;
 mod runner;
+mod schedule;
 mod serve;
 mod source;
 mod sweep;

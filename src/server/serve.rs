@@ -27,7 +27,7 @@ use super::{
     intake, post_build, prepare, publish,
     reload::reload,
     router::router,
-    runner, sweep, systemd,
+    runner, schedule, sweep, systemd,
 };
 use crate::{
     config::{Listen, NixHost, ServerConfig, socket_key},
@@ -104,6 +104,7 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
         spawn(&app, |app| async move { publish::publish_all(&app).await }),
         spawn(&app, |app| async move { sweep::sweep_all(&app).await }),
         spawn(&app, |app| async move { sweep::poll_all(&app).await }),
+        spawn(&app, |app| async move { schedule::begin_all(&app).await }),
         tokio::spawn(systemd::ping_all(app.db.clone())),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });

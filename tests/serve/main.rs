@@ -24,6 +24,7 @@ mod post_builds;
 mod pull_requests;
 mod pushes;
 mod reload;
+mod schedules;
 mod systemd;
 mod trouble;
 mod versions;

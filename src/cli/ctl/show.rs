@@ -203,6 +203,29 @@ pub(super) fn repositories(answer: &Value) -> Vec<String> {
     table(&rows)
 }
 
+/// What is built because it is time.
+pub(super) fn schedules(answer: &Value) -> Vec<String> {
+    let all = answer["schedules"].as_array().into_iter().flatten();
+    let row = |schedule: &Value| {
+        let last = schedule["run"].as_i64();
+        vec![
+            text(&schedule["repository"]),
+            text(&schedule["name"]),
+            text(&schedule["branch"]),
+            text(&schedule["cron"]),
+            format!("next {}", text(&schedule["next"])),
+            last.map(|run| format!("last run {run}"))
+                .unwrap_or_default(),
+            text(&schedule["problem"]),
+        ]
+    };
+    let rows: Vec<_> = all.map(row).collect();
+    if rows.is_empty() {
+        return vec!["no schedules".to_owned()];
+    }
+    table(&rows)
+}
+
 /// What came of reading the settings anew.
 pub(super) fn reloaded(answer: &Value) -> Vec<String> {
     let kept: Vec<String> = answer["kept"]

@@ -1,6 +1,7 @@
 //! `nixci-server.toml` as it is written.
 
 mod post_build;
+mod schedule;
 
 use std::{
     collections::BTreeMap,
@@ -54,6 +55,8 @@ struct Keys {
     secrets: BTreeMap<String, Spanned<PathBuf>>,
     #[serde(default)]
     post_build: Vec<post_build::Step>,
+    #[serde(default)]
+    schedule: Vec<schedule::Keys>,
 }
 
 #[derive(Deserialize)]
@@ -189,6 +192,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
             .transpose()?,
         upload: keys.upload,
         post_builds: reader.post_builds(keys.post_build, keys.secrets)?,
+        schedules: reader.schedules(&keys.schedule)?,
     })
 }
 

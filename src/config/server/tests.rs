@@ -129,6 +129,7 @@ fn what_is_wrong_is_said_with_its_place() {
     let step = |keys: &str| {
         format!("{HEAD}[secrets]\nkey = \"DIR/key\"\n[[post_build]]\nname = \"push\"\n{keys}\n")
     };
+    let schedule = |keys: &str| format!("{HEAD}[[schedule]]\nname = \"nightly\"\n{keys}\n");
     let wrong = [
         format!("{HEAD}lisen = 1"),
         HEAD.replace("https://ci", "ftp://ci"),
@@ -150,6 +151,10 @@ fn what_is_wrong_is_said_with_its_place() {
         step("command = [\"x\"]\nenvironment.T = \"%(secret:other)s\""),
         step("command = [\"x\"]\nenvironment.T = \"%(secret:key)s\"\npull_requests = true"),
         step("command = [\"x\"]\n[[post_build]]\nname = \"push\"\ncommand = [\"y\"]"),
+        schedule("cron = \"* * * *\""),
+        schedule("cron = \"@daily\"\nbranch = \"refs/heads/main\""),
+        schedule("cron = \"@daily\"\n[[schedule]]\nname = \"nightly\"\ncron = \"@daily\""),
+        schedule("cron = \"@daily\"").replace("nightly", "a b"),
     ];
     let messages: Vec<String> = wrong.iter().map(|text| read(text).unwrap_err()).collect();
     insta::assert_snapshot!(messages.join("\n\n"));

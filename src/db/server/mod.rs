@@ -13,6 +13,7 @@ mod post_builds;
 mod repositories;
 mod results;
 mod runs;
+mod schedules;
 mod sight;
 mod statuses;
 
@@ -23,8 +24,9 @@ pub use database::{DbError, ServerDb, backup};
 pub use deliveries::{Delivery, NewDelivery};
 pub use failed_builds::FailedBuild;
 pub use post_builds::{Begun, NewPostBuild, PostBuildOutcome, PostBuildRow};
-pub use repositories::{OwnRules, Repository, RepositoryId, SeenRepository};
+pub use repositories::{OwnRules, OwnSchedule, Repository, RepositoryId, SeenRepository};
 pub use results::{CheckRow, StepRow, path_of};
 pub use runs::{NewRun, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust};
+pub use schedules::{ScheduleKey, ScheduleOrigin, ScheduleRow};
 pub use sight::{OpenRun, Sight, ToldStatus};
 pub use statuses::{DueStatus, NewStatus, StatusId, StatusRow};

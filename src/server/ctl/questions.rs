@@ -111,6 +111,41 @@ pub(super) async fn repositories(State(app): State<App>) -> Response {
     }
 }
 
+#[derive(Deserialize)]
+pub(super) struct SchedulesQuery {
+    repository: Option<String>,
+}
+
+/// What is built again and again.
+pub(super) async fn schedules(
+    State(app): State<App>,
+    Query(query): Query<SchedulesQuery>,
+) -> Response {
+    let repository = match &query.repository {
+        None => None,
+        Some(name) => match find(&app, name).await {
+            Ok(repository) => Some(repository.id),
+            Err(answer) => return answer,
+        },
+    };
+    let (rows, repositories) = tokio::join!(app.db.schedules(repository), app.db.repositories());
+    let (rows, repositories) = match rows.and_then(|rows| Ok((rows, repositories?))) {
+        Ok(read) => read,
+        Err(error) => return broken(&error),
+    };
+    let all = rows.iter().filter_map(|row| {
+        let repository = repositories
+            .iter()
+            .find(|repository| repository.id == row.key.repository)?;
+        Some(json!({
+            "repository": name_of(repository), "origin": row.key.origin.as_str(), "name": row.key.name,
+            "cron": row.cron, "branch": row.branch, "next": time(row.next()),
+            "run": row.run.map(|run| run.0), "problem": row.problem,
+        }))
+    });
+    Json(json!({ "schedules": all.collect::<Vec<_>>() })).into_response()
+}
+
 /// What is right and wrong with the server.
 pub(super) async fn doctor(State(app): State<App>) -> Response {
     let findings = doctor::examine(&app.config(), &app.engine.host, &app.connections()).await;
