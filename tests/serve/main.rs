@@ -29,4 +29,5 @@ mod systemd;
 mod trouble;
 mod versions;
 mod walls;
+mod warnings;
 mod world;

@@ -134,6 +134,19 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
             lines.push(format!("checks {what}: {}", paths.join(", ")));
         }
     }
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    lines.extend(warnings.flat_map(|warning| {
+        let about = text(&warning["check"]);
+        let about = (!about.is_empty()).then_some(format!(" of {about}"));
+        let message = warning["message"].as_str().unwrap_or_default();
+        let first = message.lines().next().unwrap_or_default();
+        let line = format!("warning{}: {}", about.unwrap_or_default(), harmless(first));
+        let rest = message.lines().skip(1);
+        [line]
+            .into_iter()
+            .chain(rest.map(|line| format!("  {}", harmless(line))))
+            .collect::<Vec<_>>()
+    }));
     let rows = answer["checks"]
         .as_array()
         .into_iter()

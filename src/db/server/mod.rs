@@ -16,6 +16,7 @@ mod runs;
 mod schedules;
 mod sight;
 mod statuses;
+mod warnings;
 
 pub use audit::Deed;
 pub use compared::Compared;
@@ -30,3 +31,4 @@ pub use runs::{NewRun, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Tr
 pub use schedules::{ScheduleKey, ScheduleOrigin, ScheduleRow};
 pub use sight::{OpenRun, Sight, ToldStatus};
 pub use statuses::{DueStatus, NewStatus, StatusId, StatusRow};
+pub use warnings::{Warning, Warnings};

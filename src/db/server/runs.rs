@@ -17,6 +17,7 @@ use super::{
     schedules::{ScheduleKey, carried_out},
     sight::Sight,
     statuses::{NewStatus, end_pending, set_status},
+    warnings::forget_warnings,
 };
 
 /// The number of a run on this server.
@@ -530,6 +531,7 @@ impl ServerDb {
             // What an attempt that was cut short left.
             connection.execute("DELETE FROM checks WHERE run = ?1", [id.0])?;
             connection.execute("DELETE FROM steps WHERE run = ?1", [id.0])?;
+            forget_warnings(connection, id)?;
             Ok(begun > 0)
         })
         .await

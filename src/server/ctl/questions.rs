@@ -63,15 +63,25 @@ pub(super) async fn run(State(app): State<App>, Path(run): Path<i64>) -> Respons
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    let (checks, steps, statuses, post_builds, compared) = tokio::join!(
+    let (checks, steps, statuses, post_builds, compared, warnings) = tokio::join!(
         app.db.checks_of(run.id),
         app.db.steps_of(run.id),
         app.db.statuses_of(repository.id, run.new.commit.clone()),
         app.db.post_builds_of(run.id),
-        app.db.compared(&run)
+        app.db.compared(&run),
+        app.db.warnings_of(run.id)
     );
-    let read = || Ok::<_, DbError>((checks?, steps?, statuses?, post_builds?, compared?));
-    let (checks, steps, statuses, post_builds, compared) = match read() {
+    let read = || {
+        Ok::<_, DbError>((
+            checks?,
+            steps?,
+            statuses?,
+            post_builds?,
+            compared?,
+            warnings?,
+        ))
+    };
+    let (checks, steps, statuses, post_builds, compared, warnings) = match read() {
         Ok(rows) => rows,
         Err(error) => return broken(&error),
     };
@@ -81,6 +91,12 @@ pub(super) async fn run(State(app): State<App>, Path(run): Path<i64>) -> Respons
     answer["compared"] = compared.map_or(Value::Null, |compared| {
         json!({ "base_run": compared.base.0, "added": compared.added, "removed": compared.removed })
     });
+    answer["warnings"] = warnings
+        .kept
+        .iter()
+        .map(|warning| json!({ "check": warning.path, "message": warning.message }))
+        .collect();
+    answer["warnings_total"] = warnings.total.into();
     answer["post_builds"] = post_builds.iter().map(post_build).collect();
     answer["statuses"] = statuses
         .iter()
