@@ -138,6 +138,7 @@ in
     description = "Where the server listens: `ADDRESS:PORT` or `unix:PATH`. With `services.nixci.socket.enable` it does not count.";
   };
   url = optional types.str "Where people and forges reach the server. Null: `https://` and the domain of `services.nixci.nginx`.";
+  behind_proxy = optional types.bool "Whether all requests come from a proxy, whose `X-Forwarded-For` is believed. Null: with `services.nixci.nginx`.";
   state_dir = mkOption {
     type = types.str;
     default = "/var/lib/nixci";

@@ -101,6 +101,7 @@ fn the_server_reads_what_the_module_writes() {
     let whole = read(&cases["whole"]).unwrap();
     assert_eq!(whole.listen, Listen::Systemd);
     assert_eq!(whole.url.as_str(), "https://ci.example.org/");
+    assert_eq!((least.behind_proxy, whole.behind_proxy), (false, true));
     assert_eq!(whole.ctl_tokens.len(), 2);
     assert_eq!(whole.statuses.prefix, "buildbot");
     assert_eq!(whole.limits.eval_memory, Some(4096 << 20));

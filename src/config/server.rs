@@ -34,6 +34,8 @@ pub struct ServerConfig {
     pub listen: Listen,
     /// Where people and forges reach it; ends with `/`.
     pub url: Url,
+    /// Whether all requests come from a proxy, which says whom it has them from.
+    pub behind_proxy: bool,
     /// The folder of the database, the mirrors and the logs.
     pub state_dir: PathBuf,
     /// Where `nixci ctl` reaches it.

@@ -14,6 +14,7 @@
 mod access;
 mod app;
 mod check_runs;
+mod client;
 mod commands;
 mod connection;
 mod ctl;
@@ -43,6 +44,7 @@ mod runner;
 mod schedule;
 mod serve;
 mod source;
+mod streams;
 mod sweep;
 mod systemd;
 mod texts;

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::{
     app::{App, Server, Settings},
+    client::Other,
     connection::Connections,
     ctl,
     doctor::{self, Finding},
@@ -251,12 +252,14 @@ async fn answer(listener: Listener, router: Router, draining: tokio_util::sync::
     let done = async move { draining.cancelled().await };
     let result = match listener {
         Listener::Tcp(listener) => {
-            axum::serve(listener, router)
+            let service = router.into_make_service_with_connect_info::<Other>();
+            axum::serve(listener, service)
                 .with_graceful_shutdown(done)
                 .await
         }
         Listener::Unix(listener) => {
-            axum::serve(listener, router)
+            let service = router.into_make_service_with_connect_info::<Other>();
+            axum::serve(listener, service)
                 .with_graceful_shutdown(done)
                 .await
         }

@@ -25,6 +25,7 @@ mod pull_requests;
 mod pushes;
 mod reload;
 mod schedules;
+mod streams;
 mod systemd;
 mod trouble;
 mod versions;

@@ -29,6 +29,8 @@ use crate::{
 struct Keys {
     listen: Spanned<String>,
     url: Spanned<String>,
+    #[serde(default)]
+    behind_proxy: bool,
     #[serde(default = "default_state_dir")]
     state_dir: PathBuf,
     socket: Option<PathBuf>,
@@ -170,6 +172,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
     Ok(ServerConfig {
         listen: reader.meaning(&keys.listen, listen)?,
         url: reader.meaning(&keys.url, base_url)?,
+        behind_proxy: keys.behind_proxy,
         socket: keys
             .socket
             .unwrap_or_else(|| keys.state_dir.join("nixci.sock")),
