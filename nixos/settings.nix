@@ -122,6 +122,8 @@ let
         ];
         description = "Repositories with one of these topics are built.";
       };
+      writes_per_minute = optional types.ints.positive "How many statuses it is told in a minute, of each account. Null: 70 for GitHub, else any number.";
+      writes_per_hour = optional types.ints.positive "How many statuses it is told in an hour, of each account. Null: 450 for GitHub, else any number.";
       repositories = list "Repositories, `owner/name`, and owners, `owner/*`, that are built without a topic.";
       repository = mkOption {
         type = types.attrsOf plainRepository;

@@ -37,5 +37,5 @@ pub use schedule::Schedule;
 pub use server::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep, Properties,
     Property, PullRequests, RefPattern, ServerConfig, ServerSchedule, StatusNames, Template,
-    WallsWanted, socket_key,
+    WallsWanted, WriteLimits, socket_key,
 };

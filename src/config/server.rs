@@ -96,8 +96,36 @@ pub struct ForgeConfig {
     pub topics: Vec<String>,
     /// These repositories, `owner/name`, and all of these owners, `owner/*`, are built.
     pub repositories: Vec<String>,
+    /// How much may be written to it.
+    pub writes: WriteLimits,
     /// The repositories of a forge that has no interface, by name.
     pub plain: BTreeMap<String, PlainRepository>,
+}
+
+/// How much may be written to a forge, of each account there; `None`: as much as there is to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteLimits {
+    /// In a minute.
+    pub per_minute: Option<usize>,
+    /// In an hour.
+    pub per_hour: Option<usize>,
+}
+
+impl WriteLimits {
+    /// What a forge takes that says nothing else. GitHub takes 80 in a minute and 500 in an hour from an account; others
+    /// use it, too.
+    fn of(kind: ForgeSoftware) -> Self {
+        match kind {
+            ForgeSoftware::Github => Self {
+                per_minute: Some(70),
+                per_hour: Some(450),
+            },
+            ForgeSoftware::Gitea
+            | ForgeSoftware::Forgejo
+            | ForgeSoftware::Gitlab
+            | ForgeSoftware::Plain => Self::default(),
+        }
+    }
 }
 
 /// What software a forge is.

@@ -13,6 +13,7 @@
 
 mod access;
 mod app;
+mod budget;
 mod check_runs;
 mod client;
 mod commands;

@@ -17,7 +17,7 @@ use url::Url;
 
 use super::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PullRequests, RefPattern,
-    ServerConfig, StatusNames, WallsWanted, secret::read_secret,
+    ServerConfig, StatusNames, WallsWanted, WriteLimits, secret::read_secret,
 };
 use crate::{
     config::{ConfigError, Upload, excerpt::Place, parse_duration},
@@ -74,6 +74,8 @@ struct Forge {
     topics: Option<Vec<String>>,
     #[serde(default)]
     repositories: Vec<Spanned<String>>,
+    writes_per_minute: Option<Spanned<usize>>,
+    writes_per_hour: Option<Spanned<usize>>,
     #[serde(default)]
     repository: BTreeMap<String, Plain>,
 }
@@ -342,7 +344,12 @@ impl Reader<'_> {
             let message = "`repository` is for forges of kind \"plain\"; use `repositories = [\"owner/name\"]`";
             return Err(self.wrong(span, message));
         }
+        let usual = WriteLimits::of(keys.kind);
         Ok(ForgeConfig {
+            writes: WriteLimits {
+                per_minute: self.count(keys.writes_per_minute)?.or(usual.per_minute),
+                per_hour: self.count(keys.writes_per_hour)?.or(usual.per_hour),
+            },
             kind: keys.kind,
             url,
             api_url,

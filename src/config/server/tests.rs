@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 
-use super::{Access, ForgeSoftware, Listen, PullRequests, ServerConfig, file::parse};
+use super::{Access, ForgeSoftware, Listen, PullRequests, ServerConfig, WriteLimits, file::parse};
 
 /// Reads a file; `DIR` in it is a folder with the secrets `token`, `key` and `hook`.
 fn read(text: &str) -> Result<ServerConfig, String> {
@@ -48,6 +48,7 @@ repositories = ["me/tool", "us/*"]
 [forge.hub]
 kind = "github"
 app_id = 12345
+writes_per_hour = 300
 app_key_file = "DIR/key"
 webhook_secret_file = "DIR/hook"
 [forge.git]
@@ -81,6 +82,11 @@ public = true
         .collect();
     assert_eq!(secrets, ["s1", "abc"]);
     let hub = &config.forges["hub"];
+    assert_eq!(
+        (hub.writes.per_minute, hub.writes.per_hour),
+        (Some(70), Some(300))
+    );
+    assert_eq!(work.writes, WriteLimits::default());
     assert_eq!(hub.api_url.as_str(), "https://api.github.com/");
     assert!(matches!(&hub.access, Access::App { id: 12345, .. }));
     assert_eq!(hub.topics, ["nixci", "build-with-buildbot"]);
