@@ -97,6 +97,9 @@ _nixci() {
             nixci__subcmd__ctl,run)
                 cmd="nixci__subcmd__ctl__subcmd__run"
                 ;;
+            nixci__subcmd__ctl,schedules)
+                cmd="nixci__subcmd__ctl__subcmd__schedules"
+                ;;
             nixci__subcmd__ctl,show)
                 cmd="nixci__subcmd__ctl__subcmd__show"
                 ;;
@@ -147,6 +150,9 @@ _nixci() {
                 ;;
             nixci__subcmd__ctl__subcmd__help,run)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__run"
+                ;;
+            nixci__subcmd__ctl__subcmd__help,schedules)
+                cmd="nixci__subcmd__ctl__subcmd__help__subcmd__schedules"
                 ;;
             nixci__subcmd__ctl__subcmd__help,show)
                 cmd="nixci__subcmd__ctl__subcmd__help__subcmd__show"
@@ -234,6 +240,9 @@ _nixci() {
                 ;;
             nixci__subcmd__help__subcmd__ctl,run)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__run"
+                ;;
+            nixci__subcmd__help__subcmd__ctl,schedules)
+                cmd="nixci__subcmd__help__subcmd__ctl__subcmd__schedules"
                 ;;
             nixci__subcmd__help__subcmd__ctl,show)
                 cmd="nixci__subcmd__help__subcmd__ctl__subcmd__show"
@@ -621,7 +630,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl)
-            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor help"
+            opts="-h --socket --url --token-file --json --help run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -785,7 +794,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor help"
+            opts="run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -981,6 +990,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__ctl__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__help__subcmd__schedules)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1241,6 +1264,32 @@ _nixci() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__ctl__subcmd__schedules)
+            opts="-h --socket --url --token-file --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1587,7 +1636,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl)
-            opts="run list show watch log cancel rebuild approve pause resume repositories forget sweep audit reload doctor"
+            opts="run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1769,6 +1818,20 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__help__subcmd__ctl__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nixci__subcmd__help__subcmd__ctl__subcmd__schedules)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

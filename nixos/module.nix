@@ -69,6 +69,7 @@ let
       settings
       // {
         inherit listen url;
+        behind_proxy = if settings.behind_proxy != null then settings.behind_proxy else cfg.nginx.enable;
         ctl_token_file = files ctlTokens;
         forge = lib.mapAttrs withCredentials settings.forge;
         secrets = lib.mapAttrs (_: found: found.file) stepSecrets;

@@ -73,6 +73,22 @@ let
     };
   };
 
+  schedule = types.submodule {
+    options = {
+      name = mkOption {
+        type = types.str;
+        description = "What the schedule is called.";
+      };
+      cron = mkOption {
+        type = types.str;
+        example = "30 2 * * *";
+        description = "When: minute, hour, day of the month, month and day of the week, in UTC.";
+      };
+      repositories = optional (types.listOf types.str) "Patterns of repositories, `OWNER/NAME` or `FORGE/OWNER/NAME`. Null: all.";
+      branch = optional types.str "Which branch is built. Null: the default one.";
+    };
+  };
+
   forge = types.submodule {
     options = {
       kind = mkOption {
@@ -106,6 +122,8 @@ let
         ];
         description = "Repositories with one of these topics are built.";
       };
+      writes_per_minute = optional types.ints.positive "How many statuses it is told in a minute, of each account. Null: 70 for GitHub, else any number.";
+      writes_per_hour = optional types.ints.positive "How many statuses it is told in an hour, of each account. Null: 450 for GitHub, else any number.";
       repositories = list "Repositories, `owner/name`, and owners, `owner/*`, that are built without a topic.";
       repository = mkOption {
         type = types.attrsOf plainRepository;
@@ -122,6 +140,7 @@ in
     description = "Where the server listens: `ADDRESS:PORT` or `unix:PATH`. With `services.nixci.socket.enable` it does not count.";
   };
   url = optional types.str "Where people and forges reach the server. Null: `https://` and the domain of `services.nixci.nginx`.";
+  behind_proxy = optional types.bool "Whether all requests come from a proxy, whose `X-Forwarded-For` is believed. Null: with `services.nixci.nginx`.";
   state_dir = mkOption {
     type = types.str;
     default = "/var/lib/nixci";
@@ -209,5 +228,10 @@ in
     type = types.listOf postBuild;
     default = [ ];
     description = "What is run after a check has passed, in this order.";
+  };
+  schedule = mkOption {
+    type = types.listOf schedule;
+    default = [ ];
+    description = "What is built again and again, whether anything changed or not.";
   };
 }

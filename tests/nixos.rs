@@ -70,8 +70,8 @@ fn the_settings_are_those_that_the_server_knows() {
         let table = table.trim_end_matches('.');
         let heading = if table.is_empty() {
             String::new()
-        } else if table == "post_build" {
-            "[[post_build]]\n".to_owned()
+        } else if ["post_build", "schedule"].contains(&table) {
+            format!("[[{table}]]\n")
         } else {
             format!("[{table}]\n")
         };
@@ -83,7 +83,7 @@ fn the_settings_are_those_that_the_server_knows() {
         known.sort_unstable();
         assert_eq!(keys, &known, "[{table}]: {error}");
     }
-    assert_eq!(tables.len(), 8, "{tables:?}");
+    assert_eq!(tables.len(), 9, "{tables:?}");
     assert_eq!(cases["undescribed"], json!([]));
     assert_eq!(cases["accepted"], true);
     let refused: Vec<bool> = serde_json::from_value(cases["refused"].clone()).unwrap();
@@ -101,12 +101,14 @@ fn the_server_reads_what_the_module_writes() {
     let whole = read(&cases["whole"]).unwrap();
     assert_eq!(whole.listen, Listen::Systemd);
     assert_eq!(whole.url.as_str(), "https://ci.example.org/");
+    assert_eq!((least.behind_proxy, whole.behind_proxy), (false, true));
     assert_eq!(whole.ctl_tokens.len(), 2);
     assert_eq!(whole.statuses.prefix, "buildbot");
     assert_eq!(whole.limits.eval_memory, Some(4096 << 20));
     assert_eq!(whole.limits.drain.as_secs(), 120);
     assert!(whole.upload.push_closure);
     assert_eq!(whole.post_builds[0].secrets().count(), 1);
+    assert!(whole.schedules[0].is_for_repository("work", "acme/demo"));
     let names: Vec<&String> = whole.forges.keys().collect();
     assert_eq!(names, ["hub", "mirror", "work"]);
     assert_eq!(whole.forges["work"].webhook_secrets.len(), 2);

@@ -119,6 +119,12 @@ fn served(setup: &Setup) -> Vec<Entry> {
         name: "serve.pull_requests",
         value: build.map(|build| build.as_str().into()),
     }));
+    entries.extend(serve.schedules.iter().map(|schedule| Entry {
+        name: "serve.schedule",
+        value: schedule.clone().map(|schedule| {
+            json!({ "name": schedule.name, "cron": schedule.cron.as_str(), "branch": schedule.branch })
+        }),
+    }));
     entries
 }
 
@@ -242,7 +248,7 @@ fn seconds(duration: Duration) -> Value {
 fn object(entries: &[Entry]) -> Value {
     let mut object = Map::new();
     // Of these there may be any number.
-    let mut lists = ["check", "upload"].map(|name| (name, Vec::new()));
+    let mut lists = ["serve.schedule", "check", "upload"].map(|name| (name, Vec::new()));
     for Entry { name, value } in entries {
         let shown = json!({ "value": value.value, "origin": value.origin.to_string() });
         match lists.iter_mut().find(|(list, _)| list == name) {

@@ -118,6 +118,11 @@ enum Order {
     },
     /// The repositories that are built, and what is wrong with them
     Repositories,
+    /// What is built because it is time, and when next
+    Schedules {
+        /// Only those of this repository
+        repository: Option<String>,
+    },
     /// Forget that derivations failed, so that they are built again; all of them if none is named
     Forget {
         /// Derivations
@@ -190,6 +195,13 @@ async fn carry_out(args: &CtlArgs, server: &Connection) -> Result<ExitCode, Fail
         Order::Pause { repository } => pause(server, repository, true).await?,
         Order::Resume { repository } => pause(server, repository, false).await?,
         Order::Repositories => server.get("/api/v1/repositories", &[]).await?,
+        Order::Schedules { repository } => {
+            let query: Vec<_> = repository
+                .iter()
+                .map(|name| ("repository", name.clone()))
+                .collect();
+            server.get("/api/v1/schedules", &query).await?
+        }
         Order::Forget { drv_paths } => {
             let order = json!({ "drv_paths": drv_paths });
             server.post("/api/v1/forget", &order).await?
@@ -228,6 +240,7 @@ fn lines_of(order: &Order, answer: &Value) -> Vec<String> {
         Order::List { .. } => show::runs(answer),
         Order::Show { .. } => show::run(answer),
         Order::Repositories => show::repositories(answer),
+        Order::Schedules { .. } => show::schedules(answer),
         Order::Audit { .. } => show::deeds(answer),
         Order::Doctor => show::findings(answer),
         Order::Forget { .. } => vec![format!("forgotten: {}", answer["forgotten"])],

@@ -2,6 +2,7 @@
 //!
 //! Reads files and asks `nix`; decides nothing about a run.
 
+mod cron;
 mod duration;
 mod excerpt;
 mod fetched_tree;
@@ -14,8 +15,10 @@ mod nix_host;
 mod origin;
 mod remote_host;
 mod repository;
+mod schedule;
 mod server;
 
+pub use cron::Cron;
 pub use duration::parse_duration;
 pub use excerpt::ConfigError;
 pub use fetched_tree::fetched_tree;
@@ -30,8 +33,9 @@ pub use repository::{
     BUILDBOT_FILE, CheckOptions, CheckRule, CheckRules, FILE, RepositoryConfig, Serve, Tree,
     TreeFiles, Upload,
 };
+pub use schedule::Schedule;
 pub use server::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep,
-    PrivateHost, Properties, Property, PullRequests, RefPattern, ServerConfig, StatusNames,
-    Template, WallsWanted, socket_key,
+    PrivateHost, Properties, Property, PullRequests, RefPattern, ServerConfig, ServerSchedule,
+    StatusNames, Template, WallsWanted, WriteLimits, socket_key,
 };

@@ -7,6 +7,7 @@ mod file;
 mod post_build;
 mod private_host;
 mod ref_pattern;
+mod schedule;
 mod secret;
 mod template;
 
@@ -19,6 +20,7 @@ pub use self::{
     post_build::PostBuildStep,
     private_host::PrivateHost,
     ref_pattern::RefPattern,
+    schedule::ServerSchedule,
     template::{Properties, Property, Template},
 };
 use super::{ConfigError, Upload};
@@ -34,6 +36,8 @@ pub struct ServerConfig {
     pub listen: Listen,
     /// Where people and forges reach it; ends with `/`.
     pub url: Url,
+    /// Whether all requests come from a proxy, which says whom it has them from.
+    pub behind_proxy: bool,
     /// The folder of the database, the mirrors and the logs.
     pub state_dir: PathBuf,
     /// Where `nixci ctl` reaches it.
@@ -64,6 +68,8 @@ pub struct ServerConfig {
     pub upload: Upload,
     /// What is run after a check has passed, in this order.
     pub post_builds: Vec<PostBuildStep>,
+    /// What is built again and again.
+    pub schedules: Vec<ServerSchedule>,
 }
 
 /// Where a server listens.
@@ -94,8 +100,36 @@ pub struct ForgeConfig {
     pub topics: Vec<String>,
     /// These repositories, `owner/name`, and all of these owners, `owner/*`, are built.
     pub repositories: Vec<String>,
+    /// How much may be written to it.
+    pub writes: WriteLimits,
     /// The repositories of a forge that has no interface, by name.
     pub plain: BTreeMap<String, PlainRepository>,
+}
+
+/// How much may be written to a forge, of each account there; `None`: as much as there is to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteLimits {
+    /// In a minute.
+    pub per_minute: Option<usize>,
+    /// In an hour.
+    pub per_hour: Option<usize>,
+}
+
+impl WriteLimits {
+    /// What a forge takes that says nothing else. GitHub takes 80 in a minute and 500 in an hour from an account; others
+    /// use it, too.
+    fn of(kind: ForgeSoftware) -> Self {
+        match kind {
+            ForgeSoftware::Github => Self {
+                per_minute: Some(70),
+                per_hour: Some(450),
+            },
+            ForgeSoftware::Gitea
+            | ForgeSoftware::Forgejo
+            | ForgeSoftware::Gitlab
+            | ForgeSoftware::Plain => Self::default(),
+        }
+    }
 }
 
 /// What software a forge is.

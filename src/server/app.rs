@@ -9,7 +9,9 @@ use std::{
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{connection::Connections, engine::Engine, hub::Hub, metrics::Metrics};
+use super::{
+    connection::Connections, engine::Engine, hub::Hub, metrics::Metrics, streams::Streams,
+};
 use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
@@ -19,6 +21,12 @@ use crate::{
 
 /// How many live pages there may be at once.
 const LISTENERS: usize = 1000;
+/// How many of these one client may have.
+const LISTENERS_OF_ONE: usize = 50;
+/// How many runs and logs may be followed at once by those who give orders.
+const FOLLOWERS: usize = 200;
+/// How many of these one client may have.
+const FOLLOWERS_OF_ONE: usize = 50;
 
 /// What every part of the server has. Clones are the same.
 pub(super) type App = Arc<Server>;
@@ -36,7 +44,9 @@ pub(super) struct Server {
     pub(super) hub: Hub,
     pub(super) metrics: Metrics,
     /// Room for live pages.
-    pub(super) listeners: Arc<Semaphore>,
+    pub(super) listeners: Streams,
+    /// Room for what those follow who give orders; pages take none of it.
+    pub(super) followers: Streams,
     /// Room for commands that are run after checks have passed.
     pub(super) post_builds: Semaphore,
     running: Mutex<HashMap<RunId, Running>>,
@@ -61,6 +71,8 @@ pub(super) struct Wake {
     pub(super) sweep: Notify,
     /// There may be other repositories to look at from time to time.
     pub(super) poll: Notify,
+    /// There may be other schedules.
+    pub(super) schedule: Notify,
 }
 
 /// A run that goes on.
@@ -93,7 +105,8 @@ impl Server {
             wake: Wake::default(),
             hub: Hub::default(),
             metrics: Metrics::default(),
-            listeners: Arc::new(Semaphore::new(LISTENERS)),
+            listeners: Streams::new(LISTENERS, LISTENERS_OF_ONE),
+            followers: Streams::new(FOLLOWERS, FOLLOWERS_OF_ONE),
             running: Mutex::default(),
             draining: CancellationToken::new(),
         })
@@ -149,7 +162,7 @@ impl Server {
 
     /// How many live pages there are.
     pub(super) fn live_pages(&self) -> usize {
-        LISTENERS.saturating_sub(self.listeners.available_permits())
+        self.listeners.count()
     }
 
     /// How many runs go on.

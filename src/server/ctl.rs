@@ -109,6 +109,7 @@ fn routes() -> Router<App> {
         .route("/api/v1/runs/{run}/rebuild", post(orders::rebuild))
         .route("/api/v1/runs/{run}/approve", post(orders::approve))
         .route("/api/v1/repositories", get(questions::repositories))
+        .route("/api/v1/schedules", get(questions::schedules))
         .route("/api/v1/pause", post(orders::pause))
         .route("/api/v1/forget", post(orders::forget))
         .route("/api/v1/sweep", post(orders::sweep))

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     config::{CheckRule, CheckRules, RepositoryConfig, write_file},
-    db::server::{NewStatus, Repository, Run, RunEnd},
+    db::server::{NewStatus, Repository, Run, RunEnd, RunKind},
     eval::{Cell, EvalOptions, EvalRequest, EvalScope},
     event::{Event, EventKind, RunOutcome},
     forge::StatusState,
@@ -358,6 +358,8 @@ async fn carry_out(
             owner: repository.id.0,
             precedence: run.new.pull_request.map_or(-run.id.0, |_| run.id.0),
         },
+        // It may have failed by chance.
+        anew_since: (run.new.kind == RunKind::Schedule).then_some(run.created_at),
     };
     let evaluate: Evaluate = match engine.evaluator() {
         Ok(evaluator) => Evaluation {

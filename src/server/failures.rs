@@ -56,6 +56,12 @@ impl Failures {
         (age < self.age_ms.load(Ordering::Relaxed)).then(|| failed.refusal())
     }
 
+    /// Whether a derivation is known to have failed before a time in milliseconds since 1970.
+    fn failed_before(&self, drv_path: &str, time: i64) -> bool {
+        let known = self.known();
+        known.get(drv_path).is_some_and(|failed| failed.at < time)
+    }
+
     /// Remembers that a derivation failed by itself.
     pub(super) async fn remember(&self, failed: FailedBuild) {
         let drv_path = failed.drv_path.clone();
@@ -93,6 +99,21 @@ pub(super) struct RunGate {
     pub(super) failures: Arc<Failures>,
     pub(super) slots: Slots,
     pub(super) share: Share,
+    /// What failed before that, in milliseconds since 1970, is built once more; `None`: it is not.
+    pub(super) anew_since: Option<i64>,
+}
+
+impl RunGate {
+    /// Why a derivation is not built, if it is not.
+    async fn refusal(&self, drv_path: &str) -> Option<String> {
+        if let Some(since) = self.anew_since
+            && self.failures.failed_before(drv_path, since)
+            && let Err(error) = self.failures.forget(vec![drv_path.to_owned()]).await
+        {
+            warn!(drv_path, %error, "that it failed is not forgotten");
+        }
+        self.failures.refusal(drv_path, self.run)
+    }
 }
 
 impl Gate for RunGate {
@@ -106,7 +127,7 @@ impl Gate for RunGate {
                 return Entry::Permitted(Box::new(()));
             }
             let drv_path = start.target.to_string();
-            if let Some(why) = self.failures.refusal(&drv_path, self.run) {
+            if let Some(why) = self.refusal(&drv_path).await {
                 return Entry::Refused(why);
             }
             let on_wait = || {
@@ -119,7 +140,7 @@ impl Gate for RunGate {
                 .acquire(self.share, &start.target, start.remote, on_wait)
                 .await;
             // Another run may have tried it meanwhile.
-            match self.failures.refusal(&drv_path, self.run) {
+            match self.refusal(&drv_path).await {
                 Some(why) => Entry::Refused(why),
                 None => Entry::Permitted(Box::new(permit)),
             }

@@ -25,9 +25,12 @@ use crate::{
     nix::StorePath,
 };
 
-/// Whether a run leaves something behind: that of a branch or a tag, never that of a pull request.
+/// Whether a run leaves something behind: that of a branch or a tag, never that of a pull request, nor one by hand.
 pub(super) fn leaves(run: &Run) -> bool {
-    matches!(run.new.kind, RunKind::Push | RunKind::Tag)
+    matches!(
+        run.new.kind,
+        RunKind::Push | RunKind::Tag | RunKind::Schedule
+    )
 }
 
 /// Leaves behind what a run that is over has built. What cannot be is logged: the run stands.

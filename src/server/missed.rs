@@ -1,7 +1,6 @@
 //! Builds what moved and no webhook told: branches, as git shows them, and pull requests, as the forge lists them.
 
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
@@ -16,23 +15,15 @@ use crate::{
     config::{RefPattern, ServerConfig},
     db::server::{NewRun, Repository, RunKind, TakeUp},
     forge::{ForgeError, MERGE_QUEUES, PullRequestNow},
-    git::{Advertisement, FetchLimits, ls_remote},
+    git::Advertisement,
 };
 
 /// Looks at a repository, and has built what was never seen. An error says what is wrong with it.
 pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(), String> {
     let left_behind = LeftBehind::of(app, repository);
-    let remote = source::remote(app, repository)
+    let advertisement = source::refs(app, repository)
         .await
         .map_err(|error| error.to_string())?;
-    let advertisement = ls_remote(
-        &app.engine.http,
-        &remote,
-        &FetchLimits::default(),
-        &CancellationToken::new(),
-    )
-    .await
-    .map_err(|error| error.to_string())?;
     left_behind.forget_gone(advertisement.refs.iter().map(|found| found.name.as_str()));
     let mut found = branches(app, repository, &advertisement);
     match pull_requests(app, repository).await {
@@ -44,11 +35,8 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
     }
     let mut runs = Vec::new();
     for run in found {
-        let known = app
-            .db
-            .run_of_commit(repository.id, run.commit.clone())
-            .await;
-        if matches!(known, Ok(None)) {
+        let known = app.db.knows_commit(repository.id, run.commit.clone()).await;
+        if matches!(known, Ok(false)) {
             runs.push(again(app, repository, run));
         }
     }

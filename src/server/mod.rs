@@ -13,7 +13,9 @@
 
 mod access;
 mod app;
+mod budget;
 mod check_runs;
+mod client;
 mod commands;
 mod connection;
 mod ctl;
@@ -41,8 +43,10 @@ mod reload;
 mod required;
 mod router;
 mod runner;
+mod schedule;
 mod serve;
 mod source;
+mod streams;
 mod sweep;
 mod systemd;
 mod texts;

@@ -2,15 +2,15 @@
 //!
 //! | key of `[serve]` | counts as it is |
 //! |---|---|
-//! | `branches`, `tags`, `pull_requests` | on the default branch |
+//! | `branches`, `tags`, `pull_requests`, `schedule` | on the default branch |
 //! | `required` | where a pull request or merge queue goes; of another branch, on the default one; else in the commit itself |
 
 use tracing::warn;
 
 use super::{app::App, source};
 use crate::{
-    config::{PullRequests, RefPattern, Serve, Sourced},
-    db::server::{OwnRules, Repository, Run, RunKind},
+    config::{PullRequests, RefPattern, Schedule, Serve, Sourced},
+    db::server::{OwnRules, OwnSchedule, Repository, Run, RunKind},
     git::{CommitId, Mirror},
     nix::AttrPath,
 };
@@ -41,6 +41,7 @@ pub(super) async fn note(
     }
     // Branches that are built from now on.
     app.wake.sweep.notify_one();
+    app.wake.schedule.notify_one();
 }
 
 fn of_file(serve: &Serve) -> OwnRules {
@@ -56,6 +57,19 @@ fn of_file(serve: &Serve) -> OwnRules {
         tags: texts::<RefPattern>(serve.tags.as_ref()),
         required: texts::<AttrPath>(serve.required.as_ref()),
         pull_requests: serve.pull_requests.as_ref().map(|build| build.value),
+        schedules: serve
+            .schedules
+            .iter()
+            .map(|own| schedule(&own.value))
+            .collect(),
+    }
+}
+
+fn schedule(schedule: &Schedule) -> OwnSchedule {
+    OwnSchedule {
+        name: schedule.name.clone(),
+        cron: schedule.cron.to_string(),
+        branch: schedule.branch.clone(),
     }
 }
 
@@ -87,7 +101,7 @@ pub(super) fn required(
         RunKind::PullRequest | RunKind::MergeQueue => {
             base.map_or_else(|| repository.rules.required.clone(), in_commit)
         }
-        RunKind::Push if branch != Some(&repository.seen.default_branch) => {
+        RunKind::Push | RunKind::Schedule if branch != Some(&repository.seen.default_branch) => {
             repository.rules.required.clone()
         }
         RunKind::Push | RunKind::Tag | RunKind::Manual | RunKind::Schedule => in_commit(tested),

@@ -247,7 +247,8 @@ async fn same_as(
         trust: Some(trust),
         ..run.clone()
     };
-    let may_reuse = run.new.kind != RunKind::Manual
+    // What is asked for, and what it is time for, is built anew.
+    let may_reuse = !matches!(run.new.kind, RunKind::Manual | RunKind::Schedule)
         && run.new.reason.is_none()
         // What is run after a build may be about the commit, not about the tree.
         && !post_build::has_steps(app, &trusted, repository);

@@ -6,14 +6,16 @@ use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 use tracing::{debug, warn};
 
-use super::{app::App, check_runs::Facts};
+use super::{app::App, budget::Budget, check_runs::Facts};
 use crate::{
     db::server::{DbError, DueStatus},
     forge::ForgeError,
 };
 
-/// How many states are looked at between two looks at the database.
+/// How many states are told between two looks at the database, where none has to wait for the one before.
 const BATCH: usize = 50;
+/// How many states are looked at for one that may be told.
+const LOOKED_AT: usize = 500;
 /// How long to wait at most before a look at the database.
 const LOOK: Duration = Duration::from_secs(10);
 /// How often to look whether all is told.
@@ -58,19 +60,20 @@ pub(super) async fn settle(app: &App) {
 }
 
 async fn publish_to(app: &App, forge: &str, wake: &Notify) {
+    let mut budget = Budget::default();
     loop {
-        if !app.config().forges.contains_key(forge) {
+        let Some(limits) = app.config().forges.get(forge).map(|forge| forge.writes) else {
             // Until it is configured again.
             wake.notified().await;
             continue;
-        }
+        };
         let pace = app
             .connections()
             .get(forge)
             .map_or(Duration::ZERO, |api| api.pace());
         let due = app
             .db
-            .due_statuses(forge.to_owned(), BATCH)
+            .due_statuses(forge.to_owned(), LOOKED_AT)
             .await
             .unwrap_or_else(|error| {
                 warn!(forge, %error, "statuses wait");
@@ -88,7 +91,14 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
             }
             continue;
         }
+        let mut told = 0;
         for status in due {
+            let now = Timestamp::now().as_millisecond();
+            if !budget.allows(limits, &status, now) {
+                continue;
+            }
+            budget.note(&status, now);
+            told += 1;
             match send(app, status).await {
                 Ok(Some(wait)) => {
                     tokio::time::sleep(wait).await;
@@ -100,6 +110,17 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
                     tokio::time::sleep(LOOK).await;
                     break;
                 }
+            }
+            // What is more important may have come meanwhile.
+            if told >= BATCH || !pace.is_zero() {
+                break;
+            }
+        }
+        if told == 0 {
+            // As much was told as may be.
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     }

@@ -44,7 +44,13 @@ fn go_by(app: &App, mut config: ServerConfig) -> Result<Vec<&'static str>, Strin
     engine.map_err(|error| error.to_string())?;
     app.go_by(settings);
     let wake = &app.wake;
-    for part in [&wake.publish, &wake.sweep, &wake.poll, &wake.runner] {
+    for part in [
+        &wake.publish,
+        &wake.sweep,
+        &wake.poll,
+        &wake.runner,
+        &wake.schedule,
+    ] {
         part.notify_one();
     }
     Ok(kept)

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::{
     app::{App, Server, Settings},
+    client::Other,
     connection::Connections,
     ctl,
     doctor::{self, Finding},
@@ -27,7 +28,7 @@ use super::{
     intake, post_build, prepare, publish,
     reload::reload,
     router::router,
-    runner, sweep, systemd,
+    runner, schedule, sweep, systemd,
 };
 use crate::{
     config::{Listen, NixHost, ServerConfig, socket_key},
@@ -104,6 +105,7 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
         spawn(&app, |app| async move { publish::publish_all(&app).await }),
         spawn(&app, |app| async move { sweep::sweep_all(&app).await }),
         spawn(&app, |app| async move { sweep::poll_all(&app).await }),
+        spawn(&app, |app| async move { schedule::begin_all(&app).await }),
         tokio::spawn(systemd::ping_all(app.db.clone())),
     ];
     let mut runs = spawn(&app, |app| async move { runner::run_all(&app).await });
@@ -250,12 +252,14 @@ async fn answer(listener: Listener, router: Router, draining: tokio_util::sync::
     let done = async move { draining.cancelled().await };
     let result = match listener {
         Listener::Tcp(listener) => {
-            axum::serve(listener, router)
+            let service = router.into_make_service_with_connect_info::<Other>();
+            axum::serve(listener, service)
                 .with_graceful_shutdown(done)
                 .await
         }
         Listener::Unix(listener) => {
-            axum::serve(listener, router)
+            let service = router.into_make_service_with_connect_info::<Other>();
+            axum::serve(listener, service)
                 .with_graceful_shutdown(done)
                 .await
         }

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{app::App, connection::as_forge};
 use crate::{
     config::{Access, ForgeSoftware, RepositoryConfig, Tree, TreeFiles},
     db::server::Repository,
     forge::ForgeError,
-    git::{CommitId, Credentials, Mirror, MirrorError, Remote},
+    git::{
+        Advertisement, CommitId, Credentials, FetchLimits, Mirror, MirrorError, Remote, ls_remote,
+    },
 };
 
 /// The largest file of settings that is read, in bytes.
@@ -47,6 +51,13 @@ pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote,
     let known = as_forge(seen).map_err(refused)?;
     let credentials = api.clone_credentials(&known).await.map_err(refused)?;
     Remote::of_forge(&forge.url, url.as_str(), Some(&credentials))
+}
+
+/// What a repository has now.
+pub(super) async fn refs(app: &App, repository: &Repository) -> Result<Advertisement, MirrorError> {
+    let remote = remote(app, repository).await?;
+    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    ls_remote(&app.engine.http, &remote, &limits, &cancel).await
 }
 
 /// What opens a repository of a forge that has no interface.

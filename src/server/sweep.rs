@@ -34,6 +34,8 @@ pub(super) async fn sweep_all(app: &App) {
         for (name, forge) in &app.config().forges {
             sweep(app, name, forge, &hooks).await;
         }
+        // Of repositories that are new.
+        app.wake.schedule.notify_one();
         if let Err(error) = app.db.prune_deliveries().await {
             warn!(%error, "old deliveries are not forgotten");
         }

@@ -13,7 +13,7 @@ use crate::{
 const FAILURES: usize = 100;
 /// How many checks are named with a cause.
 const CHECKS: usize = 20;
-/// How many of the last lines of a log are shown with a cause.
+/// How many lines of a log are shown with a cause, and of a warning.
 const LINES: usize = 15;
 
 /// A cause of failures.
@@ -114,9 +114,21 @@ fn failure(site: &Site, run: i64, broken: &[&CheckRow], step: Option<&StepRow>) 
 
 /// The last lines of a text, as HTML.
 pub(super) fn last_lines(text: &str) -> Vec<String> {
+    let mut lines = html_lines(text);
+    lines.split_off(lines.len().saturating_sub(LINES))
+}
+
+/// The first lines of a text, as HTML.
+pub(super) fn first_lines(text: &str) -> Vec<String> {
+    let mut lines = html_lines(text);
+    lines.truncate(LINES);
+    lines
+}
+
+fn html_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut html = LogHtml::default();
     html.feed(text.as_bytes(), &mut |line| lines.push(line.to_owned()));
     html.finish(&mut |line| lines.push(line.to_owned()));
-    lines.split_off(lines.len().saturating_sub(LINES))
+    lines
 }

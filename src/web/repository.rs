@@ -4,11 +4,12 @@ use askama::Template;
 
 use super::{
     run_line::{RunLine, ref_name},
+    schedule_line::ScheduleLine,
     sign::Sign,
     site::{Page, Site},
 };
 use crate::{
-    db::server::{Repository, Run},
+    db::server::{Repository, Run, ScheduleRow},
     report::harmless,
 };
 
@@ -85,22 +86,37 @@ pub struct RepositoryPage {
     /// The newest run of each branch, tag and pull request.
     refs: Vec<RunLine>,
     runs: Vec<RunLine>,
+    schedules: Vec<ScheduleLine>,
     /// The page with older runs.
     older: Option<String>,
 }
 
+/// All rows about a repository.
+#[derive(Debug)]
+pub struct RepositoryRows {
+    /// The repository.
+    pub repository: Repository,
+    /// The newest result of its default branch.
+    pub newest: Option<Run>,
+    /// The newest run of each branch, tag and pull request.
+    pub refs: Vec<Run>,
+    /// Its runs, newest first.
+    pub runs: Vec<Run>,
+    /// What of it is built because it is time.
+    pub schedules: Vec<ScheduleRow>,
+}
+
 impl RepositoryPage {
     /// The page of a repository. One run more than `size` says that there are older ones.
-    pub fn new(
-        page: Page,
-        repository: &Repository,
-        newest: Option<&Run>,
-        refs: &[Run],
-        runs: &[Run],
-        size: usize,
-        now: i64,
-    ) -> Self {
-        let line = RepositoryLine::new(&page.site, repository, newest);
+    pub fn new(page: Page, rows: &RepositoryRows, size: usize, now: i64) -> Self {
+        let RepositoryRows {
+            repository,
+            newest,
+            refs,
+            runs,
+            schedules,
+        } = rows;
+        let line = RepositoryLine::new(&page.site, repository, newest.as_ref());
         let run_line = |run| RunLine::new(&page.site, run, repository, now);
         let shown = &runs[..size.min(runs.len())];
         let last = shown.last().filter(|_| runs.len() > size);
@@ -111,6 +127,10 @@ impl RepositoryPage {
             older: last.map(|run| format!("{}?before={}", line.href, run.id.0)),
             badge: format!("{}/badge.svg", line.href),
             runs: shown.iter().map(run_line).collect(),
+            schedules: schedules
+                .iter()
+                .map(|row| ScheduleLine::new(&page.site, row, now))
+                .collect(),
             refs,
             line,
             page,

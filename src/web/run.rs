@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use askama::Template;
 
 use super::{
-    failure::{Failure, failures, last_lines},
+    failure::{Failure, failures, first_lines, last_lines},
     matrix::Matrix,
     moment::{Moment, took},
     run_line::{RunLine, ref_name, short},
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     db::server::{
         CheckRow, Compared, PostBuildRow, Repository, Run, RunState, StepRow, ToldStatus, Trust,
+        Warnings,
     },
     event::{Counts, Outcome},
     report::{counted, harmless, spoken},
@@ -43,6 +44,8 @@ pub struct RunRows {
     pub compared: Option<Compared>,
     /// What forges are told because of it.
     pub statuses: Vec<ToldStatus>,
+    /// What it has warned of.
+    pub warnings: Warnings,
 }
 
 /// A run.
@@ -65,6 +68,18 @@ pub struct RunPage {
     more_steps: usize,
     post_builds: Vec<StepLine>,
     statuses: Vec<StatusLine>,
+    warnings: WarningLines,
+}
+
+/// What a run has warned of.
+#[derive(Debug)]
+struct WarningLines {
+    /// How many there were.
+    count: String,
+    /// The check that each is about, and its lines, as HTML.
+    kept: Vec<(String, Vec<String>)>,
+    /// How many there are besides.
+    more: usize,
 }
 
 /// Something to know of a run.
@@ -96,6 +111,7 @@ impl RunPage {
             post_builds,
             compared,
             statuses,
+            warnings,
         } = rows;
         let (site, id) = (&page.site, run.id.0);
         let by_drv_path: HashMap<&str, &StepRow> = steps
@@ -126,6 +142,7 @@ impl RunPage {
                 .map(|row| StepLine::of_post_build(site, row, now))
                 .collect(),
             statuses: statuses.iter().map(status_line).collect(),
+            warnings: warning_lines(warnings),
             page,
         }
     }
@@ -232,6 +249,18 @@ fn counts(run: &Run, checks: &[CheckRow]) -> String {
     match total {
         0 => String::new(),
         _ => format!("{}: {}", counted(total, "check"), parts.join(", ")),
+    }
+}
+
+fn warning_lines(warnings: &Warnings) -> WarningLines {
+    let kept = warnings.kept.iter().map(|warning| {
+        let path = harmless(warning.path.as_deref().unwrap_or_default());
+        (path, first_lines(&warning.message))
+    });
+    WarningLines {
+        count: counted(warnings.total, "warning"),
+        kept: kept.collect(),
+        more: warnings.total.saturating_sub(warnings.kept.len()),
     }
 }
 

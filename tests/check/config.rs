@@ -245,7 +245,8 @@ fn config_shows_where_each_value_comes_from() {
     let store = nix::newest().store().with_setting("max-silent-time", "77");
     let toml = "systems = [\"x86_64-linux\"]\n\ntimeout = \"10m\"\n\n[upload]\ncachix = [\"ours\"]\n\n\
                 [[check]]\nname = \"flaky\"\nallow_failure = true\n\n\
-                [serve]\nbranches = [\"release-*\"]\nrequired = [\"checks.x86_64-linux.fmt\"]\n";
+                [serve]\nbranches = [\"release-*\"]\nrequired = [\"checks.x86_64-linux.fmt\"]\n\
+                [[serve.schedule]]\nname = \"nightly\"\ncron = \"30 2 * * *\"\n";
     let project = Project::new(&store)
         .check("fmt", "echo > $out")
         .file("nixci.toml", toml)
@@ -274,6 +275,7 @@ fn config_shows_where_each_value_comes_from() {
     exclude          –                             default
     serve.branches   release-*                     nixci.toml:13
     serve.required   checks.x86_64-linux.fmt       nixci.toml:14
+    serve.schedule   cron=30 2 * * * name=nightly  nixci.toml:15
     timeout          600                           nixci.toml:3
     max_silent_time  77                            nix.conf
     jobs             3                             --jobs
@@ -288,6 +290,7 @@ fn config_shows_where_each_value_comes_from() {
     let config: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(config["timeout"]["value"], 5);
     assert_eq!(config["serve.branches"]["value"][0], "release-*");
+    assert_eq!(config["serve.schedule"][0]["value"]["name"], "nightly");
     assert_eq!(config["timeout"]["origin"], "--timeout");
     assert_eq!(config["check"][0]["origin"], "nixci.toml:8");
     assert_eq!(config["upload"][1]["value"]["to"], "cachix ours");

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod budget;
 mod crash;
 mod ctl;
 mod discovery;
@@ -25,8 +26,11 @@ mod post_builds;
 mod pull_requests;
 mod pushes;
 mod reload;
+mod schedules;
+mod streams;
 mod systemd;
 mod trouble;
 mod versions;
 mod walls;
+mod warnings;
 mod world;

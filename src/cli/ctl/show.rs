@@ -134,6 +134,19 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
             lines.push(format!("checks {what}: {}", paths.join(", ")));
         }
     }
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    lines.extend(warnings.flat_map(|warning| {
+        let about = text(&warning["check"]);
+        let about = (!about.is_empty()).then_some(format!(" of {about}"));
+        let message = warning["message"].as_str().unwrap_or_default();
+        let first = message.lines().next().unwrap_or_default();
+        let line = format!("warning{}: {}", about.unwrap_or_default(), harmless(first));
+        let rest = message.lines().skip(1);
+        [line]
+            .into_iter()
+            .chain(rest.map(|line| format!("  {}", harmless(line))))
+            .collect::<Vec<_>>()
+    }));
     let rows = answer["checks"]
         .as_array()
         .into_iter()
@@ -199,6 +212,29 @@ pub(super) fn repositories(answer: &Value) -> Vec<String> {
     let rows: Vec<_> = all.map(row).collect();
     if rows.is_empty() {
         return vec!["no repositories yet".to_owned()];
+    }
+    table(&rows)
+}
+
+/// What is built because it is time.
+pub(super) fn schedules(answer: &Value) -> Vec<String> {
+    let all = answer["schedules"].as_array().into_iter().flatten();
+    let row = |schedule: &Value| {
+        let last = schedule["run"].as_i64();
+        vec![
+            text(&schedule["repository"]),
+            text(&schedule["name"]),
+            text(&schedule["branch"]),
+            text(&schedule["cron"]),
+            format!("next {}", text(&schedule["next"])),
+            last.map(|run| format!("last run {run}"))
+                .unwrap_or_default(),
+            text(&schedule["problem"]),
+        ]
+    };
+    let rows: Vec<_> = all.map(row).collect();
+    if rows.is_empty() {
+        return vec!["no schedules".to_owned()];
     }
     table(&rows)
 }

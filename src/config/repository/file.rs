@@ -140,7 +140,7 @@ pub(super) fn list<T, E: Display>(
 }
 
 /// Reads a string that means something.
-fn meaning<T, E: Display>(
+pub(super) fn meaning<T, E: Display>(
     text: &str,
     value: &Spanned<String>,
     parse: impl Fn(&str) -> Result<T, E>,

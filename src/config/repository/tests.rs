@@ -81,6 +81,8 @@ fn nothing_said_is_nothing_configured() {
 
 #[test]
 fn mistakes_are_shown_at_their_place() {
+    let schedule = |n: u32| format!("[[serve.schedule]]\nname = \"{n}\"\ncron = \"0 {n} * * *\"\n");
+    let too_many = (0..11).map(schedule).collect::<Vec<_>>().concat();
     let wrong = [
         "sytems = [\"x86_64-linux\"]",
         "attributes = \"checks\"",
@@ -102,6 +104,10 @@ fn mistakes_are_shown_at_their_place() {
         "[serve]\nbranches = [\"a[\"]",
         "[serve]\nrequired = [\"\"]",
         "[serve]\npull_requests = \"none\"",
+        "[[serve.schedule]]\nname = \"a\"\ncron = \"*/5 * * * *\"",
+        "[[serve.schedule]]\nname = \"a\"\ncron = \"@daily\"\nrepositories = [\"*\"]",
+        "[[serve.schedule]]\nname = \"a\"\ncron = \"@daily\"\n[[serve.schedule]]\nname = \"a\"\ncron = \"@daily\"",
+        too_many.as_str(),
         "flake_dir = \"../elsewhere\"",
         "flake_dir = \"/etc\"",
         "flake_dir = \"x?dir=y\"",

@@ -1,6 +1,7 @@
 //! `nixci-server.toml` as it is written.
 
 mod post_build;
+mod schedule;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,7 @@ use url::Url;
 
 use super::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PrivateHost, PullRequests,
-    RefPattern, ServerConfig, StatusNames, WallsWanted, secret::read_secret,
+    RefPattern, ServerConfig, StatusNames, WallsWanted, WriteLimits, secret::read_secret,
 };
 use crate::{
     config::{ConfigError, Upload, excerpt::Place, parse_duration},
@@ -28,6 +29,8 @@ use crate::{
 struct Keys {
     listen: Spanned<String>,
     url: Spanned<String>,
+    #[serde(default)]
+    behind_proxy: bool,
     #[serde(default = "default_state_dir")]
     state_dir: PathBuf,
     socket: Option<PathBuf>,
@@ -56,6 +59,8 @@ struct Keys {
     secrets: BTreeMap<String, Spanned<PathBuf>>,
     #[serde(default)]
     post_build: Vec<post_build::Step>,
+    #[serde(default)]
+    schedule: Vec<schedule::Keys>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +76,8 @@ struct Forge {
     topics: Option<Vec<String>>,
     #[serde(default)]
     repositories: Vec<Spanned<String>>,
+    writes_per_minute: Option<Spanned<usize>>,
+    writes_per_hour: Option<Spanned<usize>>,
     #[serde(default)]
     repository: BTreeMap<String, Plain>,
 }
@@ -169,6 +176,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
     Ok(ServerConfig {
         listen: reader.meaning(&keys.listen, listen)?,
         url: reader.meaning(&keys.url, base_url)?,
+        behind_proxy: keys.behind_proxy,
         socket: keys
             .socket
             .unwrap_or_else(|| keys.state_dir.join("nixci.sock")),
@@ -192,6 +200,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
             .transpose()?,
         upload: keys.upload,
         post_builds: reader.post_builds(keys.post_build, keys.secrets)?,
+        schedules: reader.schedules(&keys.schedule)?,
     })
 }
 
@@ -338,7 +347,12 @@ impl Reader<'_> {
             let message = "`repository` is for forges of kind \"plain\"; use `repositories = [\"owner/name\"]`";
             return Err(self.wrong(span, message));
         }
+        let usual = WriteLimits::of(keys.kind);
         Ok(ForgeConfig {
+            writes: WriteLimits {
+                per_minute: self.count(keys.writes_per_minute)?.or(usual.per_minute),
+                per_hour: self.count(keys.writes_per_hour)?.or(usual.per_hour),
+            },
             kind: keys.kind,
             url,
             api_url,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{RefPattern, Template};
+use super::{RefPattern, Template, ref_pattern::mean_repository};
 use crate::nix::CheckPattern;
 
 /// A command that is run after a check has passed. What it is run for is decided by the server alone.
@@ -35,11 +35,7 @@ pub struct PostBuildStep {
 impl PostBuildStep {
     /// Whether it is run for a repository.
     pub fn is_for_repository(&self, forge: &str, full_name: &str) -> bool {
-        let long = format!("{forge}/{full_name}");
-        self.repositories.as_ref().is_none_or(|patterns| {
-            let mut patterns = patterns.iter();
-            patterns.any(|pattern| pattern.matches(full_name) || pattern.matches(&long))
-        })
+        mean_repository(self.repositories.as_deref(), forge, full_name)
     }
 
     /// Whether it is run for a branch or tag, by its full ref. Refs of pull requests are neither.

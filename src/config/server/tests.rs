@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 
-use super::{Access, ForgeSoftware, Listen, PullRequests, ServerConfig, file::parse};
+use super::{Access, ForgeSoftware, Listen, PullRequests, ServerConfig, WriteLimits, file::parse};
 
 /// Reads a file; `DIR` in it is a folder with the secrets `token`, `key` and `hook`.
 fn read(text: &str) -> Result<ServerConfig, String> {
@@ -48,6 +48,7 @@ repositories = ["me/tool", "us/*"]
 [forge.hub]
 kind = "github"
 app_id = 12345
+writes_per_hour = 300
 app_key_file = "DIR/key"
 webhook_secret_file = "DIR/hook"
 [forge.git]
@@ -81,6 +82,11 @@ public = true
         .collect();
     assert_eq!(secrets, ["s1", "abc"]);
     let hub = &config.forges["hub"];
+    assert_eq!(
+        (hub.writes.per_minute, hub.writes.per_hour),
+        (Some(70), Some(300))
+    );
+    assert_eq!(work.writes, WriteLimits::default());
     assert_eq!(hub.api_url.as_str(), "https://api.github.com/");
     assert!(matches!(&hub.access, Access::App { id: 12345, .. }));
     assert_eq!(hub.topics, ["nixci", "build-with-buildbot"]);
@@ -129,6 +135,7 @@ fn what_is_wrong_is_said_with_its_place() {
     let step = |keys: &str| {
         format!("{HEAD}[secrets]\nkey = \"DIR/key\"\n[[post_build]]\nname = \"push\"\n{keys}\n")
     };
+    let schedule = |keys: &str| format!("{HEAD}[[schedule]]\nname = \"nightly\"\n{keys}\n");
     let wrong = [
         format!("{HEAD}lisen = 1"),
         HEAD.replace("https://ci", "ftp://ci"),
@@ -150,6 +157,10 @@ fn what_is_wrong_is_said_with_its_place() {
         step("command = [\"x\"]\nenvironment.T = \"%(secret:other)s\""),
         step("command = [\"x\"]\nenvironment.T = \"%(secret:key)s\"\npull_requests = true"),
         step("command = [\"x\"]\n[[post_build]]\nname = \"push\"\ncommand = [\"y\"]"),
+        schedule("cron = \"* * * *\""),
+        schedule("cron = \"@daily\"\nbranch = \"refs/heads/main\""),
+        schedule("cron = \"@daily\"\n[[schedule]]\nname = \"nightly\"\ncron = \"@daily\""),
+        schedule("cron = \"@daily\"").replace("nightly", "a b"),
     ];
     let messages: Vec<String> = wrong.iter().map(|text| read(text).unwrap_err()).collect();
     insta::assert_snapshot!(messages.join("\n\n"));

@@ -58,6 +58,19 @@ pub struct OwnRules {
     pub required: Vec<String>,
     /// Whose pull requests are built, if the server is not stricter.
     pub pull_requests: Option<PullRequests>,
+    /// What is built again and again.
+    pub schedules: Vec<OwnSchedule>,
+}
+
+/// What a repository wants to have built again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnSchedule {
+    /// What it is called.
+    pub name: String,
+    /// When, as a cron expression.
+    pub cron: String,
+    /// Which branch; `None`: the default one.
+    pub branch: Option<String>,
 }
 
 const COLUMNS: &str = "id, forge, forge_id, full_name, default_branch, private, installation, enabled, paused, problem, serve";

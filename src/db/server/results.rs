@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::{
     database::{DbError, ServerDb},
     runs::RunId,
+    warnings::record_warning,
 };
 use crate::{
     db::duration,
@@ -312,9 +313,13 @@ fn record_one(
         EventKind::StepStarted { .. }
         | EventKind::StepPhase { .. }
         | EventKind::StepFinished { .. } => record_step(connection, run, event)?,
+        EventKind::EvaluationWarning { check, message } => {
+            let path = check.as_ref().map(|check| path_of(attribute, check));
+            record_warning(connection, run, path.as_deref(), message)?
+        }
+        EventKind::Warned { message } => record_warning(connection, run, None, message)?,
         EventKind::RunStarted { .. }
         | EventKind::EvaluationFailed { check: None, .. }
-        | EventKind::EvaluationWarning { .. }
         | EventKind::PlanChanged { .. }
         | EventKind::StepWaiting { .. }
         | EventKind::StepLogged { .. }
@@ -322,7 +327,6 @@ fn record_one(
         | EventKind::UploadStarted { .. }
         | EventKind::UploadFinished { .. }
         | EventKind::CheckExplained { .. }
-        | EventKind::Warned { .. }
         | EventKind::RunCancelled { .. }
         | EventKind::RunFinished { .. }
         | EventKind::Ticked { .. } => 0,

@@ -14,8 +14,10 @@ use super::{
     database::{DbError, ServerDb},
     deliveries::handled,
     repositories::{Repository, RepositoryId, find},
+    schedules::{ScheduleKey, carried_out},
     sight::Sight,
     statuses::{NewStatus, end_pending, set_status},
+    warnings::forget_warnings,
 };
 
 /// The number of a run on this server.
@@ -279,6 +281,8 @@ pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
 pub struct TakeUp {
     /// The webhook that is handled thereby.
     pub delivery: Option<i64>,
+    /// The schedule for which it is time.
+    pub schedule: Option<ScheduleKey>,
     /// What came of it, for people.
     pub result: String,
     /// The runs that are asked for, each with what is told at once.
@@ -321,6 +325,9 @@ impl ServerDb {
                 }
                 handled(connection, delivery, &result, now)?;
             }
+            if let Some(schedule) = &event.schedule {
+                carried_out(connection, schedule, ids.first().copied(), now)?;
+            }
             Ok(ids)
         })
         .await
@@ -350,6 +357,22 @@ impl ServerDb {
                 ))?
                 .query_row(params![repository.0, commit], of_row)
                 .optional()
+        })
+        .await
+    }
+
+    /// Whether a commit was to be built for another reason than that it was time.
+    pub async fn knows_commit(
+        &self,
+        repository: RepositoryId,
+        commit: String,
+    ) -> Result<bool, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM runs WHERE repository = ?1 AND commit_id = ?2 AND kind <> 'schedule'",
+                )?
+                .exists(params![repository.0, commit])
         })
         .await
     }
@@ -398,17 +421,25 @@ impl ServerDb {
         .await
     }
 
-    /// The runs that are not over of what a run makes pointless: older ones of the same ref and pull request.
+    /// The runs that are not over of what a run makes pointless: older ones of the same ref and pull request. Those for
+    /// which it was time make nothing pointless, and are not made so.
     pub async fn superseded_by(&self, run: &Run) -> Result<Vec<Run>, DbError> {
         let run = run.clone();
         self.read(move |connection| {
             connection
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM runs WHERE state <> 'finished' AND repository = ?1 AND id <> ?2
-                     AND git_ref = ?3 AND pull_request IS ?4 AND id < ?2 AND kind <> 'manual'"
+                     AND git_ref = ?3 AND pull_request IS ?4 AND id < ?2 AND kind NOT IN ('manual', 'schedule')
+                     AND ?5 <> 'schedule'"
                 ))?
                 .query_map(
-                    params![run.new.repository.0, run.id.0, run.new.git_ref, run.new.pull_request],
+                    params![
+                        run.new.repository.0,
+                        run.id.0,
+                        run.new.git_ref,
+                        run.new.pull_request,
+                        run.new.kind.as_str()
+                    ],
                     of_row,
                 )?
                 .collect()
@@ -431,7 +462,7 @@ impl ServerDb {
                     "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND tree = ?2 AND settings = ?3
                      AND state = 'finished' AND outcome = 'passed' AND reused_from IS NULL
                      AND (?4 IS NULL OR id = (SELECT max(id) FROM runs WHERE repository = ?1 AND git_ref = ?4
-                         AND kind IN ('push', 'tag') AND outcome IN ('passed', 'failed') AND reused_from IS NULL))
+                         AND kind IN ('push', 'tag', 'schedule') AND outcome IN ('passed', 'failed') AND reused_from IS NULL))
                      ORDER BY id DESC LIMIT 1"
                 ))?
                 .query_row(params![repository.0, tree, settings, git_ref], of_row)
@@ -500,6 +531,7 @@ impl ServerDb {
             // What an attempt that was cut short left.
             connection.execute("DELETE FROM checks WHERE run = ?1", [id.0])?;
             connection.execute("DELETE FROM steps WHERE run = ?1", [id.0])?;
+            forget_warnings(connection, id)?;
             Ok(begun > 0)
         })
         .await
@@ -644,12 +676,15 @@ pub struct Tested {
 
 /// Whether a run is there already that does the same.
 fn is_known(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Result<bool> {
+    if run.kind == RunKind::Schedule {
+        return is_timed(connection, run);
+    }
     // A pull request that is opened again may have another base by now.
     let is_over_too = !anew && run.pull_request.is_none();
     connection
         .prepare_cached(
             "SELECT 1 FROM runs WHERE repository = ?1 AND commit_id = ?2 AND (git_ref = ?3 OR (kind = 'merge_queue' AND ?4 = 'merge_queue'))
-             AND base_ref IS ?5 AND (state IN ('taken', 'approval', 'queued') OR (state = 'running' AND NOT ?7) OR (?6 AND outcome IN ('passed', 'failed')))",
+             AND kind <> 'schedule' AND base_ref IS ?5 AND (state IN ('taken', 'approval', 'queued') OR (state = 'running' AND NOT ?7) OR (?6 AND outcome IN ('passed', 'failed')))",
         )?
         .exists(params![
             run.repository.0,
@@ -660,6 +695,16 @@ fn is_known(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Resu
             is_over_too,
             anew
         ])
+}
+
+/// Whether a run of this ref for which it was time waits or goes on. One that is not looked at yet may be out of date.
+fn is_timed(connection: &Connection, run: &NewRun) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT 1 FROM runs WHERE state <> 'finished' AND repository = ?1 AND git_ref = ?2 AND kind = 'schedule'
+             AND (state <> 'taken' OR commit_id = ?3)",
+        )?
+        .exists(params![run.repository.0, run.git_ref, run.commit])
 }
 
 fn insert(connection: &Connection, run: &NewRun, now: i64) -> rusqlite::Result<RunId> {

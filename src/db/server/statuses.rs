@@ -37,6 +37,10 @@ pub struct DueStatus {
     pub repository: RepositoryId,
     /// The forge.
     pub forge: String,
+    /// The account whose limits count there, where the forge has several for this server.
+    pub account: Option<String>,
+    /// Whether it is about a single check, and not about a run.
+    pub is_of_check: bool,
     /// The commit.
     pub commit: String,
     /// The run that says so.
@@ -101,7 +105,8 @@ impl ServerDb {
         .await
     }
 
-    /// The states that a forge is to be told now, those that changed first first, at most so many.
+    /// The states that a forge is to be told now, at most so many: those of runs before those of single checks, of each
+    /// repository in turn the one that changed first.
     pub async fn due_statuses(
         &self,
         forge: String,
@@ -111,11 +116,15 @@ impl ServerDb {
         self.read(move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT s.id, s.repository, r.forge, s.commit_id, s.run, s.context, s.state, s.description, s.target_url,
-                     s.version, s.attempts, s.sending > s.sent, s.remote,
-                     (SELECT state = 'approval' FROM runs WHERE id = s.run)
-                     FROM statuses s JOIN repositories r ON r.id = s.repository
-                     WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1 ORDER BY s.changed_at, s.id LIMIT ?3",
+                    // Only the context of a check has a space in it.
+                    "SELECT id, repository, forge, commit_id, run, context, state, description, target_url,
+                     version, attempts, sending > sent, remote,
+                     (SELECT state = 'approval' FROM runs WHERE id = due.run), installation, of_check
+                     FROM (SELECT s.*, r.forge, r.installation, instr(s.context, ' ') > 0 AS of_check, row_number() OVER
+                           (PARTITION BY s.repository, instr(s.context, ' ') > 0 ORDER BY s.changed_at, s.id) AS turn
+                           FROM statuses s JOIN repositories r ON r.id = s.repository
+                           WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1) AS due
+                     ORDER BY of_check, turn, changed_at, id LIMIT ?3",
                 )?
                 .query_map(params![forge, now, limit], |row| {
                     Ok(DueStatus {
@@ -130,6 +139,8 @@ impl ServerDb {
                         is_uncertain: row.get(11)?,
                         remote: row.get(12)?,
                         needs_approval: row.get::<_, Option<_>>(13)?.unwrap_or(false),
+                        account: row.get(14)?,
+                        is_of_check: row.get(15)?,
                     })
                 })?
                 .collect()

@@ -8,7 +8,6 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{
@@ -18,7 +17,6 @@ use super::{
 };
 use crate::{
     db::server::{NewRun, Repository, RunKind, RunState, TakeUp},
-    git::{FetchLimits, ls_remote},
     server::{
         app::App,
         commands,
@@ -97,15 +95,9 @@ async fn resolve(
     text: Option<&str>,
 ) -> Result<(String, String), Response> {
     let text = text.unwrap_or(&repository.seen.default_branch);
-    let trouble =
-        |error: &dyn std::fmt::Display| refuse(StatusCode::BAD_GATEWAY, &error.to_string());
-    let remote = source::remote(app, repository)
+    let advertisement = source::refs(app, repository)
         .await
-        .map_err(|error| trouble(&error))?;
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
-    let advertisement = ls_remote(&app.engine.http, &remote, &limits, &cancel)
-        .await
-        .map_err(|error| trouble(&error))?;
+        .map_err(|error| refuse(StatusCode::BAD_GATEWAY, &error.to_string()))?;
     let candidates = [
         text.to_owned(),
         format!("refs/heads/{text}"),

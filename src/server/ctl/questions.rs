@@ -63,15 +63,25 @@ pub(super) async fn run(State(app): State<App>, Path(run): Path<i64>) -> Respons
         Ok(found) => found,
         Err(answer) => return answer,
     };
-    let (checks, steps, statuses, post_builds, compared) = tokio::join!(
+    let (checks, steps, statuses, post_builds, compared, warnings) = tokio::join!(
         app.db.checks_of(run.id),
         app.db.steps_of(run.id),
         app.db.statuses_of(repository.id, run.new.commit.clone()),
         app.db.post_builds_of(run.id),
-        app.db.compared(&run)
+        app.db.compared(&run),
+        app.db.warnings_of(run.id)
     );
-    let read = || Ok::<_, DbError>((checks?, steps?, statuses?, post_builds?, compared?));
-    let (checks, steps, statuses, post_builds, compared) = match read() {
+    let read = || {
+        Ok::<_, DbError>((
+            checks?,
+            steps?,
+            statuses?,
+            post_builds?,
+            compared?,
+            warnings?,
+        ))
+    };
+    let (checks, steps, statuses, post_builds, compared, warnings) = match read() {
         Ok(rows) => rows,
         Err(error) => return broken(&error),
     };
@@ -81,6 +91,12 @@ pub(super) async fn run(State(app): State<App>, Path(run): Path<i64>) -> Respons
     answer["compared"] = compared.map_or(Value::Null, |compared| {
         json!({ "base_run": compared.base.0, "added": compared.added, "removed": compared.removed })
     });
+    answer["warnings"] = warnings
+        .kept
+        .iter()
+        .map(|warning| json!({ "check": warning.path, "message": warning.message }))
+        .collect();
+    answer["warnings_total"] = warnings.total.into();
     answer["post_builds"] = post_builds.iter().map(post_build).collect();
     answer["statuses"] = statuses
         .iter()
@@ -109,6 +125,41 @@ pub(super) async fn repositories(State(app): State<App>) -> Response {
         }
         Err(error) => broken(&error),
     }
+}
+
+#[derive(Deserialize)]
+pub(super) struct SchedulesQuery {
+    repository: Option<String>,
+}
+
+/// What is built again and again.
+pub(super) async fn schedules(
+    State(app): State<App>,
+    Query(query): Query<SchedulesQuery>,
+) -> Response {
+    let repository = match &query.repository {
+        None => None,
+        Some(name) => match find(&app, name).await {
+            Ok(repository) => Some(repository.id),
+            Err(answer) => return answer,
+        },
+    };
+    let (rows, repositories) = tokio::join!(app.db.schedules(repository), app.db.repositories());
+    let (rows, repositories) = match rows.and_then(|rows| Ok((rows, repositories?))) {
+        Ok(read) => read,
+        Err(error) => return broken(&error),
+    };
+    let all = rows.iter().filter_map(|row| {
+        let repository = repositories
+            .iter()
+            .find(|repository| repository.id == row.key.repository)?;
+        Some(json!({
+            "repository": name_of(repository), "origin": row.key.origin.as_str(), "name": row.key.name,
+            "cron": row.cron, "branch": row.branch, "next": time(row.next()),
+            "run": row.run.map(|run| run.0), "problem": row.problem,
+        }))
+    });
+    Json(json!({ "schedules": all.collect::<Vec<_>>() })).into_response()
 }
 
 /// What is right and wrong with the server.

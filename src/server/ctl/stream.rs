@@ -14,11 +14,12 @@ use tokio::{fs::File, io::AsyncReadExt as _, sync::mpsc};
 use super::{
     broken, missing,
     questions::{find_check, get},
+    refuse,
 };
 use crate::{
     db::server::{RunId, RunState},
     nix::StorePath,
-    server::{app::App, logs, post_build},
+    server::{app::App, client::Client, logs, post_build, streams::RETRY_AFTER},
 };
 
 /// How often to look whether a file has grown.
@@ -27,10 +28,15 @@ const LOOK: Duration = Duration::from_millis(200);
 const PIECE: usize = 64 << 10;
 
 /// The events of a run from its beginning, a line each, until it is over.
-pub(super) async fn events(State(app): State<App>, Path(run): Path<i64>) -> Response {
+pub(super) async fn events(
+    State(app): State<App>,
+    client: Client,
+    Path(run): Path<i64>,
+) -> Response {
     match get(&app, run).await {
         Ok(_) => follow(
-            app.clone(),
+            &app,
+            client,
             RunId(run),
             logs::events_file(&app, RunId(run)),
             "application/jsonl",
@@ -51,6 +57,7 @@ pub(super) struct LogQuery {
 /// The log of a check: of its own derivation, or of the one that it failed by.
 pub(super) async fn log(
     State(app): State<App>,
+    client: Client,
     Path(run): Path<i64>,
     Query(query): Query<LogQuery>,
 ) -> Response {
@@ -77,7 +84,7 @@ pub(super) async fn log(
         return match row {
             Some(row) => {
                 let file = post_build::log_file(&app, run, row.id);
-                follow(app.clone(), run, file, "text/plain; charset=utf-8")
+                follow(&app, client, run, file, "text/plain; charset=utf-8")
             }
             None => missing(&format!(
                 "post-build step {name} of {} in run {}",
@@ -94,7 +101,7 @@ pub(super) async fn log(
     };
     let text = "text/plain; charset=utf-8";
     if query.follow || file.exists() {
-        return follow(app.clone(), run, file, text);
+        return follow(&app, client, run, file, text);
     }
     let step = steps.iter().find(|step| &step.drv_path == drv_path);
     match step {
@@ -107,9 +114,25 @@ pub(super) async fn log(
 }
 
 /// Sends a file as it grows, until the run is over.
-fn follow(app: App, run: RunId, file: PathBuf, content_type: &'static str) -> Response {
+fn follow(
+    app: &App,
+    client: Client,
+    run: RunId,
+    file: PathBuf,
+    content_type: &'static str,
+) -> Response {
+    let place = match app.followers.enter(client) {
+        Ok(place) => place,
+        Err(full) => {
+            let why = "too many runs and logs are being followed; try again in a moment";
+            let headers = [(header::RETRY_AFTER, RETRY_AFTER)];
+            return (headers, refuse(full.status(), why)).into_response();
+        }
+    };
+    let app = app.clone();
     let (pieces_tx, mut pieces_rx) = mpsc::channel::<io::Result<Bytes>>(4);
     tokio::spawn(async move {
+        let _place = place;
         if let Err(error) = send(&app, run, &file, &pieces_tx).await {
             let _ = pieces_tx.send(Err(error)).await;
         }

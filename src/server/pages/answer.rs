@@ -11,7 +11,10 @@ use tracing::warn;
 
 use crate::{
     db::server::DbError,
-    server::app::{App, Server},
+    server::{
+        app::{App, Server},
+        streams::{Full, RETRY_AFTER},
+    },
     web::{Page, Site, asset::Asset, trouble::TroublePage},
 };
 
@@ -24,8 +27,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 pub(super) enum Trouble {
     /// It is not there, or not for this viewer: the same to whoever asks.
     Missing,
-    /// Too many are being served already.
-    Busy,
+    /// Too many are being served already: to this client, or in all.
+    Full(Full),
     /// What is wrong is written to the log and told nobody.
     Broken(String),
 }
@@ -33,6 +36,12 @@ pub(super) enum Trouble {
 impl From<DbError> for Trouble {
     fn from(error: DbError) -> Self {
         Self::Broken(error.to_string())
+    }
+}
+
+impl From<Full> for Trouble {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
     }
 }
 
@@ -72,16 +81,20 @@ pub(super) fn or_trouble(app: &App, answer: Result<Response, Trouble>) -> Respon
         Ok(answer) => return answer,
         Err(trouble) => trouble,
     };
+    let retry_after = match &trouble {
+        Trouble::Full(_) => Some([(header::RETRY_AFTER, RETRY_AFTER)]),
+        Trouble::Missing | Trouble::Broken(_) => None,
+    };
     let (status, title, text) = match trouble {
         Trouble::Missing => (
             StatusCode::NOT_FOUND,
             "Not here",
             "There is nothing at this address, or nothing that you may see.",
         ),
-        Trouble::Busy => (
-            StatusCode::SERVICE_UNAVAILABLE,
+        Trouble::Full(full) => (
+            full.status(),
             "Busy",
-            "The server is busy. Try again in a moment.",
+            "Too many pages are being kept up to date. This one works without.",
         ),
         Trouble::Broken(error) => {
             warn!(error, "a page is not there");
@@ -97,7 +110,7 @@ pub(super) fn or_trouble(app: &App, answer: Result<Response, Trouble>) -> Respon
         text,
     };
     let html = page.render().unwrap_or_else(|_| title.to_owned());
-    (status, Html(html)).into_response()
+    (status, retry_after, Html(html)).into_response()
 }
 
 /// What is at no address of the server.

@@ -15,7 +15,7 @@ use crate::{
         Page,
         badge::badge,
         now,
-        repository::{RepositoryList, RepositoryPage},
+        repository::{RepositoryList, RepositoryPage, RepositoryRows},
     },
 };
 
@@ -92,15 +92,15 @@ async fn make(
     let runs: Vec<_> = runs.await?.into_iter().map(|(run, _)| run).collect();
     let refs = app.db.newest_runs(repository.id, REFS).await?;
     let newest = newest(app, repository, None).await?;
-    Ok(RepositoryPage::new(
-        head,
-        repository,
-        newest.as_ref(),
-        &refs,
-        &runs,
-        RUNS,
-        now(),
-    ))
+    let schedules = app.db.schedules(Some(repository.id)).await?;
+    let rows = RepositoryRows {
+        repository: repository.clone(),
+        newest,
+        refs,
+        runs,
+        schedules,
+    };
+    Ok(RepositoryPage::new(head, &rows, RUNS, now()))
 }
 
 /// The newest result of a branch, or of the default one.

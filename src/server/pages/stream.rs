@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tokio::{io::DuplexStream, sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{io::DuplexStream, time::Instant};
 
 use super::{
     answer::{Trouble, number, or_trouble},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     db::server::{PostBuildRow, RunId, RunState, Sight, StepRow},
-    server::{access::Viewer, app::App},
+    server::{access::Viewer, app::App, client::Client},
     web::log::NumberedLines,
 };
 
@@ -54,11 +54,12 @@ impl From {
 pub(super) async fn all_runs(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Query(from): Query<From>,
     headers: HeaderMap,
 ) -> Response {
     let last = from.last(&headers);
-    let answer = changes(&app, viewer.sight, None, last);
+    let answer = changes(&app, viewer.sight, client, None, last);
     or_trouble(&app, answer)
 }
 
@@ -66,6 +67,7 @@ pub(super) async fn all_runs(
 pub(super) async fn one_run(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Path(run): Path<String>,
     Query(from): Query<From>,
     headers: HeaderMap,
@@ -75,7 +77,7 @@ pub(super) async fn one_run(
         let id = RunId(number(&run)?);
         let seen = app.db.seen_run(viewer.sight, id).await?;
         seen.ok_or(Trouble::Missing)?;
-        changes(&app, viewer.sight, Some(id), last)
+        changes(&app, viewer.sight, client, Some(id), last)
     };
     or_trouble(&app, answer.await)
 }
@@ -83,10 +85,11 @@ pub(super) async fn one_run(
 fn changes(
     app: &App,
     sight: Sight,
+    client: Client,
     run: Option<RunId>,
     mut last: String,
 ) -> Result<Response, Trouble> {
-    let permit = app.listener()?;
+    let permit = app.listeners.enter(client)?;
     let app = app.clone();
     Ok(events(move |mut pipe| async move {
         let _permit = permit;
@@ -120,6 +123,7 @@ fn changes(
 pub(super) async fn log_lines(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Path((run, step)): Path<(String, String)>,
     Query(from): Query<From>,
     headers: HeaderMap,
@@ -127,7 +131,7 @@ pub(super) async fn log_lines(
     let place = Place::parse(&from.last(&headers));
     let answer = async {
         let (run, _, step) = find(&app, viewer.sight, &run, &step).await?;
-        let permit = app.listener()?;
+        let permit = app.listeners.enter(client)?;
         let app = app.clone();
         Ok(events(move |mut pipe| async move {
             let _permit = permit;
@@ -141,6 +145,7 @@ pub(super) async fn log_lines(
 pub(super) async fn post_build_lines(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     Path((run, id)): Path<(String, String)>,
     Query(from): Query<From>,
     headers: HeaderMap,
@@ -148,7 +153,7 @@ pub(super) async fn post_build_lines(
     let place = Place::parse(&from.last(&headers));
     let answer = async {
         let (run, _, row) = find_post_build(&app, viewer.sight, &run, &id).await?;
-        let permit = app.listener()?;
+        let permit = app.listeners.enter(client)?;
         let app = app.clone();
         Ok(events(move |mut pipe| async move {
             let _permit = permit;
@@ -314,12 +319,4 @@ fn events<F: Future<Output = io::Result<()>> + Send + 'static>(
         HeaderValue::from_static("no"),
     );
     answer
-}
-
-impl crate::server::app::Server {
-    /// Room for one more who listens.
-    fn listener(&self) -> Result<OwnedSemaphorePermit, Trouble> {
-        let listeners = std::sync::Arc::clone(&self.listeners);
-        listeners.try_acquire_owned().map_err(|_| Trouble::Busy)
-    }
 }

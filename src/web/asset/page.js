@@ -3,6 +3,8 @@
 "use strict";
 
 (() => {
+  // How long to wait where the server has no room for one more who listens.
+  const REFUSED_MS = 30000;
   let busy = false;
   let again = false;
 
@@ -41,26 +43,46 @@
     if (changes) changes.close();
     changes = null;
   };
+  const listen = (address) => {
+    changes = new EventSource(address);
+    changes.addEventListener("changed", refresh);
+    // Refused, because too many listen: it is looked at from time to time until there is room.
+    changes.addEventListener("error", () => {
+      if (!changes || changes.readyState !== EventSource.CLOSED) return;
+      close();
+      setTimeout(async () => {
+        await refresh();
+        const now = document.getElementById("fresh");
+        if (now && now.dataset.live) listen(now.dataset.live);
+      }, REFUSED_MS);
+    });
+  };
   const fresh = document.getElementById("fresh");
   if (fresh && fresh.dataset.live) {
-    changes = new EventSource(fresh.dataset.live);
-    changes.addEventListener("changed", refresh);
+    listen(fresh.dataset.live);
   }
 
   const log = document.getElementById("log");
   if (log && log.dataset.follow) {
-    const last = log.dataset.from || log.querySelector("[data-from]")?.dataset.from || "0-1";
-    const lines = new EventSource(log.dataset.follow + "?from=" + encodeURIComponent(last));
-    lines.addEventListener("lines", (event) => {
-      const atEnd = window.innerHeight + window.scrollY >= document.body.offsetHeight - 40;
-      // Written by the server, which escapes all that is not its own.
-      log.insertAdjacentHTML("beforeend", JSON.parse(event.data));
-      if (atEnd) window.scrollTo(0, document.body.scrollHeight);
-    });
-    lines.addEventListener("restarted", () => log.replaceChildren());
-    lines.addEventListener("end", () => {
-      lines.close();
-      refresh();
-    });
+    let last = log.dataset.from || log.querySelector("[data-from]")?.dataset.from || "0-1";
+    const follow = () => {
+      const lines = new EventSource(log.dataset.follow + "?from=" + encodeURIComponent(last));
+      lines.addEventListener("lines", (event) => {
+        const atEnd = window.innerHeight + window.scrollY >= document.body.offsetHeight - 40;
+        // Written by the server, which escapes all that is not its own.
+        log.insertAdjacentHTML("beforeend", JSON.parse(event.data));
+        last = event.lastEventId;
+        if (atEnd) window.scrollTo(0, document.body.scrollHeight);
+      });
+      lines.addEventListener("restarted", () => log.replaceChildren());
+      lines.addEventListener("end", () => {
+        lines.close();
+        refresh();
+      });
+      lines.addEventListener("error", () => {
+        if (lines.readyState === EventSource.CLOSED) setTimeout(follow, REFUSED_MS);
+      });
+    };
+    follow();
   }
 })();

@@ -90,6 +90,8 @@ let
           keys "forge.*." (forgeOptions.options)
         else if name == "post_build" then
           keys "post_build." postBuildOptions.options
+        else if name == "schedule" then
+          keys "schedule." scheduleOptions.options
         else if name == "repository" then
           keys "forge.*.repository.*." repositoryOptions.options
         else
@@ -111,6 +113,7 @@ let
     });
   forgeOptions = named.forge.type;
   postBuildOptions = named.post_build.type;
+  scheduleOptions = named.schedule.type;
   repositoryOptions = forgeOptions.options.repository.type;
   undescribed =
     at: options:
@@ -133,7 +136,8 @@ in
     ++ undescribed "settings" settingOptions
     ++ undescribed "forge" forgeOptions.options
     ++ undescribed "repository" repositoryOptions.options
-    ++ undescribed "post_build" postBuildOptions.options;
+    ++ undescribed "post_build" postBuildOptions.options
+    ++ undescribed "schedule" scheduleOptions.options;
   disabled = host { } { enable = false; };
   least = seen (host { } { settings = { inherit url; }; });
   whole = seen (
@@ -200,6 +204,13 @@ in
             name = "push";
             command = [ "push" "%(prop:out_path)s" ];
             environment.TOKEN = "%(secret:key)s";
+          }
+        ];
+        schedule = [
+          {
+            name = "nightly";
+            cron = "30 2 * * *";
+            repositories = [ "acme/*" ];
           }
         ];
         upload = {

@@ -4,8 +4,8 @@ use std::{path::Path, time::Duration};
 
 use super::{DbError, FILE, ServerDb, backup};
 use crate::db::server::{
-    NewDelivery, NewRun, NewStatus, RepositoryId, RunEnd, RunKind, RunState, SeenRepository,
-    TakeUp, Tested, Trust,
+    NewDelivery, NewRun, NewStatus, RepositoryId, RunEnd, RunKind, RunState, ScheduleKey,
+    ScheduleOrigin, ScheduleRow, SeenRepository, TakeUp, Tested, Trust,
 };
 
 fn open(dir: &Path) -> ServerDb {
@@ -290,6 +290,74 @@ async fn what_a_newer_run_makes_pointless_is_found() {
         db.superseded_by(&oldest).await.unwrap().is_empty(),
         "never the other way round"
     );
+}
+
+#[tokio::test]
+async fn what_it_is_time_for_is_dealt_with_by_the_run_that_comes_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let repo = repository(&db, "me/tool").await;
+    let key = ScheduleKey {
+        repository: repo,
+        origin: ScheduleOrigin::Server,
+        name: "nightly".into(),
+    };
+    let row = ScheduleRow {
+        key: key.clone(),
+        cron: "@daily".into(),
+        branch: "main".into(),
+        done_until: 0,
+        run: None,
+        problem: None,
+    };
+    db.change_schedules(Vec::new(), vec![row]).await.unwrap();
+    let problem = "no answer".to_owned();
+    db.schedule_failed(key.clone(), problem.clone(), None)
+        .await
+        .unwrap();
+    let known = db.schedules(Some(repo)).await.unwrap().remove(0);
+    assert_eq!(known.next(), Some(24 * 3600 * 1000));
+    assert_eq!((known.done_until, known.problem), (0, Some(problem)));
+    let timed = |commit| TakeUp {
+        schedule: Some(key.clone()),
+        ..take(NewRun {
+            kind: RunKind::Schedule,
+            ..run(repo, commit)
+        })
+    };
+    // What was pushed and goes on is another matter.
+    let pushed = db.take_up(take(run(repo, "c1"))).await.unwrap()[0];
+    let first = db.take_up(timed("c1")).await.unwrap();
+    let known = db.schedules(None).await.unwrap().remove(0);
+    assert_eq!((known.run, known.problem), (Some(first[0]), None));
+    let now = jiff::Timestamp::now().as_millisecond();
+    assert!((now - 10_000..=now).contains(&known.done_until));
+    let found = db.run(first[0]).await.unwrap().unwrap();
+    assert!(db.superseded_by(&found).await.unwrap().is_empty());
+    // One that waits is enough, and one that goes on.
+    assert!(db.take_up(timed("c1")).await.unwrap().is_empty());
+    db.queue_run(first[0], Trust::Trusted, tested("t"))
+        .await
+        .unwrap();
+    assert!(db.take_up(timed("c2")).await.unwrap().is_empty());
+    assert_eq!(db.schedules(None).await.unwrap()[0].run, Some(first[0]));
+    // It does not hide what was pushed, and is not made pointless by that.
+    assert!(!db.knows_commit(repo, "c2".into()).await.unwrap());
+    db.finish_run(first[0], RunEnd::default(), Vec::new())
+        .await
+        .unwrap();
+    let second = db.take_up(timed("c2")).await.unwrap();
+    assert_eq!(second.len(), 1);
+    let newer = db.take_up(take(run(repo, "c2"))).await.unwrap();
+    assert_eq!(newer.len(), 1);
+    let newer = db.run(newer[0]).await.unwrap().unwrap();
+    let pointless = db.superseded_by(&newer).await.unwrap();
+    assert_eq!(pointless.len(), 1);
+    assert_eq!(pointless[0].id, pushed);
+    db.change_schedules(vec![key.clone()], Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(db.schedules(None).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -1,0 +1,145 @@
+//! What is built because it is time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{
+    pages::page,
+    world::{World, flake},
+};
+
+/// Once a year, which is not today as far as these tests are concerned: they set what was dealt with.
+const YEARLY: &str = "[[schedule]]\nname = \"yearly\"\ncron = \"0 0 1 1 *\"\nrepositories = [\"work/acme/*\"]\n\
+                      [[schedule]]\nname = \"others\"\ncron = \"0 0 1 1 *\"\nrepositories = [\"us/*\"]\n";
+const OWN: &str = "[[serve.schedule]]\nname = \"own\"\ncron = \"17 0 1 1 *\"\nbranch = \"next\"\n\
+     [[serve.schedule]]\nname = \"lost\"\ncron = \"17 0 1 1 *\"\nbranch = \"nowhere\"\n";
+
+impl World {
+    async fn json(&self, arguments: &[&str]) -> Value {
+        let arguments = [arguments, &["--json"]].concat();
+        let (code, shown, error) = self.ctl(&arguments).await;
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}");
+        serde_json::from_str(&shown).unwrap()
+    }
+
+    /// The runs for which it was time, oldest first, with the names of their refs.
+    async fn timed(&self) -> Vec<(u64, String)> {
+        let runs = self.json(&["list"]).await;
+        let runs = runs["runs"].as_array().unwrap().iter().rev();
+        runs.filter(|run| run["kind"] == "schedule" && run["state"] == "finished")
+            .map(|run| {
+                let git_ref = run["ref"].as_str().unwrap().to_owned();
+                (run["run"].as_u64().unwrap(), git_ref)
+            })
+            .collect()
+    }
+
+    async fn until_timed(&self, count: usize, limit: Duration) -> Vec<(u64, String)> {
+        let began = Instant::now();
+        loop {
+            let timed = self.timed().await;
+            if timed.len() >= count {
+                return timed;
+            }
+            assert!(began.elapsed() < limit, "{timed:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// As if the server had been down for years.
+    fn oversleep(&self) {
+        let database = self.store.folder().join("state/nixci.sqlite");
+        let database = rusqlite::Connection::open(database).unwrap();
+        let changed = database
+            .execute("UPDATE schedules SET done_until = 1500000000000", [])
+            .unwrap();
+        assert!(changed > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_many_times_is_built_once_and_anew() {
+    let checks = flake(&[("good", "echo ok > $out"), ("bad", "echo oh no; exit 3")]);
+    let mut world = World::new(&checks, YEARLY).await;
+    let main = world.commit("rules", &[("nixci.toml", OWN)]);
+    world.git(&["checkout", "-q", "-b", "next"]);
+    let next = world.commit("next", &[("file", "1")]);
+    world.git(&["checkout", "-q", "main"]);
+    world.start().await;
+    world.verdict(&main).await;
+    let began = Instant::now();
+    while world.json(&["schedules"]).await["schedules"][2].is_null() {
+        assert!(began.elapsed().as_secs() < 20, "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (_, shown, _) = world.ctl(&["schedules", "acme/demo"]).await;
+    for line in [
+        "work/acme/demo  yearly  main     0 0 1 1 *   next ",
+        "work/acme/demo  own     next     17 0 1 1 *  next ",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert!(!shown.contains("others"), "{shown}");
+    assert_eq!(world.timed().await, []);
+
+    assert_eq!(world.stop().await, Some(0));
+    world.oversleep();
+    world.start().await;
+    let mut timed = world.until_timed(2, Duration::from_secs(60)).await;
+    world.verdict(&next).await;
+    // Neither is what it builds taken over from a run before, nor what failed in it.
+    for (run, _) in &timed {
+        let run = world.json(&["show", &run.to_string()]).await;
+        assert_eq!(run["reused_from"], Value::Null);
+        assert_eq!(run["counts"]["failed"], 1, "{run}");
+        let mut failed = run["steps"].as_array().unwrap().iter();
+        let bad = failed.find(|step| step["name"] == "bad").unwrap();
+        assert_eq!(bad["log_tail"], "oh no", "{bad}");
+    }
+    // Once, for all the years; also when the server comes back once more.
+    world.kill().await;
+    world.start().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.timed().await, timed);
+    timed.sort_by(|a, b| a.1.cmp(&b.1));
+    let refs: Vec<&str> = timed.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(refs, ["refs/heads/main", "refs/heads/next"]);
+
+    let shown = page(&world, "/repositories/work/acme/demo").await;
+    assert!(shown.contains("Built because it is time"), "{shown}");
+    let last = format!("<a href=\"/runs/{0}\">run {0}</a>", timed[0].0);
+    assert!(shown.contains(&last), "{shown}");
+    assert!(shown.contains("there is no branch `nowhere`"), "{shown}");
+    let run = page(&world, &format!("/runs/{}", timed[0].0)).await;
+    assert!(run.contains("schedule yearly"), "{run}");
+
+    // A push is not held up by what it was time for, and what is no longer wanted is gone.
+    let gone = world.commit("without rules", &[("nixci.toml", "")]);
+    world.push_event("main", &gone).await;
+    world.verdict(&gone).await;
+    let began = Instant::now();
+    while !world.json(&["schedules"]).await["schedules"][1].is_null() {
+        assert!(began.elapsed().as_secs() < 20, "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let left = world.json(&["schedules"]).await;
+    assert_eq!(left["schedules"][0]["name"], "yearly");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_built_when_it_is_time() {
+    let minutely = "[[schedule]]\nname = \"minutely\"\ncron = \"* * * * *\"\n";
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), minutely).await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    let timed = world.until_timed(1, Duration::from_secs(90)).await;
+    assert_eq!(timed[0].1, "refs/heads/main");
+    let run = world.json(&["show", &timed[0].0.to_string()]).await;
+    assert_eq!(run["commit"], commit);
+    assert_eq!(run["reused_from"], Value::Null);
+    assert_eq!(run["outcome"], "passed");
+    assert_eq!(world.stop().await, Some(0));
+}
