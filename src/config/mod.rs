@@ -32,6 +32,6 @@ pub use repository::{
 };
 pub use server::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep, Properties,
-    Property, PullRequests, RefPattern, ServerConfig, StatusNames, Template, WallsWanted,
-    socket_key,
+    Property, PullRequests, RefPattern, ServerConfig, StatusNames, Template, WallsWanted, base_url,
+    forge_name, make_secret, socket_key,
 };

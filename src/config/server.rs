@@ -8,6 +8,7 @@ mod post_build;
 mod ref_pattern;
 mod secret;
 mod template;
+mod words;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -17,7 +18,9 @@ use url::Url;
 pub use self::{
     post_build::PostBuildStep,
     ref_pattern::RefPattern,
+    secret::make_secret,
     template::{Properties, Property, Template},
+    words::{base_url, forge_name},
 };
 use super::{ConfigError, Upload};
 use crate::nix::System;
@@ -111,6 +114,11 @@ pub enum ForgeSoftware {
 }
 
 impl ForgeSoftware {
+    /// Where the interface of one at this address is, unless it is said to be elsewhere; ends with `/`.
+    pub fn api_url(self, url: &Url) -> Url {
+        file::api_url(self, url)
+    }
+
     /// Its name, as in the file.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 
 mod app;
 mod deliveries;
+mod manifest;
 
 use std::time::Duration;
 
@@ -13,8 +14,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-pub use self::app::AppKey;
 use self::app::{App, AppSession, Scope};
+pub use self::{
+    app::AppKey,
+    manifest::{AppWish, MadeApp, make_app},
+};
 use super::{
     BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookWish,
     KnownCheckRun, KnownHook, KnownRepository, Permission, PullRequestNow, Repository,

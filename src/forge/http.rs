@@ -197,7 +197,7 @@ impl Session {
 
 impl Sender for Session {
     fn send<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Answer> {
-        Box::pin(async move { self.http.send(call, &self.credential).await })
+        Box::pin(async move { self.http.send(call, Some(&self.credential)).await })
     }
 }
 
@@ -222,7 +222,7 @@ impl Http {
     pub(super) async fn send(
         &self,
         call: Call<'_>,
-        credential: &Credential,
+        credential: Option<&Credential>,
     ) -> Result<Answer, ForgeError> {
         let address = format!("{}{}", self.base, call.path);
         let mut url = Url::parse(&address).map_err(|error| {
@@ -251,13 +251,15 @@ impl Http {
         &self,
         url: Url,
         call: &Call<'_>,
-        credential: &Credential,
+        credential: Option<&Credential>,
     ) -> Result<Response, ForgeError> {
         let mut request = self
             .client
             .request(call.method.clone(), url)
-            .header("accept", "application/json")
-            .header(credential.name.clone(), credential.value.clone());
+            .header("accept", "application/json");
+        if let Some(credential) = credential {
+            request = request.header(credential.name.clone(), credential.value.clone());
+        }
         if let Some(body) = call.body {
             request = request.json(body);
         }

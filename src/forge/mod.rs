@@ -34,7 +34,7 @@ pub use check_run::{
 pub use ci_job::{CiJob, CiJobError, ForgeKind};
 pub use error::ForgeError;
 pub use gitea::Gitea;
-pub use github::{AppKey, Github};
+pub use github::{AppKey, AppWish, Github, MadeApp, make_app};
 pub use gitlab::Gitlab;
 #[doc(hidden)]
 pub use hook::fuzz_hook;

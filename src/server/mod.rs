@@ -41,6 +41,7 @@ mod required;
 mod router;
 mod runner;
 mod serve;
+mod setup;
 mod source;
 mod sweep;
 mod systemd;
@@ -50,3 +51,4 @@ mod webhook;
 
 pub use doctor::{Finding, Verdict};
 pub use serve::{ServeError, check, serve};
+pub use setup::{AppSetup, OpenSetup};

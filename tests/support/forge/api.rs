@@ -24,6 +24,15 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Reply {
     if let Err(violation) = openapi::check(asked) {
         world.violations.push(violation);
     }
+    if let ["app-manifests", code, "conversions"] =
+        asked.path.split('/').skip(1).collect::<Vec<_>>().as_slice()
+    {
+        assert_eq!(asked.credential, "", "whoever has the code has the App");
+        return match world.codes.remove(*code) {
+            Some(app) => plain(201, app),
+            None => missing(),
+        };
+    }
     if let Some(reply) = app(world, asked) {
         return reply;
     }

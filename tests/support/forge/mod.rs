@@ -35,6 +35,8 @@ pub(crate) struct World {
     /// Deliveries of the App's webhook, newest first.
     pub(crate) deliveries: Vec<Value>,
     pub(crate) redelivered: Vec<u64>,
+    /// Codes of Apps that were made by a manifest, each good for one.
+    pub(crate) codes: HashMap<String, Value>,
     /// Paths below which nothing works, and the status that says so.
     pub(crate) broken: Vec<(String, u16)>,
     /// Answers to give before anything else.
@@ -161,7 +163,8 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     let asked = Asked {
         method: parts.method.clone(),
-        path: parts.uri.path().to_owned(),
+        // Where GitHub Enterprise has it.
+        path: parts.uri.path().trim_start_matches("/api/v3").to_owned(),
         query: url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect(),
