@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
     header::{HeaderName, HeaderValue},
@@ -72,6 +73,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// The query with which the list goes on.
     pub(super) next: Option<String>,
+    /// The scopes of the token, where GitHub tells them.
+    pub(super) scopes: Option<String>,
     /// The JSON; `Null` if it is none.
     pub(super) body: Value,
 }
@@ -195,6 +198,13 @@ impl Session {
     }
 }
 
+impl Session {
+    /// What time it is by the server's clock.
+    pub(super) async fn clock(&self, path: &str) -> Result<Option<Timestamp>, ForgeError> {
+        self.http.clock(path).await
+    }
+}
+
 impl Sender for Session {
     fn send<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Answer> {
         Box::pin(async move { self.http.send(call, Some(&self.credential)).await })
@@ -245,6 +255,18 @@ impl Http {
         Err(ForgeError::Refused(
             "the forge sends the request around in circles".to_owned(),
         ))
+    }
+
+    /// What time it is by the server's clock, as any answer of it says.
+    pub(super) async fn clock(&self, path: &str) -> Result<Option<Timestamp>, ForgeError> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let answer = request.send().await.map_err(|error| ForgeError::Later {
+            what: sentence(&error),
+            wait: None,
+        })?;
+        let date = answer.headers().get("date");
+        let date = date.and_then(|date| date.to_str().ok());
+        Ok(date.and_then(|date| rfc2822::parse(date).ok().map(|time| time.timestamp())))
     }
 
     async fn send_to(
@@ -304,6 +326,7 @@ async fn answer_of(mut response: Response) -> Result<Answer, ForgeError> {
         is_unchanged,
         etag: text("etag").map(str::to_owned),
         next: text("link").and_then(next_query),
+        scopes: text("x-oauth-scopes").map(str::to_owned),
         body: serde_json::from_slice(&answer).unwrap_or_default(),
     })
 }

@@ -12,6 +12,7 @@ mod crash;
 mod ctl;
 mod discovery;
 mod disk;
+mod doctor;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;

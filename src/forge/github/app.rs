@@ -175,6 +175,11 @@ impl App {
         self.token(scope).await
     }
 
+    /// What time it is by GitHub's clock.
+    pub(super) async fn clock(&self) -> Result<Option<Timestamp>, ForgeError> {
+        self.http.clock("/").await
+    }
+
     /// Sends as the App itself.
     pub(super) fn own(&self) -> Box<dyn Sender + '_> {
         Box::new(AppSession {

@@ -18,9 +18,9 @@ const NAME_CHARS: usize = 34;
 /// How long a code may be.
 const CODE_CHARS: usize = 100;
 /// The events that only an App is told of, besides those of a webhook.
-const APP_EVENTS: [&str; 3] = ["check_run", "check_suite", "public"];
+pub(super) const APP_EVENTS: [&str; 3] = ["check_run", "check_suite", "public"];
 /// What an App may do, and no more.
-const PERMISSIONS: [(&str, &str); 7] = [
+pub(super) const PERMISSIONS: [(&str, &str); 7] = [
     ("checks", "write"),
     ("contents", "read"),
     // Commands in comments.
