@@ -2106,7 +2106,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__serve)
-            opts="-c -h --config --log --check --backup --help"
+            opts="-c -h --config --log --init --check --backup --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -287,6 +287,7 @@ complete -c nixci -n "__fish_nixci_using_subcommand why" -s h -l help -d 'Print 
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -s c -l config -d 'The server\'s settings' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -l log -d 'What to say, as `tracing` filters: `info`, `debug`, `nixci::server::publish=debug`' -r
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -l backup -d 'Copy the database, which a server may use meanwhile, to a new file, and end' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand serve" -l init -d 'Ask a few questions, write the file of settings with the secrets that it needs, and end'
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -l check -d 'Look whether all that a server needs is there, say what is right and wrong, and end'
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l socket -d 'The socket of the server on this machine' -r -F

@@ -27,6 +27,7 @@ mod memory;
 mod named_check;
 mod orders;
 mod output;
+mod prompt;
 mod remote;
 mod remote_args;
 mod remote_run;

@@ -1,10 +1,13 @@
 //! `nixci serve`.
 
+mod init;
+
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
+use self::init::init;
 use super::{Failure, gather::print, setup::runtime};
 use crate::{
     config::ServerConfig,
@@ -30,6 +33,10 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILTER", default_value = "info", env = "NIXCI_LOG")]
     pub(super) log: String,
 
+    /// Ask a few questions, write the file of settings with the secrets that it needs, and end
+    #[arg(long, conflicts_with_all = ["check", "backup"])]
+    pub(super) init: bool,
+
     /// Look whether all that a server needs is there, say what is right and wrong, and end
     #[arg(long)]
     pub(super) check: bool,
@@ -41,6 +48,9 @@ pub(super) struct ServeArgs {
 
 /// Serves until it is told to stop.
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    if args.init {
+        return init(&args.config);
+    }
     let config = ServerConfig::read(&args.config).map_err(Failure::usage)?;
     if let Some(to) = &args.backup {
         backup(&config.state_dir.join("nixci.sqlite"), to).map_err(Failure::infrastructure)?;

@@ -37,5 +37,5 @@ pub use schedule::Schedule;
 pub use server::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep,
     PrivateHost, Properties, Property, PullRequests, RefPattern, ServerConfig, ServerSchedule,
-    StatusNames, Template, WallsWanted, WriteLimits, socket_key,
+    StatusNames, Template, WallsWanted, WriteLimits, base_url, forge_name, make_secret, socket_key,
 };

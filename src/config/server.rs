@@ -10,6 +10,7 @@ mod ref_pattern;
 mod schedule;
 mod secret;
 mod template;
+mod words;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -21,7 +22,9 @@ pub use self::{
     private_host::PrivateHost,
     ref_pattern::RefPattern,
     schedule::ServerSchedule,
+    secret::make_secret,
     template::{Properties, Property, Template},
+    words::{base_url, forge_name},
 };
 use super::{ConfigError, Upload};
 use crate::nix::System;
@@ -149,6 +152,11 @@ pub enum ForgeSoftware {
 }
 
 impl ForgeSoftware {
+    /// Where the interface of one at this address is, unless it is said to be elsewhere; ends with `/`.
+    pub fn api_url(self, url: &Url) -> Url {
+        file::api_url(self, url)
+    }
+
     /// Its name, as in the file.
     pub fn as_str(self) -> &'static str {
         match self {

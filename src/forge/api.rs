@@ -69,6 +69,19 @@ pub trait ForgeApi: Debug + Send + Sync {
     /// alone, for reading, for at most an hour.
     fn clone_credentials<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Credentials>;
 
+    /// What time it is by the forge's clock, whoever asks; `None`: it does not say.
+    fn clock(&self) -> BoxFuture<'_, Option<Timestamp>>;
+
+    /// Who asks, as the forge sees that, and which rights are missing.
+    fn standing(&self) -> BoxFuture<'_, Standing>;
+
+    /// The webhook of a repository that goes to this address; the App's where `repository` is `None`, wherever that goes.
+    fn hook<'a>(
+        &'a self,
+        repository: Option<&'a Repository>,
+        url: &'a str,
+    ) -> BoxFuture<'a, Option<SeenHook>>;
+
     /// How long to wait between two writes.
     fn pace(&self) -> Duration;
 
@@ -139,6 +152,8 @@ pub struct KnownRepository {
     pub topics: Vec<String>,
     /// Whether it takes no pushes any more.
     pub is_archived: bool,
+    /// What whoever asks may do with it; `None`: the forge does not say, or an App asks.
+    pub right: Option<Permission>,
 }
 
 /// Which repositories are looked after.
@@ -269,6 +284,29 @@ pub struct KnownHook {
     pub id: u64,
     /// What became of it.
     pub state: HookState,
+}
+
+/// Who asks, as the forge sees that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// A name.
+    pub who: String,
+    /// What it has no right to and should have, each in the forge's words.
+    pub missing: Vec<String>,
+    /// Whether the forge tells what it has a right to.
+    pub is_told: bool,
+}
+
+/// A webhook as the forge shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenHook {
+    /// Where it goes.
+    pub url: String,
+    /// What about it is not as it should be.
+    pub wrong: Option<String>,
+    /// What became of its last delivery: whether it arrived, and what was answered. `None`: there was none, or the forge
+    /// does not say.
+    pub last: Option<(bool, String)>,
 }
 
 /// Whose webhook is meant.

@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::{
     BoxFuture, CommitStatus, ForgeApi, ForgeError, HookWish, KnownHook, KnownRepository,
-    Permission, PullRequestNow, Repository, RepositoryKey, Selection, StatusPlace, User,
+    Permission, PullRequestNow, Repository, RepositoryKey, SeenHook, Selection, Standing,
+    StatusPlace, User,
     github_shape::{self, HookShape, repository_path},
-    http::{Credential, Sender, Session},
+    http::{Credential, Sender, Session, read},
     listing::Listing,
     status::cut,
 };
@@ -184,13 +185,40 @@ impl ForgeApi for Gitea {
         hook: &'a HookWish,
     ) -> BoxFuture<'a, KnownHook> {
         Box::pin(async move {
-            let shape = HookShape {
-                events: &EVENTS,
-                made: ("type", self.hook_type),
-                query: "limit=50",
-                takes_secret: false,
+            github_shape::ensure_hook(self.session(), repository, hook, &self.hook_shape()).await
+        })
+    }
+
+    fn clock(&self) -> BoxFuture<'_, Option<Timestamp>> {
+        Box::pin(self.session.clock("/version"))
+    }
+
+    fn standing(&self) -> BoxFuture<'_, Standing> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            login: String,
+        }
+        Box::pin(async move {
+            // It tells no scopes; without this one it says so here, and without the other at the webhooks.
+            let answer: Answer = read("the user", self.session().get("/user").await?)?;
+            Ok(Standing {
+                who: answer.login,
+                missing: Vec::new(),
+                is_told: false,
+            })
+        })
+    }
+
+    fn hook<'a>(
+        &'a self,
+        repository: Option<&'a Repository>,
+        url: &'a str,
+    ) -> BoxFuture<'a, Option<SeenHook>> {
+        Box::pin(async move {
+            let Some(repository) = repository else {
+                return Ok(None);
             };
-            github_shape::ensure_hook(self.session(), repository, hook, &shape).await
+            github_shape::hook(self.session(), repository, url, &self.hook_shape()).await
         })
     }
 
@@ -209,6 +237,15 @@ impl ForgeApi for Gitea {
 }
 
 impl Gitea {
+    fn hook_shape(&self) -> HookShape<'static> {
+        HookShape {
+            events: &EVENTS,
+            made: ("type", self.hook_type),
+            query: "limit=50",
+            takes_secret: false,
+        }
+    }
+
     async fn topics(&self, repository: &Repository) -> Result<Vec<String>, ForgeError> {
         #[derive(serde::Deserialize)]
         struct Answer {
@@ -223,7 +260,7 @@ impl Gitea {
             Err(error) if error.is_of_token() => return Ok(Vec::new()),
             answer => answer?,
         };
-        let answer: Answer = super::http::read("topics", answer)?;
+        let answer: Answer = read("topics", answer)?;
         Ok(answer.topics.unwrap_or_default())
     }
 }

@@ -5,6 +5,8 @@
 
 mod app;
 mod deliveries;
+mod manifest;
+mod standing;
 
 use std::time::Duration;
 
@@ -13,14 +15,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-pub use self::app::AppKey;
 use self::app::{App, AppSession, Scope};
+pub use self::{
+    app::AppKey,
+    manifest::{AppWish, MadeApp, make_app},
+};
 use super::{
     BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookWish,
     KnownCheckRun, KnownHook, KnownRepository, Permission, PullRequestNow, Repository,
-    RepositoryKey, Selection, StatusPlace, User,
+    RepositoryKey, SeenHook, Selection, Standing, StatusPlace, User,
     github_shape::{
-        HookShape, ensure_hook, known, name, permission, pull_request, pull_requests,
+        HookShape, ensure_hook, hook, known, name, permission, pull_request, pull_requests,
         repository_path, statuses,
     },
     hook::payload,
@@ -40,6 +45,14 @@ const EVENTS: [&str; 5] = [
     "issue_comment",
     "repository",
 ];
+
+/// How the webhook of a repository is.
+const HOOK_SHAPE: HookShape<'static> = HookShape {
+    events: &EVENTS,
+    made: ("name", "web"),
+    query: "per_page=100",
+    takes_secret: true,
+};
 
 /// GitHub, or GitHub Enterprise.
 #[derive(Debug)]
@@ -226,13 +239,7 @@ impl ForgeApi for Github {
     ) -> BoxFuture<'a, KnownHook> {
         Box::pin(async move {
             let session = self.session(repository).await?;
-            let shape = HookShape {
-                events: &EVENTS,
-                made: ("name", "web"),
-                query: "per_page=100",
-                takes_secret: true,
-            };
-            ensure_hook(&*session, repository, hook, &shape).await
+            ensure_hook(&*session, repository, hook, &HOOK_SHAPE).await
         })
     }
 
@@ -246,6 +253,41 @@ impl ForgeApi for Github {
                 user: "x-access-token".to_owned(),
                 token,
             })
+        })
+    }
+
+    fn clock(&self) -> BoxFuture<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            match &self.access {
+                Access::Token { session, .. } => session.clock("/").await,
+                Access::App(app) => app.clock().await,
+            }
+        })
+    }
+
+    fn standing(&self) -> BoxFuture<'_, Standing> {
+        Box::pin(async move {
+            match &self.access {
+                Access::Token { session, .. } => standing::of_token(session).await,
+                Access::App(app) => standing::of_app(&*app.own()).await,
+            }
+        })
+    }
+
+    fn hook<'a>(
+        &'a self,
+        repository: Option<&'a Repository>,
+        url: &'a str,
+    ) -> BoxFuture<'a, Option<SeenHook>> {
+        Box::pin(async move {
+            match (repository, &self.access) {
+                (Some(repository), _) => {
+                    let session = self.session(repository).await?;
+                    hook(&*session, repository, url, &HOOK_SHAPE).await
+                }
+                (None, Access::App(app)) => standing::hook_of_app(&*app.own()).await.map(Some),
+                (None, Access::Token { .. }) => Ok(None),
+            }
         })
     }
 

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 
 use super::{
     CommitStatus, ForgeError, GitRef, HookState, HookWish, IdentError, KnownHook, KnownRepository,
-    Permission, PullRequestNow, Repository, RepositoryName, StatusState, User,
+    Permission, PullRequestNow, Repository, RepositoryName, SeenHook, StatusState, User,
     hook::payload,
     http::{Sender, entries, read},
     status::cut,
 };
+
+/// How much of what a webhook was answered with is shown.
+const MESSAGE_CHARS: usize = 100;
 
 /// The path of a repository, which has an owner and a name.
 pub(super) fn repository_path(name: &RepositoryName) -> Result<String, ForgeError> {
@@ -42,6 +45,26 @@ struct Listed {
     repository: payload::Repository,
     topics: Option<Vec<String>>,
     archived: Option<bool>,
+    permissions: Option<Rights>,
+}
+
+/// What whoever asks may do with a repository.
+#[derive(Deserialize)]
+struct Rights {
+    #[serde(default)]
+    admin: bool,
+    #[serde(default)]
+    push: bool,
+}
+
+impl Rights {
+    fn permission(&self) -> Permission {
+        match (self.admin, self.push) {
+            (true, _) => Permission::Admin,
+            (false, true) => Permission::Write,
+            (false, false) => Permission::Read,
+        }
+    }
 }
 
 /// Reads a repository of an answer.
@@ -54,6 +77,10 @@ pub(super) fn known(
         repository: listed.repository.into_event(installation),
         topics: listed.topics.unwrap_or_default(),
         is_archived: listed.archived.unwrap_or_default(),
+        right: listed
+            .permissions
+            .filter(|_| installation.is_none())
+            .map(|rights| rights.permission()),
     })
 }
 
@@ -187,6 +214,14 @@ struct ListedHook {
     config: HookConfig,
     /// Of which branches it tells, on Gitea; empty: of all.
     branch_filter: Option<String>,
+    /// What its last delivery was answered with, on GitHub.
+    last_response: Option<LastResponse>,
+}
+
+#[derive(Deserialize)]
+struct LastResponse {
+    code: Option<u16>,
+    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -243,7 +278,7 @@ pub(super) async fn ensure_hook(
             id: found.id,
             state,
         };
-        if found.is_right(hook, shape.events) && !hook.is_secret_new {
+        if found.wrong(&hook.url, shape.events).is_none() && !hook.is_secret_new {
             return Ok(known(HookState::Kept));
         }
         session
@@ -274,8 +309,34 @@ pub(super) async fn ensure_hook(
     })
 }
 
+/// The webhook that goes to this address.
+pub(super) async fn hook(
+    session: &dyn Sender,
+    repository: &Repository,
+    url: &str,
+    shape: &HookShape<'_>,
+) -> Result<Option<SeenHook>, ForgeError> {
+    let path = format!("{}/hooks", repository_path(&repository.full_name)?);
+    let all: Vec<ListedHook> = session
+        .list("webhooks", &format!("{path}?{}", shape.query))
+        .await?;
+    let mut all = all.into_iter();
+    let found = all.find(|listed| listed.config.url.as_deref() == Some(url));
+    Ok(found.map(|listed| SeenHook {
+        url: url.to_owned(),
+        wrong: listed.wrong(url, shape.events),
+        last: listed.last_response.and_then(|last| {
+            let code = last.code?;
+            let message = cut(&last.message.unwrap_or_default(), MESSAGE_CHARS);
+            let text = format!("HTTP {code} {message}");
+            Some(((200..300).contains(&code), text.trim_end().to_owned()))
+        }),
+    }))
+}
+
 impl ListedHook {
-    fn is_right(&self, hook: &HookWish, events: &[&str]) -> bool {
+    /// What about it is not as it should be.
+    fn wrong(&self, url: &str, events: &[&str]) -> Option<String> {
         let has = |event: &&str| self.events.iter().any(|has| has == event || has == "*");
         let verifies = match &self.config.insecure_ssl {
             None => true,
@@ -285,11 +346,22 @@ impl ListedHook {
             None | Some("" | "*") => true,
             Some(_) => false,
         };
-        self.active
-            && verifies
-            && tells_of_all
-            && self.config.url.as_deref() == Some(&hook.url)
-            && self.config.content_type.as_deref() == Some("json")
-            && events.iter().all(has)
+        let silent: Vec<&str> = events.iter().copied().filter(|event| !has(event)).collect();
+        let wrong = if !self.active {
+            "it is switched off".to_owned()
+        } else if self.config.url.as_deref() != Some(url) {
+            "it goes elsewhere".to_owned()
+        } else if self.config.content_type.as_deref() != Some("json") {
+            "it sends no JSON".to_owned()
+        } else if !verifies {
+            "it does not look at the certificate".to_owned()
+        } else if !tells_of_all {
+            "it tells of some branches only".to_owned()
+        } else if !silent.is_empty() {
+            format!("it does not tell of {}", silent.join(", "))
+        } else {
+            return None;
+        };
+        Some(wrong)
     }
 }

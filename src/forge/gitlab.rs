@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     BoxFuture, CommitId, CommitStatus, ForgeApi, ForgeError, GitRef, HookState, HookWish,
     KnownHook, KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey,
-    RepositoryName, Selection, StatusPlace, StatusState, User,
+    RepositoryName, SeenHook, Selection, Standing, StatusPlace, StatusState, User,
     hook::{gitlab::Project, payload::Numbered},
     http::{Credential, Sender, Session, read},
     listing::Listing,
@@ -74,8 +74,40 @@ struct Listed {
     visibility: Option<String>,
     topics: Option<Vec<String>>,
     archived: Option<bool>,
+    permissions: Option<Access>,
     #[serde(flatten)]
     project: Project,
+}
+
+/// What whoever asks may do with a project: by itself, or by its group.
+#[derive(Deserialize)]
+struct Access {
+    project_access: Option<Level>,
+    group_access: Option<Level>,
+}
+
+#[derive(Deserialize)]
+struct Level {
+    access_level: u64,
+}
+
+impl Access {
+    fn permission(&self) -> Permission {
+        let levels = [&self.project_access, &self.group_access]
+            .into_iter()
+            .flatten();
+        permission(levels.map(|level| level.access_level).max().unwrap_or(0))
+    }
+}
+
+/// <https://docs.gitlab.com/api/members/#roles>
+fn permission(level: u64) -> Permission {
+    match level {
+        40.. => Permission::Admin,
+        30..40 => Permission::Write,
+        10..30 => Permission::Read,
+        _ => Permission::None,
+    }
 }
 
 fn known(answer: Value, _installation: Option<u64>) -> Result<KnownRepository, ForgeError> {
@@ -88,6 +120,7 @@ fn known(answer: Value, _installation: Option<u64>) -> Result<KnownRepository, F
         repository,
         topics: listed.topics.unwrap_or_default(),
         is_archived: listed.archived.unwrap_or_default(),
+        right: listed.permissions.map(|access| access.permission()),
     })
 }
 
@@ -115,6 +148,29 @@ struct ListedStatus {
     name: String,
     status: String,
     description: Option<String>,
+}
+
+/// What about a webhook is not as it should be.
+fn wrong(listed: &Value, url: &str) -> Option<String> {
+    let is_told = |event: &&str| listed[event] == true;
+    let silent: Vec<&str> = EVENTS.into_iter().filter(|event| !is_told(event)).collect();
+    let filter = listed["push_events_branch_filter"].as_str();
+    let status = listed.get("alert_status").and_then(Value::as_str);
+    let wrong = if listed["url"] != url {
+        "it goes elsewhere".to_owned()
+    } else if status.is_some_and(|status| status != "executable") {
+        // Until somebody saves it.
+        "GitLab has switched it off, as it failed too often".to_owned()
+    } else if listed["enable_ssl_verification"] == false {
+        "it does not look at the certificate".to_owned()
+    } else if filter.is_some_and(|filter| !filter.is_empty()) {
+        "it tells of some branches only".to_owned()
+    } else if !silent.is_empty() {
+        format!("it does not tell of {}", silent.join(", "))
+    } else {
+        return None;
+    };
+    Some(wrong)
 }
 
 /// Reads a merge request of an answer.
@@ -224,13 +280,7 @@ impl ForgeApi for Gitlab {
             if member.id != user.id || !is_active {
                 return Ok(Permission::None);
             }
-            // https://docs.gitlab.com/api/members/#roles
-            Ok(match member.access_level {
-                40.. => Permission::Admin,
-                30..40 => Permission::Write,
-                10..30 => Permission::Read,
-                _ => Permission::None,
-            })
+            Ok(permission(member.access_level))
         })
     }
 
@@ -337,14 +387,7 @@ impl ForgeApi for Gitlab {
                     state: HookState::Made,
                 });
             };
-            let is_right = found["url"] == hook.url.as_str()
-                && found["enable_ssl_verification"] != false
-                && EVENTS.iter().all(|event| found[event] == true)
-                && found["push_events_branch_filter"]
-                    .as_str()
-                    .is_none_or(str::is_empty)
-                // A webhook that failed too often is switched off until somebody saves it.
-                && found.get("alert_status").is_none_or(|status| status == "executable");
+            let is_right = wrong(found, &hook.url).is_none();
             let Numbered { id } = read("a webhook", found.clone())?;
             if is_right && (is_signed || !hook.is_secret_new) {
                 let state = HookState::Kept;
@@ -363,6 +406,59 @@ impl ForgeApi for Gitlab {
                 user: "oauth2".to_owned(),
                 token: self.token.clone(),
             })
+        })
+    }
+
+    fn clock(&self) -> BoxFuture<'_, Option<Timestamp>> {
+        Box::pin(self.session.clock("/version"))
+    }
+
+    fn standing(&self) -> BoxFuture<'_, Standing> {
+        #[derive(Deserialize)]
+        struct Answer {
+            username: String,
+        }
+        #[derive(Deserialize)]
+        struct Token {
+            scopes: Vec<String>,
+        }
+        Box::pin(async move {
+            let user: Answer = read("the user", self.session().get("/user").await?)?;
+            // Tokens of old versions do not know themselves.
+            let token = match self.session().get("/personal_access_tokens/self").await {
+                Ok(answer) => Some(read::<Token>("the token", answer)?),
+                Err(error) if error.is_of_token() => None,
+                Err(error) => return Err(error),
+            };
+            let lacks = |token: &Token| !token.scopes.iter().any(|scope| scope == "api");
+            Ok(Standing {
+                who: user.username,
+                missing: token
+                    .as_ref()
+                    .filter(|token| lacks(token))
+                    .map_or_else(Vec::new, |_| vec!["api".to_owned()]),
+                is_told: token.is_some(),
+            })
+        })
+    }
+
+    fn hook<'a>(
+        &'a self,
+        repository: Option<&'a Repository>,
+        url: &'a str,
+    ) -> BoxFuture<'a, Option<SeenHook>> {
+        Box::pin(async move {
+            let Some(repository) = repository else {
+                return Ok(None);
+            };
+            let path = format!("{}/hooks?per_page=100", project_path(repository));
+            let all: Vec<Value> = self.session().list("webhooks", &path).await?;
+            let found = all.iter().find(|listed| listed["url"] == url);
+            Ok(found.map(|listed| SeenHook {
+                url: url.to_owned(),
+                wrong: wrong(listed, url),
+                last: None,
+            }))
         })
     }
 

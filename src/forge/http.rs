@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     Client, Method, Response, StatusCode, Url,
     header::{HeaderName, HeaderValue},
@@ -72,6 +73,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<String>,
     /// The query with which the list goes on.
     pub(super) next: Option<String>,
+    /// The scopes of the token, where GitHub tells them.
+    pub(super) scopes: Option<String>,
     /// The JSON; `Null` if it is none.
     pub(super) body: Value,
 }
@@ -195,9 +198,16 @@ impl Session {
     }
 }
 
+impl Session {
+    /// What time it is by the server's clock.
+    pub(super) async fn clock(&self, path: &str) -> Result<Option<Timestamp>, ForgeError> {
+        self.http.clock(path).await
+    }
+}
+
 impl Sender for Session {
     fn send<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Answer> {
-        Box::pin(async move { self.http.send(call, &self.credential).await })
+        Box::pin(async move { self.http.send(call, Some(&self.credential)).await })
     }
 }
 
@@ -222,7 +232,7 @@ impl Http {
     pub(super) async fn send(
         &self,
         call: Call<'_>,
-        credential: &Credential,
+        credential: Option<&Credential>,
     ) -> Result<Answer, ForgeError> {
         let address = format!("{}{}", self.base, call.path);
         let mut url = Url::parse(&address).map_err(|error| {
@@ -247,17 +257,31 @@ impl Http {
         ))
     }
 
+    /// What time it is by the server's clock, as any answer of it says.
+    pub(super) async fn clock(&self, path: &str) -> Result<Option<Timestamp>, ForgeError> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let answer = request.send().await.map_err(|error| ForgeError::Later {
+            what: sentence(&error),
+            wait: None,
+        })?;
+        let date = answer.headers().get("date");
+        let date = date.and_then(|date| date.to_str().ok());
+        Ok(date.and_then(|date| rfc2822::parse(date).ok().map(|time| time.timestamp())))
+    }
+
     async fn send_to(
         &self,
         url: Url,
         call: &Call<'_>,
-        credential: &Credential,
+        credential: Option<&Credential>,
     ) -> Result<Response, ForgeError> {
         let mut request = self
             .client
             .request(call.method.clone(), url)
-            .header("accept", "application/json")
-            .header(credential.name.clone(), credential.value.clone());
+            .header("accept", "application/json");
+        if let Some(credential) = credential {
+            request = request.header(credential.name.clone(), credential.value.clone());
+        }
         if let Some(body) = call.body {
             request = request.json(body);
         }
@@ -302,6 +326,7 @@ async fn answer_of(mut response: Response) -> Result<Answer, ForgeError> {
         is_unchanged,
         etag: text("etag").map(str::to_owned),
         next: text("link").and_then(next_query),
+        scopes: text("x-oauth-scopes").map(str::to_owned),
         body: serde_json::from_slice(&answer).unwrap_or_default(),
     })
 }

@@ -25,7 +25,8 @@ use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
 pub use api::{
     FailedDelivery, ForgeApi, HookOwner, HookState, HookWish, KnownCheckRun, KnownHook,
-    KnownRepository, Permission, PullRequestNow, RepositoryKey, Selection, StatusPlace,
+    KnownRepository, Permission, PullRequestNow, RepositoryKey, SeenHook, Selection, Standing,
+    StatusPlace,
 };
 pub use check_run::{
     Annotation, AnnotationLevel, CHECK_TEXT_CHARS, CheckButton, CheckOutput, CheckRun, CheckState,
@@ -34,7 +35,7 @@ pub use check_run::{
 pub use ci_job::{CiJob, CiJobError, ForgeKind};
 pub use error::ForgeError;
 pub use gitea::Gitea;
-pub use github::{AppKey, Github};
+pub use github::{AppKey, AppWish, Github, MadeApp, make_app};
 pub use gitlab::Gitlab;
 #[doc(hidden)]
 pub use hook::fuzz_hook;

@@ -1,12 +1,16 @@
 //! What is right and wrong with a server and its surroundings: `nixci serve --check` and `nixci ctl doctor`.
 
+mod forge;
+
+use std::process::Command;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::forge::of_forge;
 use super::{connection::Connections, walls::Found};
 use crate::{
-    config::{Access, ForgeConfig, Listen, NixHost, PullRequests, ServerConfig},
-    forge::{RepositoryKey, Selection},
+    config::{Listen, NixHost, PullRequests, ServerConfig},
     run::store_address,
     store::StoreAddress,
 };
@@ -63,7 +67,7 @@ pub(super) async fn examine(
     findings.push(room(config));
     findings.push(address(config));
     for (name, forge) in &config.forges {
-        findings.extend(of_forge(name, forge, connections).await);
+        findings.extend(of_forge(name, forge, config, connections).await);
     }
     if config.forges.is_empty() {
         findings.push(finding(
@@ -93,21 +97,41 @@ fn sandbox(config: &ServerConfig, host: &NixHost) -> Finding {
 }
 
 fn trusted(host: &NixHost) -> Finding {
-    let user = std::env::var("USER").unwrap_or_default();
-    let is_root = rustix::process::geteuid().is_root();
+    let user = of_id("-un").unwrap_or_default();
+    let groups: Vec<String> = of_id("-Gn")
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
     let names = host.settings.list("trusted-users");
-    if is_root || names.contains(&user) || names.iter().any(|name| name == "*") {
-        return finding(
-            "trusted user",
-            Verdict::Doubtful,
-            "the server's user is trusted by the Nix daemon: let it run as a user that is not in `trusted-users`",
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root || is_trusted(&names, &user, &groups) {
+        let text = format!(
+            "the Nix daemon trusts {user}, who asks here: let the server run as a user that is not in `trusted-users`, \
+            neither by name nor by a group"
         );
+        return finding("trusted user", Verdict::Doubtful, text);
     }
     finding(
         "trusted user",
         Verdict::Good,
-        "the Nix daemon trusts the server's user no more than others",
+        format!("the Nix daemon trusts {user} no more than others"),
     )
+}
+
+/// Whether the daemon trusts a user with these groups, by `trusted-users`.
+fn is_trusted(names: &[String], user: &str, groups: &[String]) -> bool {
+    names.iter().any(|name| match name.strip_prefix('@') {
+        Some(group) => groups.iter().any(|has| has == group),
+        None => name == "*" || name == user,
+    })
+}
+
+/// What `id` says of who this runs as: it knows users that are in no file.
+fn of_id(option: &str) -> Option<String> {
+    let output = Command::new("id").arg(option).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What the server would choose where this runs: the unit may let it do less than whoever asks by hand.
@@ -181,60 +205,32 @@ fn address(config: &ServerConfig) -> Finding {
     finding("address", Verdict::Good, text)
 }
 
-async fn of_forge(name: &str, forge: &ForgeConfig, connections: &Connections) -> Vec<Finding> {
-    let about = format!("forge {name}");
-    let mut findings = Vec::new();
-    if forge.webhook_secrets.is_empty() {
-        let text = "no `webhook_secret_file`: no webhook is taken, pushes are found once an hour";
-        findings.push(finding(&about, Verdict::Doubtful, text));
-    }
-    let Some(api) = connections.get(name) else {
-        let text = match forge.access {
-            Access::None | Access::Token(_) => {
-                format!("configured repositories: {}", forge.plain.len())
-            }
-            Access::App { .. } => "it knows no apps".to_owned(),
-        };
-        findings.push(finding(&about, Verdict::Good, text));
-        return findings;
-    };
-    let listed = forge
-        .repositories
-        .iter()
-        .find(|listed| !listed.ends_with("/*"));
-    let asked_for = listed.and_then(|listed| listed.parse().ok());
-    let asked = if let Some(name) = asked_for {
-        let found = api.repository(&RepositoryKey::Name(name)).await;
-        found.map(|found| vec![found])
-    } else {
-        let by_topic = Selection {
-            topics: forge.topics.clone(),
-            ..Selection::default()
-        };
-        api.repositories(&by_topic).await
-    };
-    findings.push(match asked {
-        Ok(found) if found.is_empty() => finding(
-            &about,
-            Verdict::Doubtful,
-            format!(
-                "reached, but no repository has the topic {}",
-                forge.topics.join(" or ")
-            ),
-        ),
-        Ok(found) => {
-            let names: Vec<String> = found
+#[cfg(test)]
+mod tests {
+    use super::is_trusted;
+
+    #[test]
+    fn trust_is_by_name_by_group_or_everybodys() {
+        let names = |names: &[&str]| {
+            names
                 .iter()
-                .take(3)
-                .map(|known| known.repository.full_name.to_string())
-                .collect();
-            finding(
-                &about,
-                Verdict::Good,
-                format!("reached with its token; sees {}", names.join(", ")),
-            )
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let groups = names(&["nixci", "builders"]);
+        for (trusted, expected) in [
+            (names(&["root"]), false),
+            (names(&["root", "nixci"]), true),
+            (names(&["@builders"]), true),
+            (names(&["@wheel", "@nixci2", "builders"]), false),
+            (names(&["*"]), true),
+            (names(&["@"]), false),
+        ] {
+            assert_eq!(
+                is_trusted(&trusted, "nixci", &groups),
+                expected,
+                "{trusted:?}"
+            );
         }
-        Err(error) => finding(&about, Verdict::Bad, error.to_string()),
-    });
-    findings
+    }
 }

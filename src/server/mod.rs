@@ -45,6 +45,7 @@ mod router;
 mod runner;
 mod schedule;
 mod serve;
+mod setup;
 mod source;
 mod streams;
 mod sweep;
@@ -55,3 +56,4 @@ mod webhook;
 
 pub use doctor::{Finding, Verdict};
 pub use serve::{ServeError, check, serve};
+pub use setup::{AppSetup, OpenSetup};

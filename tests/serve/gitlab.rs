@@ -13,7 +13,7 @@ const KEY: [u8; 32] = [7; 32];
 
 impl World {
     /// Makes the forge GitLab; the webhook has a secret token, or one that signs.
-    fn on_gitlab(&self, secrets: &[&str]) {
+    pub(crate) fn on_gitlab(&self, secrets: &[&str]) {
         let names: Vec<String> = secrets
             .iter()
             .enumerate()

@@ -41,7 +41,7 @@ impl World {
     }
 
     /// Makes it a GitHub that is asked with a token.
-    fn on_github_with_a_token(&self) {
+    pub(crate) fn on_github_with_a_token(&self) {
         self.change_settings(|text| {
             text.replace("kind = \"gitea\"", "kind = \"github\"")
                 .replace("/api/v1\"", "\"")

@@ -13,6 +13,7 @@ mod crash;
 mod ctl;
 mod discovery;
 mod disk;
+mod doctor;
 mod egress;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]

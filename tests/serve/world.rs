@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) forge: FakeForge,
     pub(crate) server: Option<Running>,
     pub(crate) url: String,
-    config: PathBuf,
+    pub(crate) config: PathBuf,
     work: PathBuf,
     pub(crate) http: reqwest::Client,
     deliveries: u32,

@@ -10,12 +10,16 @@ mod support;
 
 mod choices;
 mod emulator;
+#[path = "../support/forge/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod fake;
 mod gate;
 mod hostile;
 mod keys;
 mod matrix;
 mod panic;
 mod resize;
+mod serve_init;
 mod stopping;
 mod terminal;
 

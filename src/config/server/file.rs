@@ -17,7 +17,9 @@ use url::Url;
 
 use super::{
     Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PrivateHost, PullRequests,
-    RefPattern, ServerConfig, StatusNames, WallsWanted, WriteLimits, secret::read_secret,
+    RefPattern, ServerConfig, StatusNames, WallsWanted, WriteLimits,
+    secret::read_secret,
+    words::{base_url, forge_name},
 };
 use crate::{
     config::{ConfigError, Upload, excerpt::Place, parse_duration},
@@ -158,11 +160,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
     }
     let forges = keys.forge.into_iter().map(|(forge, keys)| {
         let span = keys.span();
-        let is_name = !forge.is_empty()
-            && forge.len() <= 50
-            && forge.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !is_name {
-            let message = "the name of a forge has letters, digits and `-` only";
+        if let Err(message) = forge_name(&forge) {
             return Err(reader.wrong(span, message));
         }
         let read = reader.forge(keys.into_inner(), span)?;
@@ -174,7 +172,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         .map(|prefix| reader.meaning(&prefix, status_prefix))
         .transpose()?;
     Ok(ServerConfig {
-        listen: reader.meaning(&keys.listen, listen)?,
+        listen: reader.meaning(&keys.listen, Listen::parse)?,
         url: reader.meaning(&keys.url, base_url)?,
         behind_proxy: keys.behind_proxy,
         socket: keys
@@ -380,7 +378,7 @@ fn known_url(text: &'static str) -> Url {
     Url::parse(text).expect("it is a URL")
 }
 
-fn api_url(kind: ForgeSoftware, url: &Url) -> Url {
+pub(super) fn api_url(kind: ForgeSoftware, url: &Url) -> Url {
     let below = |path: &str| url.join(path).expect("a path can follow an http URL");
     match kind {
         ForgeSoftware::Github if url.host_str() == Some("github.com") => {
@@ -391,34 +389,6 @@ fn api_url(kind: ForgeSoftware, url: &Url) -> Url {
         ForgeSoftware::Gitlab => below("api/v4/"),
         ForgeSoftware::Plain => url.clone(),
     }
-}
-
-fn listen(text: &str) -> Result<Listen, String> {
-    if text == "systemd" {
-        return Ok(Listen::Systemd);
-    }
-    if let Some(path) = text.strip_prefix("unix:") {
-        return Ok(Listen::Unix(path.into()));
-    }
-    text.parse().map(Listen::Tcp).map_err(|_| {
-        format!(
-            "`{text}` is no address: write `127.0.0.1:8080`, `unix:/path/to/socket` or `systemd`"
-        )
-    })
-}
-
-fn base_url(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
-    if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
-        return Err(format!("`{text}` is no http or https URL"));
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        return Err("a URL here has no user, password or query".to_owned());
-    }
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    Ok(url)
 }
 
 fn status_prefix(text: &str) -> Result<String, &'static str> {

@@ -175,6 +175,11 @@ impl App {
         self.token(scope).await
     }
 
+    /// What time it is by GitHub's clock.
+    pub(super) async fn clock(&self) -> Result<Option<Timestamp>, ForgeError> {
+        self.http.clock("/").await
+    }
+
     /// Sends as the App itself.
     pub(super) fn own(&self) -> Box<dyn Sender + '_> {
         Box::new(AppSession {
@@ -251,14 +256,14 @@ impl Sender for AppSession<'_> {
     fn send<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
             let credential = self.app.credential(self.scope).await?;
-            let answer = self.app.http.send(call.clone(), &credential).await;
+            let answer = self.app.http.send(call.clone(), Some(&credential)).await;
             // A token can end early: when rights change, or a clock is wrong.
             let is_old = lock(&self.app.tokens).contains_key(&self.scope);
             match answer {
                 Err(ForgeError::Unauthorized(_)) if is_old => {
                     lock(&self.app.tokens).remove(&self.scope);
                     let credential = self.app.credential(self.scope).await?;
-                    self.app.http.send(call, &credential).await
+                    self.app.http.send(call, Some(&credential)).await
                 }
                 answer => answer,
             }

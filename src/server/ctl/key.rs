@@ -4,22 +4,19 @@
 //! have a path, but read no file that is not theirs. So whoever gives orders shows that they can read this one.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::socket_key;
+use crate::config::{make_secret, socket_key};
 
 /// Makes the key of this socket, anew at each start.
 pub(in crate::server) fn make_key(socket: &Path) -> io::Result<SecretString> {
-    let mut random = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let key = BASE64_URL_SAFE_NO_PAD.encode(random);
+    let key = make_secret()?;
     let path = socket_key(socket);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -31,6 +28,6 @@ pub(in crate::server) fn make_key(socket: &Path) -> io::Result<SecretString> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(key.as_bytes())?;
-    Ok(SecretString::from(key))
+    file.write_all(key.expose_secret().as_bytes())?;
+    Ok(key)
 }

@@ -24,6 +24,15 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Reply {
     if let Err(violation) = openapi::check(asked) {
         world.violations.push(violation);
     }
+    if let ["app-manifests", code, "conversions"] =
+        asked.path.split('/').skip(1).collect::<Vec<_>>().as_slice()
+    {
+        assert_eq!(asked.credential, "", "whoever has the code has the App");
+        return match world.codes.remove(*code) {
+            Some(app) => plain(201, app),
+            None => missing(),
+        };
+    }
     if let Some(reply) = app(world, asked) {
         return reply;
     }
@@ -123,6 +132,8 @@ fn app(world: &mut World, asked: &Asked) -> Option<Reply> {
                 None => missing(),
             }
         }
+        ("GET", ["app"]) => plain(200, world.app.clone()),
+        ("GET", ["app", "hook", "config"]) => plain(200, world.app_hook.clone()),
         ("GET", ["app", "hook", "deliveries"]) => {
             page(world, asked, None, world.deliveries.clone())
         }
@@ -169,6 +180,7 @@ impl Repository {
             // Before Gitea 1.23 only a request of its own tells the topics.
             shown["topics"] = Value::Null;
         }
+        shown["permissions"] = self.permissions.clone();
         shown
     }
 }
@@ -182,6 +194,7 @@ fn github(world: &mut World, asked: &Asked, path: &str, is_gitea: bool) -> Reply
         known.map(|known| known.shown(is_gitea)).collect()
     };
     match (method, segments.as_slice()) {
+        ("GET", ["user"]) => plain(200, json!({ "id": 1, "login": "owner" })),
         ("GET", ["user", "repos"]) => {
             let all = shown(world, &|_| true);
             page(world, asked, None, all)
@@ -411,8 +424,22 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
     }
     let shown = |known: &Repository| {
         json!({ "id": known.id, "path_with_namespace": known.name, "default_branch": "main", "topics": known.topics,
-            "visibility": if known.is_private { "private" } else { "public" }, "archived": known.is_archived })
+            "visibility": if known.is_private { "private" } else { "public" }, "archived": known.is_archived,
+            "permissions": known.permissions })
     };
+    match path {
+        "/user" => return plain(200, json!({ "id": 1, "username": "owner" })),
+        "/personal_access_tokens/self" => {
+            return match &world.scopes {
+                Some(scopes) => plain(
+                    200,
+                    json!({ "scopes": scopes.split(", ").collect::<Vec<_>>() }),
+                ),
+                None => missing(),
+            };
+        }
+        _ => {}
+    }
     let segments: Vec<&str> = path.split('/').skip(2).collect();
     let [id, rest @ ..] = segments.as_slice() else {
         let all = world.repositories.iter().map(shown).collect();

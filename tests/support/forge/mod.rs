@@ -35,6 +35,16 @@ pub(crate) struct World {
     /// Deliveries of the App's webhook, newest first.
     pub(crate) deliveries: Vec<Value>,
     pub(crate) redelivered: Vec<u64>,
+    /// What time it is there, if not what it is here.
+    pub(crate) date: Option<String>,
+    /// The scopes of the token; `None`: they are not told.
+    pub(crate) scopes: Option<String>,
+    /// The App: its rights and events.
+    pub(crate) app: Value,
+    /// The webhook of the App.
+    pub(crate) app_hook: Value,
+    /// Codes of Apps that were made by a manifest, each good for one.
+    pub(crate) codes: HashMap<String, Value>,
     /// Paths below which nothing works, and the status that says so.
     pub(crate) broken: Vec<(String, u16)>,
     /// Answers to give before anything else.
@@ -69,6 +79,8 @@ pub(crate) struct Repository {
     pub(crate) topics: Vec<String>,
     pub(crate) is_private: bool,
     pub(crate) is_archived: bool,
+    /// What the token may do with it, as the forge shows that; `Null`: it does not.
+    pub(crate) permissions: Value,
     /// The rights of users by name: their number, and what GitHub calls it.
     pub(crate) rights: BTreeMap<String, (u64, &'static str)>,
     pub(crate) pulls: BTreeMap<u64, Value>,
@@ -161,7 +173,8 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
     let query = parts.uri.query().unwrap_or_default();
     let asked = Asked {
         method: parts.method.clone(),
-        path: parts.uri.path().to_owned(),
+        // Where GitHub Enterprise has it.
+        path: parts.uri.path().trim_start_matches("/api/v3").to_owned(),
         query: url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect(),
@@ -171,8 +184,9 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
             .unwrap_or_default(),
         url: url.to_owned(),
     };
-    let (course, (status, headers, body)) = {
+    let (course, (status, headers, body), date, scopes) = {
         let mut world = world.lock().unwrap();
+        let (date, scopes) = (world.date.clone(), world.scopes.clone());
         world
             .requests
             .push(format!("{} {}", asked.method, parts.uri));
@@ -184,13 +198,14 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
                 None => fault::course(&mut world, &asked),
             },
         };
-        match course {
+        let (course, reply) = match course {
             Course::Reply(reply) => (Course::Well, reply),
             Course::Silence(Done::No) | Course::Cut(Done::No) => (course, plain(200, json!({}))),
             Course::Well | Course::Silence(Done::Yes) | Course::Cut(Done::Yes) => {
                 (course, api::answer(&mut world, &asked))
             }
-        }
+        };
+        (course, reply, date, scopes)
     };
     match course {
         Course::Silence(_) => std::future::pending().await,
@@ -203,6 +218,11 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
         "content-type",
         "application/json; charset=utf-8".parse().unwrap(),
     );
+    for (name, value) in [("date", date), ("x-oauth-scopes", scopes)] {
+        if let Some(value) = value {
+            map.insert(name, value.parse().unwrap());
+        }
+    }
     for (name, value) in headers {
         map.insert(name, value.parse().unwrap());
     }

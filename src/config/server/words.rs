@@ -1,0 +1,49 @@
+//! Words of the file that are asked for elsewhere, too: addresses and names.
+
+use url::Url;
+
+use super::Listen;
+
+impl Listen {
+    /// Reads an address. An error says what one is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "systemd" {
+            return Ok(Self::Systemd);
+        }
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
+        format!(
+            "`{text}` is no address: write `127.0.0.1:8080`, `unix:/path/to/socket` or `systemd`"
+        )
+    })
+    }
+}
+
+/// Reads the address of a server or a forge, which ends with `/` then. An error says what is wrong with it.
+pub fn base_url(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| format!("`{text}` is no URL: {error}"))?;
+    if !["http", "https"].contains(&url.scheme()) || url.host_str().is_none() {
+        return Err(format!("`{text}` is no http or https URL"));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err("a URL here has no user, password or query".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+/// Whether a forge can have this name, which is a part of addresses. An error says what one has.
+pub fn forge_name(text: &str) -> Result<(), &'static str> {
+    let is_name = !text.is_empty()
+        && text.len() <= 50
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_name {
+        Ok(())
+    } else {
+        Err("the name of a forge has letters, digits and `-` only")
+    }
+}

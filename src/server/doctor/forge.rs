@@ -1,0 +1,295 @@
+//! What is right and wrong with a forge: whether it answers, its clock, who the server is there and what it may do, and the
+//! webhooks.
+
+use jiff::Timestamp;
+
+use super::{Finding, Verdict, finding};
+use crate::{
+    config::{Access, ForgeConfig, ServerConfig},
+    forge::{
+        ForgeApi, ForgeError, KnownRepository, Permission, RepositoryKey, SeenHook, Selection,
+    },
+    server::connection::Connections,
+};
+
+/// How far the clocks may be apart, in seconds: what an App proves is so much older when it is made.
+const SKEW_SECONDS: i64 = 60;
+/// How many repositories are looked at.
+const LOOKED_AT: usize = 10;
+/// How many are named.
+const NAMED: usize = 3;
+
+/// Looks at a forge. Nothing is changed there.
+pub(super) async fn of_forge(
+    name: &str,
+    forge: &ForgeConfig,
+    config: &ServerConfig,
+    connections: &Connections,
+) -> Vec<Finding> {
+    let about = format!("forge {name}");
+    let mut findings = Vec::new();
+    if forge.webhook_secrets.is_empty() {
+        let text = "no `webhook_secret_file`: no webhook is taken, pushes are found once an hour";
+        findings.push(finding(&about, Verdict::Doubtful, text));
+    }
+    let Some(api) = connections.get(name) else {
+        let text = match forge.access {
+            Access::None | Access::Token(_) => {
+                format!("configured repositories: {}", forge.plain.len())
+            }
+            Access::App { .. } => "it knows no apps".to_owned(),
+        };
+        findings.push(finding(&about, Verdict::Good, text));
+        return findings;
+    };
+    let look = Look {
+        about,
+        forge,
+        api: &*api,
+        hook_url: format!("{}webhook/{name}", config.url),
+    };
+    match api.clock().await {
+        Ok(time) => findings.extend(time.map(|time| look.clock(time, Timestamp::now()))),
+        Err(error) => {
+            findings.push(look.bad(
+                "",
+                format!(
+                    "{error}: are `url` and `api_url` right, and may the server connect to them?"
+                ),
+            ));
+            return findings;
+        }
+    }
+    findings.push(look.rights().await);
+    let repositories = match look.repositories().await {
+        Ok(repositories) => repositories,
+        Err(error) => {
+            findings.push(look.bad("", error.to_string()));
+            return findings;
+        }
+    };
+    findings.push(look.seen(&repositories));
+    findings.extend(look.statuses(&repositories));
+    if !forge.webhook_secrets.is_empty() {
+        findings.extend(look.hooks(&repositories).await);
+    }
+    findings
+}
+
+/// A look at a forge.
+struct Look<'a> {
+    about: String,
+    forge: &'a ForgeConfig,
+    api: &'a dyn ForgeApi,
+    /// Where webhooks are to go.
+    hook_url: String,
+}
+
+impl Look<'_> {
+    fn says(&self, what: &str, verdict: Verdict, text: impl Into<String>) -> Finding {
+        let about = [self.about.as_str(), what].join(" ");
+        finding(about.trim_end(), verdict, text)
+    }
+
+    fn bad(&self, what: &str, text: impl Into<String>) -> Finding {
+        self.says(what, Verdict::Bad, text)
+    }
+
+    fn good(&self, what: &str, text: impl Into<String>) -> Finding {
+        self.says(what, Verdict::Good, text)
+    }
+
+    /// Tokens of apps and signatures have times in them.
+    fn clock(&self, theirs: Timestamp, ours: Timestamp) -> Finding {
+        let ahead = ours.as_second() - theirs.as_second();
+        if ahead.abs() <= SKEW_SECONDS {
+            return self.good("clock", "as here");
+        }
+        let how = if ahead > 0 { "ahead of" } else { "behind" };
+        let seconds = ahead.abs();
+        self.bad(
+            "clock",
+            format!(
+                "the clock here is {seconds} seconds {how} the forge's: set it (timedatectl set-ntp true), or signed webhooks and \
+                an App's tokens are refused"
+            ),
+        )
+    }
+
+    /// Who the server is there, and what it may do.
+    async fn rights(&self) -> Finding {
+        let standing = match self.api.standing().await {
+            Ok(standing) => standing,
+            Err(error @ ForgeError::Unauthorized(_)) => {
+                let text = match self.forge.access {
+                    Access::App { .. } => {
+                        "the App's key is not taken: do `app_id` and `app_key_file` belong together, and is the clock right?"
+                    }
+                    Access::Token(_) | Access::None => {
+                        "the token is not taken: it has ended, or is another forge's; put a new one into `token_file`"
+                    }
+                };
+                return self.bad("rights", format!("{error}: {text}"));
+            }
+            Err(error @ ForgeError::Forbidden(_)) => {
+                let text =
+                    format!("{error}: give the token the right to read its user (read:user)");
+                return self.bad("rights", text);
+            }
+            Err(error) => return self.bad("rights", error.to_string()),
+        };
+        let who = &standing.who;
+        if !standing.missing.is_empty() {
+            let missing = standing.missing.join(", ");
+            let text = match self.forge.access {
+                Access::App { .. } => format!(
+                    "the App {who} lacks {missing}: add it in the App's settings, and accept that in each installation"
+                ),
+                Access::Token(_) | Access::None => {
+                    format!("the token of {who} lacks {missing}: make one that has it")
+                }
+            };
+            return self.bad("rights", text);
+        }
+        let text = match (&self.forge.access, standing.is_told) {
+            (Access::App { .. }, _) => format!("the App {who} has all it needs"),
+            (_, true) => format!("the token of {who} has the scopes it needs"),
+            (_, false) => format!("the token is {who}'s; the forge does not tell its scopes"),
+        };
+        self.good("rights", text)
+    }
+
+    /// Repositories that are to be built: the first that is named, or those with a topic.
+    async fn repositories(&self) -> Result<Vec<KnownRepository>, ForgeError> {
+        let mut listed = self.forge.repositories.iter();
+        let listed = listed.find(|listed| !listed.ends_with("/*"));
+        if let Some(name) = listed.and_then(|listed| listed.parse().ok()) {
+            let found = self.api.repository(&RepositoryKey::Name(name)).await?;
+            return Ok(vec![found]);
+        }
+        let owners = self.forge.repositories.iter();
+        let by_owner = Selection {
+            owners: owners
+                .filter_map(|all| all.strip_suffix("/*").map(str::to_owned))
+                .collect(),
+            ..Selection::default()
+        };
+        let selection = if self.forge.topics.is_empty() {
+            by_owner
+        } else {
+            Selection {
+                topics: self.forge.topics.clone(),
+                ..Selection::default()
+            }
+        };
+        let mut all = self.api.repositories(&selection).await?;
+        all.truncate(LOOKED_AT);
+        Ok(all)
+    }
+
+    fn seen(&self, repositories: &[KnownRepository]) -> Finding {
+        if repositories.is_empty() {
+            let text = format!(
+                "reached, but no repository has the topic {}",
+                self.forge.topics.join(" or ")
+            );
+            return self.says("", Verdict::Doubtful, text);
+        }
+        let names: Vec<&str> = repositories.iter().take(NAMED).map(name_of).collect();
+        let text = format!("reached with its token; sees {}", names.join(", "));
+        self.good("", text)
+    }
+
+    /// Whether what becomes of commits may be told. An App's rights say that already.
+    fn statuses(&self, repositories: &[KnownRepository]) -> Option<Finding> {
+        let told = repositories
+            .iter()
+            .filter_map(|known| Some((name_of(known), known.right?)));
+        let told: Vec<(&str, Permission)> = told.collect();
+        if told.is_empty() {
+            return None;
+        }
+        let below = |right| told.iter().find(|(_, has)| *has < right);
+        Some(if let Some((name, _)) = below(Permission::Write) {
+            let text = format!(
+                "the token's user may not write to {name}: no status can be told there; make it a member who may"
+            );
+            self.bad("statuses", text)
+        } else if let Some((name, _)) = below(Permission::Admin) {
+            let text = format!(
+                "allowed, but the token's user is no administrator of {name} (on GitLab, a maintainer): no webhook can be made \
+                there"
+            );
+            self.says("statuses", Verdict::Doubtful, text)
+        } else {
+            self.good("statuses", "allowed")
+        })
+    }
+
+    /// Whether the forge tells, and whether what it told last arrived.
+    async fn hooks(&self, repositories: &[KnownRepository]) -> Vec<Finding> {
+        if let Access::App { .. } = self.forge.access {
+            let hook = self.api.hook(None, &self.hook_url).await;
+            return vec![self.of_hook("the App", hook)];
+        }
+        let mut good = 0;
+        let mut findings = Vec::new();
+        for known in repositories {
+            let hook = self.api.hook(Some(&known.repository), &self.hook_url);
+            let found = self.of_hook(name_of(known), hook.await);
+            if found.verdict == Verdict::Good {
+                good += 1;
+            } else {
+                findings.push(found);
+            }
+        }
+        if good > 0 {
+            let text = format!("there, and right: {good} of {}", repositories.len());
+            findings.insert(0, self.good("webhooks", text));
+        }
+        findings
+    }
+
+    fn of_hook(&self, whose: &str, hook: Result<Option<SeenHook>, ForgeError>) -> Finding {
+        let url = &self.hook_url;
+        let is_app = matches!(self.forge.access, Access::App { .. });
+        let repair = if is_app {
+            "set it in the App's settings"
+        } else {
+            "the server repairs it at its start and every hour"
+        };
+        let doubt = |text| self.says("webhooks", Verdict::Doubtful, text);
+        match hook {
+            Err(error) => self.bad(
+                "webhooks",
+                format!("those of {whose} are not to be seen: {error}; is the token an administrator's, with the right to them?"),
+            ),
+            Ok(None) => doubt(format!(
+                "none of {whose} goes to {url}: the server makes it when it runs"
+            )),
+            Ok(Some(hook)) if hook.url != *url => self.bad(
+                "webhooks",
+                format!("that of {whose} goes to {}, and has to go to {url}: {repair}", hook.url),
+            ),
+            Ok(Some(hook)) => match (hook.wrong, hook.last) {
+                (Some(wrong), _) => doubt(format!("that of {whose}: {wrong}; {repair}")),
+                (None, Some((false, answer))) => self.bad(
+                    "webhooks",
+                    format!(
+                        "the last one of {whose} did not arrive ({answer}): does {url} lead to this server, and has the webhook \
+                        the secret that is configured?"
+                    ),
+                ),
+                (None, Some((true, answer))) => self.good(
+                    "webhooks",
+                    format!("that of {whose} is right, and the last one arrived ({answer})"),
+                ),
+                (None, None) => self.good("webhooks", format!("that of {whose} is right")),
+            },
+        }
+    }
+}
+
+fn name_of(known: &KnownRepository) -> &str {
+    known.repository.full_name.as_str()
+}

@@ -1,0 +1,300 @@
+//! `nixci serve --check`: each thing that can be wrong with a forge is said, with what to do about it.
+
+use std::fs;
+
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822, tz::TimeZone};
+use serde_json::{Value, json};
+
+use crate::world::{World, flake};
+
+/// What is said: `ok`, `hm` or `bad`, what about, and the text.
+type Said = Vec<(String, String, String)>;
+
+impl World {
+    /// Runs `nixci serve --check`. Returns its exit code, and what it says of the forge.
+    async fn check(&self) -> (Option<i32>, Said) {
+        let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
+        command
+            .args(["serve", "--check", "--config"])
+            .arg(&self.config);
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let output = output.await.unwrap().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = |line: &str| {
+            let (verdict, rest) = line.split_once(' ').unwrap();
+            let (about, text) = rest.trim_start().split_once("  ").unwrap();
+            [verdict, about, text.trim_start()]
+                .map(str::to_owned)
+                .into()
+        };
+        let of_forge = |(_, about, _): &(String, String, String)| about.starts_with("forge work");
+        let said: Said = text.lines().map(line).filter(of_forge).collect();
+        assert!(
+            !said.is_empty(),
+            "{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        (output.status.code(), said)
+    }
+
+    /// Asserts that this is said of the forge.
+    async fn says(&self, verdict: &str, about: &str, text: &str) {
+        let (code, said) = self.check().await;
+        let is_it = |(v, a, t): &(String, String, String)| {
+            v == verdict && a.trim() == about && t.contains(text)
+        };
+        assert!(
+            said.iter().any(is_it),
+            "{verdict} {about} {text}: {said:#?}"
+        );
+        // Whatever is bad fails the whole; nothing else does.
+        let is_bad = said.iter().any(|(verdict, ..)| verdict == "bad");
+        assert_eq!(code, Some(i32::from(is_bad)), "{said:#?}");
+    }
+
+    fn of_demo(&self, change: impl FnOnce(&mut crate::fake::Repository)) {
+        change(self.forge.world().find("acme/demo").unwrap());
+    }
+}
+
+fn good() -> String {
+    flake(&[("good", "echo ok > $out")])
+}
+
+fn admin() -> Value {
+    json!({ "admin": true, "push": true, "pull": true })
+}
+
+/// A moment as HTTP writes it.
+fn date(ahead: i64) -> String {
+    let time = Timestamp::now() + SignedDuration::from_secs(ahead);
+    let text = rfc2822::to_string(&time.to_zoned(TimeZone::UTC)).unwrap();
+    text.replace("+0000", "GMT")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_gitea_is_said() {
+    let mut world = World::new(&good(), "").await;
+    world.of_demo(|demo| demo.permissions = admin());
+    let hook_url = format!("{}/webhook/work", world.url);
+    world.says("ok", "forge work clock", "as here").await;
+    world
+        .says("ok", "forge work rights", "the token is owner's")
+        .await;
+    world.says("ok", "forge work", "sees acme/demo").await;
+    world.says("ok", "forge work statuses", "allowed").await;
+    let none = format!("none of acme/demo goes to {hook_url}: the server makes it");
+    world.says("hm", "forge work webhooks", &none).await;
+    world.start().await;
+    world
+        .eventually("the webhook is there", async || {
+            !world
+                .forge
+                .world()
+                .find("acme/demo")
+                .unwrap()
+                .hooks
+                .is_empty()
+        })
+        .await;
+    assert_eq!(world.stop().await, Some(0));
+    world
+        .says("ok", "forge work webhooks", "there, and right: 1 of 1")
+        .await;
+
+    world.of_demo(|demo| demo.hooks[0]["active"] = json!(false));
+    world
+        .says(
+            "hm",
+            "forge work webhooks",
+            "it is switched off; the server repairs it",
+        )
+        .await;
+    world.of_demo(|demo| {
+        demo.hooks[0]["active"] = json!(true);
+        demo.hooks[0]["events"] = json!(["push", "delete", "pull_request"]);
+    });
+    let silent = "it does not tell of pull_request_sync, issue_comment";
+    world.says("hm", "forge work webhooks", silent).await;
+    world.forge.world().broken = vec![("/hooks".to_owned(), 403)];
+    let hidden = "those of acme/demo are not to be seen: HTTP 403";
+    world.says("bad", "forge work webhooks", hidden).await;
+    world.forge.world().broken.clear();
+
+    world.of_demo(|demo| demo.permissions["admin"] = json!(false));
+    let text = "no administrator of acme/demo";
+    world.says("hm", "forge work statuses", text).await;
+    world.of_demo(|demo| demo.permissions["push"] = json!(false));
+    let text = "may not write to acme/demo: no status can be told there";
+    world.says("bad", "forge work statuses", text).await;
+
+    for (ahead, text) in [
+        (-3600, "seconds ahead of the forge's: set it"),
+        (600, "seconds behind the forge's: set it"),
+    ] {
+        world.forge.world().date = Some(date(ahead));
+        world.says("bad", "forge work clock", text).await;
+    }
+    world.forge.world().date = Some(date(20));
+    world.says("ok", "forge work clock", "as here").await;
+
+    world.forge.world().broken = vec![("/user".to_owned(), 403)];
+    world.says("bad", "forge work rights", "(read:user)").await;
+    world.forge.world().broken.clear();
+    world.of_demo(|demo| demo.name = "acme/elsewhere".to_owned());
+    world.says("bad", "forge work", "HTTP 404").await;
+    fs::write(world.store.folder().join("token"), "another").unwrap();
+    world
+        .says("bad", "forge work rights", "the token is not taken")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forge_that_cannot_be_reached_is_said() {
+    let world = World::new(&good(), "").await;
+    let url = world.forge.url.clone();
+    world.change_settings(|text| text.replace(&url, "http://127.0.0.1:1"));
+    let text = "cannot reach 127.0.0.1: Connection refused";
+    world.says("bad", "forge work", text).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_token_of_github_lacks_is_said() {
+    let world = World::new(&good(), "").await;
+    world.on_github_with_a_token();
+    world.of_demo(|demo| demo.permissions = admin());
+    world
+        .says("ok", "forge work rights", "does not tell its scopes")
+        .await;
+    for (scopes, lacks) in [
+        ("read:user", "lacks repo:status, admin:repo_hook: make one"),
+        ("repo:status, read:org", "lacks admin:repo_hook: make one"),
+        ("write:repo_hook", "lacks repo:status: make one"),
+    ] {
+        world.forge.world().scopes = Some(scopes.to_owned());
+        world.says("bad", "forge work rights", lacks).await;
+    }
+    world.forge.world().scopes = Some("gist, repo".to_owned());
+    world
+        .says("ok", "forge work rights", "has the scopes it needs")
+        .await;
+    // What the last delivery was answered with.
+    let hook = json!({
+        "id": 3, "active": true, "events": ["*"], "last_response": { "code": 200, "status": "active", "message": "OK" },
+        "config": { "url": format!("{}/webhook/work", world.url), "content_type": "json", "insecure_ssl": "0" },
+    });
+    world.of_demo(|demo| demo.hooks = vec![hook]);
+    world
+        .says("ok", "forge work webhooks", "there, and right: 1 of 1")
+        .await;
+    world.of_demo(|demo| {
+        demo.hooks[0]["last_response"] =
+            json!({ "code": 502, "status": "misconfigured", "message": "Invalid HTTP Response: 502" });
+    });
+    let text = "the last one of acme/demo did not arrive (HTTP 502 Invalid HTTP Response: 502)";
+    world.says("bad", "forge work webhooks", text).await;
+    world.of_demo(|demo| {
+        demo.hooks[0]["last_response"] =
+            json!({ "code": null, "status": "unused", "message": null });
+    });
+    world.says("ok", "forge work webhooks", "1 of 1").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_app_of_github_lacks_is_said() {
+    let world = World::new(&good(), "").await;
+    world.on_github();
+    let hook_url = format!("{}/webhook/work", world.url);
+    let events = [
+        "push",
+        "pull_request",
+        "merge_group",
+        "issue_comment",
+        "repository",
+        "check_run",
+        "check_suite",
+        "public",
+    ];
+    {
+        let mut forge = world.forge.world();
+        forge.app = json!({
+            "id": 1, "name": "nixci", "events": events,
+            "permissions": {
+                "checks": "write", "contents": "read", "issues": "write", "merge_queues": "read", "metadata": "read",
+                "pull_requests": "read", "statuses": "write",
+            },
+        });
+        forge.app_hook = json!({ "url": hook_url, "content_type": "json", "insecure_ssl": "0" });
+    }
+    world
+        .says("ok", "forge work rights", "the App nixci has all it needs")
+        .await;
+    world
+        .says("ok", "forge work webhooks", "that of the App is right")
+        .await;
+    let delivery = |status: u16, text: &str| json!({ "id": 1, "guid": "a", "delivered_at": "2026-11-20T18:00:00Z", "status_code": status, "status": text, "event": "push" });
+    world.forge.world().deliveries = vec![delivery(202, "OK")];
+    world
+        .says(
+            "ok",
+            "forge work webhooks",
+            "the last one arrived (HTTP 202 OK)",
+        )
+        .await;
+    world.forge.world().deliveries = vec![delivery(401, "Unauthorized")];
+    let text = "the last one of the App did not arrive (HTTP 401 Unauthorized)";
+    world.says("bad", "forge work webhooks", text).await;
+    world.forge.world().app_hook["url"] = json!("https://old.example.org/change_hook/github");
+    let text = format!(
+        "goes to https://old.example.org/change_hook/github, and has to go to {hook_url}: set it in the App's"
+    );
+    world.says("bad", "forge work webhooks", &text).await;
+
+    world.forge.world().app["permissions"]["statuses"] = json!("read");
+    world.forge.world().app["events"] = json!(&events[1..]);
+    let text = "the App nixci lacks statuses: write, the event push: add it in the App's settings";
+    world.says("bad", "forge work rights", text).await;
+    world.forge.world().broken = vec![("/app".to_owned(), 401)];
+    world
+        .says("bad", "forge work rights", "the App's key is not taken")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_token_of_gitlab_lacks_is_said() {
+    let world = World::new(&good(), "").await;
+    world.on_gitlab(&[crate::world::SECRET]);
+    let level =
+        |level: u64| json!({ "project_access": { "access_level": level }, "group_access": null });
+    world.of_demo(|demo| demo.permissions = level(40));
+    world
+        .says("ok", "forge work rights", "does not tell its scopes")
+        .await;
+    world.says("ok", "forge work statuses", "allowed").await;
+    world.forge.world().scopes = Some("read_api, read_user".to_owned());
+    world
+        .says(
+            "bad",
+            "forge work rights",
+            "lacks api: make one that has it",
+        )
+        .await;
+    world.forge.world().scopes = Some("api".to_owned());
+    world
+        .says("ok", "forge work rights", "has the scopes it needs")
+        .await;
+    world.of_demo(|demo| demo.permissions = level(30));
+    world
+        .says("hm", "forge work statuses", "on GitLab, a maintainer")
+        .await;
+    world.of_demo(|demo| {
+        demo.permissions = json!({ "project_access": null, "group_access": { "access_level": 50 } });
+        demo.hooks = vec![json!({
+            "id": 3, "url": format!("{}/webhook/work", world.url), "push_events": true, "tag_push_events": true,
+            "merge_requests_events": true, "note_events": true, "alert_status": "disabled",
+        })];
+    });
+    world.says("ok", "forge work statuses", "allowed").await;
+    let text = "GitLab has switched it off, as it failed too often; the server repairs it";
+    world.says("hm", "forge work webhooks", text).await;
+}
