@@ -23,5 +23,6 @@ mod pushes;
 mod reload;
 mod systemd;
 mod trouble;
+mod versions;
 mod walls;
 mod world;

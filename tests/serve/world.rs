@@ -136,6 +136,13 @@ impl World {
         self.forge.world().find("acme/demo").unwrap().installation = 5;
     }
 
+    /// `nixci serve` with the server's settings.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
+        command.args(["serve", "--config"]).arg(&self.config);
+        command
+    }
+
     /// Starts the server, and waits until it is ready.
     pub(crate) async fn start(&mut self) {
         let line = self.disk.as_ref().map(SmallDisk::seen_by);

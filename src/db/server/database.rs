@@ -50,7 +50,7 @@ pub enum DbError {
     #[error("{} is used by another nixci server", .0.display())]
     Taken(PathBuf),
     /// It was made by a later version of this program.
-    #[error("{} is of version {found}, made by a newer nixci; this one knows {}", path.display(), MIGRATIONS.len())]
+    #[error("{} is of version {found}, made by a newer nixci; this one knows {} at most: run the newer one, or put back a copy from before it", path.display(), MIGRATIONS.len())]
     Newer {
         /// The database.
         path: PathBuf,

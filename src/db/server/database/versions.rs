@@ -177,7 +177,8 @@ fn a_database_of_a_newer_program_is_refused_and_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is of version 999, made by a newer nixci; this one knows {known}",
+            "{} is of version 999, made by a newer nixci; this one knows {known} at most: run the newer one, or put back a \
+            copy from before it",
             path.display()
         )
     );
