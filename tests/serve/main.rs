@@ -21,6 +21,7 @@ mod post_builds;
 mod pull_requests;
 mod pushes;
 mod reload;
+mod security;
 mod systemd;
 mod trouble;
 mod walls;

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use secrecy::SecretString;
-
 use super::{RefPattern, Template};
 use crate::nix::CheckPattern;
 
@@ -55,10 +53,5 @@ impl PostBuildStep {
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
             None => of_other.is_none(),
         }
-    }
-
-    /// The secrets that it is given.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
-        self.environment.values().flat_map(Template::secrets)
     }
 }

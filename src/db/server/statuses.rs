@@ -84,8 +84,9 @@ impl ServerDb {
         repository: RepositoryId,
         commit: String,
         run: Option<RunId>,
-        statuses: Vec<NewStatus>,
+        mut statuses: Vec<NewStatus>,
     ) -> Result<(), DbError> {
+        self.clean(statuses.iter_mut().map(|status| &mut status.description));
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             let is_over = connection
@@ -206,8 +207,9 @@ impl ServerDb {
         &self,
         id: StatusId,
         version: i64,
-        error: String,
+        mut error: String,
     ) -> Result<(), DbError> {
+        self.clean([&mut error]);
         self.write(move |connection| {
             connection
                 .prepare_cached(
