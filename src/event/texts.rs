@@ -10,6 +10,7 @@ impl Event {
             EventKind::EvaluationFailed { error: text, .. }
             | EventKind::EvaluationWarning { message: text, .. }
             | EventKind::StepPhase { phase: text, .. }
+            | EventKind::StepStarted { machine: text, .. }
             | EventKind::StepWaiting { reason: text, .. }
             | EventKind::StepRetrying { reason: text, .. }
             | EventKind::UploadStarted {
@@ -18,7 +19,6 @@ impl Event {
             | EventKind::Warned { message: text }
             | EventKind::RunCancelled { reason: text } => change(text),
             EventKind::StepLogged { lines, .. } => lines.iter_mut().for_each(change),
-            EventKind::StepStarted { machine: text, .. } => change(text),
             EventKind::StepFinished {
                 machine,
                 error,

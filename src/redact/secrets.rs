@@ -22,6 +22,10 @@ pub struct Secrets {
 impl Secrets {
     /// Hides these secrets, each line of those that have several, the ways to write them in a URL and in quotes, and
     /// whatever looks like a secret. One of less than four bytes is not looked for.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than some hundred million bytes of them.
     pub fn new<'s>(secrets: impl IntoIterator<Item = &'s SecretString>) -> Self {
         let mut needles = BTreeSet::new();
         for secret in secrets {

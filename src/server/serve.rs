@@ -30,7 +30,7 @@ use super::{
     runner, sweep, systemd,
 };
 use crate::{
-    config::{Listen, NixHost, ServerConfig, socket_key},
+    config::{Listen, NixHost, PullRequests, ServerConfig, socket_key},
     db::server::{DbError, ServerDb},
     forge::ForgeError,
     redact::Redaction,
@@ -86,6 +86,11 @@ pub async fn serve(
     let listener = listen(&config.listen).await?;
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
+    if config.pull_requests == PullRequests::All && !engine.is_sandboxed() {
+        warn!(
+            "Nix has no sandbox here: what strangers send waits for approval, whatever `pull_requests.build` says"
+        );
+    }
     let requeued = db.requeue_running().await?;
     let settings = Settings::new(config)?;
     let app = Server::new(settings, file, db, redaction, engine);

@@ -186,10 +186,11 @@ impl ServerDb {
     pub async fn status_put_off(
         &self,
         id: StatusId,
-        error: String,
+        mut error: String,
         again_at: i64,
         is_uncertain: bool,
     ) -> Result<(), DbError> {
+        self.clean([&mut error]);
         self.write(move |connection| {
             connection
                 .prepare_cached(
