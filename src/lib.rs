@@ -5,7 +5,7 @@
 //!
 //! | layer | modules | what they are |
 //! |---|---|---|
-//! | 0 | [`nix`] | vocabulary: store paths, attribute paths, derivations; pure |
+//! | 0 | [`nix`], [`redact`] | vocabulary: store paths, attribute paths, derivations; what hides secrets; pure |
 //! | 1 | [`event`], [`git`] | what a run tells the outside; facts about a checkout |
 //! | 2 | [`eval`], [`store`], [`graph`], [`forge`], [`config`] | flake to checks; the daemon; which step waits for which; forges: webhooks, statuses, check runs; settings |
 //! | 3 | [`run`], [`report`], [`db`], [`upload`] | the one owner of a run's state; the terminal and the JSON stream; what is remembered of runs; binary caches |
@@ -30,6 +30,7 @@ pub mod forge;
 pub mod git;
 pub mod graph;
 pub mod nix;
+pub mod redact;
 pub mod report;
 pub mod run;
 pub mod server;

@@ -13,7 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The modules of the crate's root by layer, lowest first.
 const LAYERS: &[&[&str]] = &[
-    &["nix"],
+    &["nix", "redact"],
     &["event", "git"],
     &["eval", "store", "graph", "forge", "config"],
     &["run", "report", "db", "upload", "effects"],

@@ -2,9 +2,15 @@
 
 mod init;
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
+use secrecy::SecretString;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use self::init::init;
@@ -12,6 +18,7 @@ use super::{Failure, gather::print, setup::runtime};
 use crate::{
     config::ServerConfig,
     db::server::backup,
+    redact::Redaction,
     report::harmless,
     server::{self, Verdict},
 };
@@ -52,19 +59,23 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
         return init(&args.config);
     }
     let config = ServerConfig::read(&args.config).map_err(Failure::usage)?;
+    let redaction = Redaction::default();
+    redaction.add(&of_environment(std::env::vars_os()));
+    redaction.add(&config.secrets);
     if let Some(to) = &args.backup {
         backup(&config.state_dir.join("nixci.sqlite"), to).map_err(Failure::infrastructure)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.check {
-        return check(&config);
+        return check(&config, &redaction);
     }
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Failure::usage(anyhow::anyhow!("--log: {error}")))?;
     // The journal has the time itself.
     let is_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let hiding = redaction.clone();
     let lines = fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(move || Hiding(hiding.clone()))
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines = if is_journal {
@@ -78,13 +89,42 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
         .init();
     let runtime = runtime()?;
     runtime
-        .block_on(server::serve(config, args.config.clone()))
+        .block_on(server::serve(config, args.config.clone(), redaction))
         .map_err(Failure::infrastructure)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where lines of the journal go: without secrets. A line comes as a whole.
+struct Hiding(Redaction);
+
+impl io::Write for Hiding {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(&self.0.now().hide_bytes(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The secrets in an environment, for the programs that copy outputs: what its name says to be one.
+fn of_environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<SecretString> {
+    const NAMES: [&str; 4] = ["TOKEN", "SECRET", "PASSWORD", "_KEY"];
+    const LENGTH_MIN: usize = 8;
+    let secret = |(name, value): (OsString, OsString)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let is_secret = value.len() >= LENGTH_MIN
+            && NAMES.iter().any(|part| name.contains(part))
+            // It may name a file with one.
+            && !Path::new(&value).exists();
+        is_secret.then(|| SecretString::from(value))
+    };
+    variables.filter_map(secret).collect()
+}
+
 /// Says what is right and wrong; fails if something does not work.
-fn check(config: &ServerConfig) -> Result<ExitCode, Failure> {
+fn check(config: &ServerConfig, redaction: &Redaction) -> Result<ExitCode, Failure> {
     let findings = runtime()?
         .block_on(server::check(config))
         .map_err(Failure::infrastructure)?;
@@ -105,7 +145,7 @@ fn check(config: &ServerConfig) -> Result<ExitCode, Failure> {
                 out,
                 "{sign}  {:width$}  {}",
                 found.about,
-                harmless(&found.text)
+                harmless(&redaction.hide(&found.text))
             )?;
         }
         Ok(())

@@ -49,6 +49,8 @@ pub struct ServerConfig {
     pub ctl_tokens: Vec<SecretString>,
     /// The folder for the paths of what was built; `None`: none are written.
     pub outputs_dir: Option<PathBuf>,
+    /// All that was read from files of secrets: it is shown to nobody, wherever it comes up.
+    pub secrets: Vec<SecretString>,
     /// The forges, by their names in URLs.
     pub forges: BTreeMap<String, ForgeConfig>,
     /// What commit statuses are called, and how many there are.

@@ -8,6 +8,7 @@ mod kind;
 mod log_folder;
 mod outcome;
 mod progress;
+mod texts;
 mod wait;
 
 use std::time::Duration;

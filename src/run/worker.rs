@@ -5,6 +5,7 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Entry, Gate, StepEnd, StepNote, input::Start, reason::concise};
+use crate::redact::Redaction;
 use crate::store::{
     Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
     LogMessage, Meaning, Pool, StoreError, Success, frame::clean_message,
@@ -17,6 +18,8 @@ pub struct Builder {
     /// What the machine of the store is called; empty: it is this one.
     machine: Arc<str>,
     gate: Option<Arc<dyn Gate>>,
+    /// What is taken out of what builds say.
+    redaction: Option<Redaction>,
 }
 
 impl Builder {
@@ -31,6 +34,7 @@ impl Builder {
             pool,
             machine: machine.into(),
             gate: None,
+            redaction: None,
         }
     }
 
@@ -39,6 +43,15 @@ impl Builder {
     pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
         Self {
             gate: Some(gate),
+            ..self
+        }
+    }
+
+    /// Takes secrets out of what builds say, before anybody keeps or shows it.
+    #[must_use]
+    pub fn hiding(self, redaction: Redaction) -> Self {
+        Self {
+            redaction: Some(redaction),
             ..self
         }
     }
@@ -94,6 +107,7 @@ impl Builder {
             DerivedPath::all_outputs(target.clone())
         };
         let mut listener = Listener::default();
+        let mut redactor = self.redaction.as_ref().map(Redaction::redactor);
         let results = connection
             .build_paths_with_results(&[derived], BuildMode::Normal, &mut |message| match listener
                 .note(message)
@@ -102,6 +116,10 @@ impl Builder {
                     let machine = self.machine.to_string();
                     on_note(StepNote::Building { machine });
                 }
+                Some(StepNote::Line(line)) => on_note(StepNote::Line(match &mut redactor {
+                    Some(redactor) => redactor.line(line),
+                    None => line,
+                })),
                 Some(note) => on_note(note),
                 None => {}
             })

@@ -16,6 +16,7 @@ use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
     forge::ForgeError,
+    redact::Redaction,
     run::Stop,
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Server {
     /// The file of the settings. Whoever reads it anew holds this.
     pub(super) file: tokio::sync::Mutex<PathBuf>,
     pub(super) db: ServerDb,
+    /// What nobody is shown.
+    pub(super) redaction: Redaction,
     pub(super) engine: Engine,
     pub(super) wake: Wake,
     /// Tells live pages what changed.
@@ -95,12 +98,19 @@ impl Settings {
 }
 
 impl Server {
-    pub(super) fn new(settings: Settings, file: PathBuf, db: ServerDb, engine: Engine) -> App {
+    pub(super) fn new(
+        settings: Settings,
+        file: PathBuf,
+        db: ServerDb,
+        redaction: Redaction,
+        engine: Engine,
+    ) -> App {
         Arc::new(Self {
             post_builds: Semaphore::new(settings.config.limits.post_builds),
             settings: RwLock::new(settings),
             file: tokio::sync::Mutex::new(file),
             db,
+            redaction,
             engine,
             wake: Wake::default(),
             hub: Hub::default(),
@@ -129,6 +139,8 @@ impl Server {
 
     /// Goes by other settings from now on.
     pub(super) fn go_by(&self, settings: Settings) {
+        // Before anything can use them.
+        self.redaction.add(&settings.config.secrets);
         *self
             .settings
             .write()

@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
+    body::to_bytes,
     extract::{ConnectInfo, Request, State, connect_info::Connected},
-    http::StatusCode,
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -29,6 +30,9 @@ use super::{
     access::{is_authorized, shows_one_of},
     app::App,
 };
+
+/// The longest answer that says what is wrong, in bytes.
+const ERROR_BYTES: usize = 1 << 20;
 
 /// Who gives orders, for the audit log.
 #[derive(Clone, Debug)]
@@ -47,7 +51,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 /// Answers those who reach the Unix socket and have its key until the server ends.
 pub(super) async fn answer_socket(app: App, socket: UnixListener, key: SecretString) {
     let done = app.draining.clone();
-    let service = routes()
+    let service = routes(&app)
         .layer(middleware::from_fn(name_peer))
         .layer(middleware::from_fn_with_state(Arc::from([key]), unlock))
         .with_state(app)
@@ -84,7 +88,7 @@ async fn name_peer(
 
 /// The routes below `/api` for everybody who has a token.
 pub(super) fn with_token(app: &App) -> Router<App> {
-    routes()
+    routes(app)
         .layer(Extension(Operator("token".to_owned())))
         .layer(middleware::from_fn_with_state(app.clone(), authorize))
 }
@@ -99,7 +103,7 @@ async fn authorize(State(app): State<App>, request: Request, next: Next) -> Resp
     )
 }
 
-fn routes() -> Router<App> {
+fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/api/v1/runs", get(questions::runs).post(orders::run))
         .route("/api/v1/runs/{run}", get(questions::run))
@@ -116,6 +120,20 @@ fn routes() -> Router<App> {
         .route("/api/v1/audit", get(questions::audit))
         .route("/api/v1/reload", post(orders::reload))
         .route("/api/v1/doctor", get(questions::doctor))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), hide))
+}
+
+/// Takes secrets out of an answer that says what is wrong: nobody knows what all stands in an error.
+async fn hide(State(app): State<App>, request: Request, next: Next) -> Response {
+    let answer = next.run(request).await;
+    if answer.status().is_success() {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let text = to_bytes(body, ERROR_BYTES).await.unwrap_or_default();
+    let shown = app.redaction.now().hide_bytes(&text).into_owned();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, shown.into())
 }
 
 /// An answer that says what is wrong.

@@ -92,7 +92,9 @@ fn sandbox(config: &ServerConfig, host: &NixHost) -> Finding {
     finding(
         "sandbox",
         verdict,
-        format!("Nix has `sandbox = {set}`: set it to true before building what strangers send"),
+        format!(
+            "Nix has `sandbox = {set}`, so what strangers send waits for approval: set it to true"
+        ),
     )
 }
 

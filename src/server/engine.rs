@@ -301,6 +301,11 @@ impl Engine {
         (Some(isolation), cell)
     }
 
+    /// Whether all that Nix builds here is in a sandbox, as it says itself.
+    pub(super) fn is_sandboxed(&self) -> bool {
+        self.host.settings.value("sandbox") == "true"
+    }
+
     /// The folder of a Nix that is neither in the store nor where programs of the system are.
     fn nix_prefix(&self) -> Option<PathBuf> {
         let program = self.host.program.canonicalize().ok()?;

@@ -379,7 +379,9 @@ async fn carry_out(
         evaluate: permitted(evaluate, (permit, work.cell)),
         planner: Planner::new(engine.builders.clone(), true),
         store,
-        builder: Builder::new(Arc::clone(&means.pool)).behind(Arc::new(gate)),
+        builder: Builder::new(Arc::clone(&means.pool))
+            .behind(Arc::new(gate))
+            .hiding(app.redaction.clone()),
         uploader: Arc::new(engine.uploads(&means)),
         stops,
         wishes,
@@ -388,7 +390,9 @@ async fn carry_out(
     let state = State::new(settings, run.id.0.to_string(), Instant::now());
     let mut report = |event: &Event| -> io::Result<()> {
         if !matches!(event.kind, EventKind::Ticked { .. }) {
-            let _ = entries_tx.send(Entry::Event(Box::new(event.clone())));
+            let mut event = Box::new(event.clone());
+            event.for_each_text(&mut |text| app.redaction.clean(text));
+            let _ = entries_tx.send(Entry::Event(event));
         }
         Ok(())
     };

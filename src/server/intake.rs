@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     config::ForgeConfig,
-    db::server::{DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, TakeUp},
+    db::server::{
+        DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, SeenRepository,
+        TakeUp,
+    },
     forge::{
         self, Build, BuildKind, CheckName, Decision, HookEvent, MERGE_QUEUES, StatusState,
         TriggerSettings, decide, parse_hook,
@@ -267,20 +270,37 @@ async fn find(
         .and_then(|forge| forge.plain.get(name));
     row.private &= plain.is_none_or(|plain| !plain.public);
     match known {
-        Some(repository) if repository.enabled || is_chosen => {
-            let is_same = repository.seen.full_name == name
-                && repository.enabled
-                // What is private from now on is hidden from now on.
-                && (repository.seen.private || !row.private)
+        Some(repository) if repository.enabled => {
+            let is_as_known = repository.seen.full_name == name
                 && seen
                     .default_branch
                     .as_deref()
                     .is_none_or(|branch| branch == repository.seen.default_branch);
-            if is_same {
+            if !is_as_known {
+                // It may be old or made up, and rights go by the default branch: the forge is asked.
+                app.wake.sweep.notify_one();
+            }
+            if repository.seen.private || !row.private {
                 return Ok(Ok(repository));
             }
+            // What is private from now on is hidden from now on.
+            row = SeenRepository {
+                private: true,
+                ..repository.seen
+            };
         }
-        _ if is_chosen => {}
+        _ if is_chosen => {
+            let named = app
+                .db
+                .repository_named(forge.to_owned(), name.to_owned())
+                .await?;
+            if named.is_some_and(|other| other.enabled && other.seen.forge_id != seen.id) {
+                app.wake.sweep.notify_one();
+                return Ok(Err(format!(
+                    "{name} is another repository as far as it is known: the forge is asked"
+                )));
+            }
+        }
         _ => {
             return Ok(Err(format!(
                 "{name} is none of the repositories that are built"

@@ -124,6 +124,8 @@ fn encoded(name: &str) -> String {
     let name: String = byte_serialize(name.as_bytes()).collect();
     match name.strip_prefix('.') {
         Some(rest) => format!("%2E{rest}"),
+        // Without a name it would be the folder of all of them.
+        None if name.is_empty() => "%".to_owned(),
         None => name,
     }
 }
@@ -258,6 +260,7 @@ mod tests {
     fn names_cannot_lead_elsewhere() {
         assert_eq!(encoded(branch_of("refs/heads/a/../b c")), "a%2F..%2Fb+c");
         assert_eq!(encoded(".."), "%2E.");
+        assert_eq!(encoded(branch_of("refs/heads/")), "%");
         assert_eq!(branch_of("refs/tags/v1"), "v1");
     }
 

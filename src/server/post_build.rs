@@ -5,7 +5,6 @@
 //! A step is begun again if the server was killed meanwhile; it may be run twice, and is never left out.
 
 mod command;
-mod redact;
 mod scope;
 
 use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, sync::Arc};
@@ -15,10 +14,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::{
-    command::{End, Job, StepLog},
-    redact::Redactor,
-};
+use self::command::{End, Job, StepLog};
 use super::{app::App, journal::Entry, logs, texts};
 use crate::{
     config::{CheckRules, PostBuildStep, Properties, write_file},
@@ -247,7 +243,7 @@ impl PostBuild {
             Ok(folder) => folder,
             Err(error) => return failed(format!("it has no folder to work in: {error}")),
         };
-        let redactor = Redactor::new(step.secrets());
+        let redactor = self.app.redaction.redactor();
         let file = log_file(&self.app, self.run.id, id);
         let mut log = match write_file(&file, b"").and_then(|()| StepLog::open(&file, redactor)) {
             Ok(log) => log,

@@ -31,9 +31,10 @@ use super::{
     runner, schedule, sweep, systemd,
 };
 use crate::{
-    config::{Listen, NixHost, ServerConfig, socket_key},
+    config::{Listen, NixHost, PullRequests, ServerConfig, socket_key},
     db::server::{DbError, ServerDb},
     forge::ForgeError,
+    redact::Redaction,
 };
 
 /// How long requests may take that go on when the server ends.
@@ -69,20 +70,31 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT.
 ///
-/// `file` is where the settings are read anew from when SIGHUP or `nixci ctl reload` asks for that.
-pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError> {
+/// `file` is where the settings are read anew from when SIGHUP or `nixci ctl reload` asks for that; `redaction` learns
+/// the secrets that are read.
+pub async fn serve(
+    config: ServerConfig,
+    file: PathBuf,
+    redaction: Redaction,
+) -> Result<(), ServeError> {
     conceal().map_err(ServeError::Conceal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
-    let db = ServerDb::open(&config.state_dir)?;
+    redaction.add(&config.secrets);
+    let db = ServerDb::open(&config.state_dir)?.hiding(redaction.clone());
     // Before anything that starts a program: none is to have the socket, too.
     let listener = listen(&config.listen).await?;
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
+    if config.pull_requests == PullRequests::All && !engine.is_sandboxed() {
+        warn!(
+            "Nix has no sandbox here: what strangers send waits for approval, whatever `pull_requests.build` says"
+        );
+    }
     let requeued = db.requeue_running().await?;
     let settings = Settings::new(config)?;
-    let app = Server::new(settings, file, db, engine);
+    let app = Server::new(settings, file, db, redaction, engine);
     post_build::clean_up(&app);
     execute::clean_up(&app);
     if requeued > 0 {
@@ -93,6 +105,7 @@ pub async fn serve(config: ServerConfig, file: PathBuf) -> Result<(), ServeError
     }
     // Whoever sees that the server is ready finds it there.
     let (socket, key) = ctl_socket(&app.config().socket)?;
+    app.redaction.add([&key]);
     let http = tokio::spawn(answer(
         listener,
         router(Arc::clone(&app)),

@@ -28,6 +28,7 @@ mod pull_requests;
 mod pushes;
 mod reload;
 mod schedules;
+mod security;
 mod streams;
 mod systemd;
 mod trouble;

@@ -2,7 +2,7 @@
 
 mod browser;
 mod live;
-mod text;
+pub(crate) mod text;
 
 use regex::Regex;
 use reqwest::{Client, Response};

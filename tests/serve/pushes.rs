@@ -370,7 +370,7 @@ async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
     assert_eq!(world.deliver("check_run", &pressed).await, 202);
     let again = loop {
         let again = ask(&world, "/runs/2", None).await.text().await.unwrap();
-        if again.contains("What failed") && !again.contains("Going on") {
+        if again.contains("What failed") && !again.contains("data-live") {
             break again;
         }
         assert!(began.elapsed().as_secs() < 60, "{again}\n{}", world.log());

@@ -14,7 +14,7 @@ fn slow(tenths: u32) -> String {
 
 impl World {
     /// Has the settings read anew by a signal, and waits until the server says so.
-    async fn reload(&self, said: &str) {
+    pub(crate) async fn reload(&self, said: &str) {
         let before = self.log().matches(said).count();
         self.server
             .as_ref()

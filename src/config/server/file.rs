@@ -4,6 +4,7 @@ mod post_build;
 mod schedule;
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt::Display,
     path::{Path, PathBuf},
@@ -154,7 +155,11 @@ fn default_branch() -> String {
 /// Reads the text of the file of this name.
 pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError> {
     let keys: Keys = toml::from_str(text).map_err(|error| Place::of_toml(name, text, &error))?;
-    let reader = Reader { name, text };
+    let reader = Reader {
+        name,
+        text,
+        secrets: RefCell::default(),
+    };
     if !keys.state_dir.is_absolute() {
         return Err(reader.wrong(0..0, "`state_dir` is not an absolute path"));
     }
@@ -199,6 +204,8 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         upload: keys.upload,
         post_builds: reader.post_builds(keys.post_build, keys.secrets)?,
         schedules: reader.schedules(&keys.schedule)?,
+        // After all that reads some.
+        secrets: reader.secrets.take(),
     })
 }
 
@@ -206,6 +213,8 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
 struct Reader<'t> {
     name: &'t str,
     text: &'t str,
+    /// The secrets that were read so far.
+    secrets: RefCell<Vec<SecretString>>,
 }
 
 impl Reader<'_> {
@@ -253,7 +262,9 @@ impl Reader<'_> {
         path: &Path,
         span: std::ops::Range<usize>,
     ) -> Result<SecretString, ConfigError> {
-        read_secret(path).map_err(|message| self.wrong(span, &message))
+        let secret = read_secret(path).map_err(|message| self.wrong(span, &message))?;
+        self.secrets.borrow_mut().push(secret.clone());
+        Ok(secret)
     }
 
     fn secrets(&self, files: Option<Spanned<OneOrMore>>) -> Result<Vec<SecretString>, ConfigError> {

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use secrecy::SecretString;
-
 use super::{RefPattern, Template, ref_pattern::mean_repository};
 use crate::nix::CheckPattern;
 
@@ -51,10 +49,5 @@ impl PostBuildStep {
             Some(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
             None => of_other.is_none(),
         }
-    }
-
-    /// The secrets that it is given.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
-        self.environment.values().flat_map(Template::secrets)
     }
 }

@@ -20,7 +20,13 @@ pub struct Deed {
 
 impl ServerDb {
     /// Notes who did what.
-    pub async fn audit(&self, who: String, what: String, detail: String) -> Result<(), DbError> {
+    pub async fn audit(
+        &self,
+        who: String,
+        what: String,
+        mut detail: String,
+    ) -> Result<(), DbError> {
+        self.clean([&mut detail]);
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             connection.execute(

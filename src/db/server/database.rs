@@ -17,6 +17,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::redact::Redaction;
+
 /// The database's file below the state folder.
 const FILE: &str = "nixci.sqlite";
 /// Held as long as a server uses the folder.
@@ -100,6 +102,8 @@ type Tell = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 #[derive(Clone)]
 pub struct ServerDb {
     inner: Arc<Inner>,
+    /// What no text for people has in it once it is here.
+    redaction: Redaction,
 }
 
 struct Inner {
@@ -157,7 +161,21 @@ impl ServerDb {
                 write_times: Histogram::new(exponential_buckets(0.00025, 2.0, 15)),
                 _lock: lock,
             }),
+            redaction: Redaction::default(),
         })
+    }
+
+    /// Keeps these secrets out of texts for people.
+    #[must_use]
+    pub fn hiding(self, redaction: Redaction) -> Self {
+        Self { redaction, ..self }
+    }
+
+    /// Takes secrets out of texts.
+    pub(super) fn clean<'t>(&self, texts: impl IntoIterator<Item = &'t mut String>) {
+        for text in texts {
+            self.redaction.clean(text);
+        }
     }
 
     /// Does something in a transaction of its own or together with others; returns when it is on disk.

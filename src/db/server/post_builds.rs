@@ -150,8 +150,9 @@ impl ServerDb {
         &self,
         id: i64,
         outcome: PostBuildOutcome,
-        reason: Option<String>,
+        mut reason: Option<String>,
     ) -> Result<(), DbError> {
+        self.clean(&mut reason);
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             connection

@@ -227,8 +227,9 @@ impl ServerDb {
     pub async fn set_problem(
         &self,
         id: RepositoryId,
-        problem: Option<String>,
+        mut problem: Option<String>,
     ) -> Result<(), DbError> {
+        self.clean(&mut problem);
         self.write(move |connection| {
             connection.execute(
                 "UPDATE repositories SET problem = ?2 WHERE id = ?1",

@@ -293,7 +293,12 @@ pub struct TakeUp {
 
 impl ServerDb {
     /// Takes up an event. Returns the runs that came of it, without those that are there already.
-    pub async fn take_up(&self, event: TakeUp) -> Result<Vec<RunId>, DbError> {
+    pub async fn take_up(&self, mut event: TakeUp) -> Result<Vec<RunId>, DbError> {
+        self.clean([&mut event.result]);
+        for (run, statuses) in &mut event.runs {
+            self.clean([&mut run.title].into_iter().chain(&mut run.reason));
+            self.clean(statuses.iter_mut().map(|status| &mut status.description));
+        }
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             let mut ids = Vec::new();
@@ -472,7 +477,13 @@ impl ServerDb {
     }
 
     /// Notes what is to be evaluated, and lets the run wait for its turn.
-    pub async fn queue_run(&self, id: RunId, trust: Trust, tested: Tested) -> Result<(), DbError> {
+    pub async fn queue_run(
+        &self,
+        id: RunId,
+        trust: Trust,
+        mut tested: Tested,
+    ) -> Result<(), DbError> {
+        self.clean([&mut tested.title]);
         self.write(move |connection| {
             connection
                 .prepare_cached(
@@ -565,9 +576,11 @@ impl ServerDb {
     pub async fn finish_run(
         &self,
         id: RunId,
-        end: RunEnd,
-        statuses: Vec<NewStatus>,
+        mut end: RunEnd,
+        mut statuses: Vec<NewStatus>,
     ) -> Result<bool, DbError> {
+        self.clean(&mut end.error);
+        self.clean(statuses.iter_mut().map(|status| &mut status.description));
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             let run: Option<(i64, String)> = connection

@@ -88,8 +88,9 @@ impl ServerDb {
         repository: RepositoryId,
         commit: String,
         run: Option<RunId>,
-        statuses: Vec<NewStatus>,
+        mut statuses: Vec<NewStatus>,
     ) -> Result<(), DbError> {
+        self.clean(statuses.iter_mut().map(|status| &mut status.description));
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             let is_over = connection
@@ -196,10 +197,11 @@ impl ServerDb {
     pub async fn status_put_off(
         &self,
         id: StatusId,
-        error: String,
+        mut error: String,
         again_at: i64,
         is_uncertain: bool,
     ) -> Result<(), DbError> {
+        self.clean([&mut error]);
         self.write(move |connection| {
             connection
                 .prepare_cached(
@@ -217,8 +219,9 @@ impl ServerDb {
         &self,
         id: StatusId,
         version: i64,
-        error: String,
+        mut error: String,
     ) -> Result<(), DbError> {
+        self.clean([&mut error]);
         self.write(move |connection| {
             connection
                 .prepare_cached(

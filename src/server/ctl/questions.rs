@@ -164,7 +164,10 @@ pub(super) async fn schedules(
 
 /// What is right and wrong with the server.
 pub(super) async fn doctor(State(app): State<App>) -> Response {
-    let findings = doctor::examine(&app.config(), &app.engine.host, &app.connections()).await;
+    let mut findings = doctor::examine(&app.config(), &app.engine.host, &app.connections()).await;
+    for found in &mut findings {
+        app.redaction.clean(&mut found.text);
+    }
     Json(json!({ "findings": findings })).into_response()
 }
 

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::redact::Redactor;
+use crate::redact::Redactor;
 
 /// How much of what a program says is kept, in bytes.
 const LOG_BYTES: u64 = 16 << 20;

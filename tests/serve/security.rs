@@ -1,0 +1,8 @@
+//! The attacks of docs/security.md, tried against the server. Others are tried where what they attack is tested.
+
+mod browsers;
+mod floods;
+mod names;
+mod payloads;
+mod sandbox;
+mod secrets;
