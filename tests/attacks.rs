@@ -68,8 +68,8 @@ fn rows(page: &str) -> Vec<Row> {
 }
 
 fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(dir).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
         if path.is_dir() {
             rust_files(&path, found);
         } else if path.extension().is_some_and(|kind| kind == "rs") {

@@ -107,7 +107,7 @@ fn the_server_reads_what_the_module_writes() {
     assert_eq!(whole.limits.eval_memory, Some(4096 << 20));
     assert_eq!(whole.limits.drain.as_secs(), 120);
     assert!(whole.upload.push_closure);
-    assert_eq!(whole.post_builds[0].secrets().count(), 1);
+    assert_eq!(whole.post_builds[0].environment.len(), 1);
     assert!(whole.schedules[0].is_for_repository("work", "acme/demo"));
     let names: Vec<&String> = whole.forges.keys().collect();
     assert_eq!(names, ["hub", "mirror", "work"]);

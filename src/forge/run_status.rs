@@ -161,13 +161,7 @@ impl RunStatuses {
                     RunOutcome::Failed => StatusState::Failure,
                     RunOutcome::Cancelled | RunOutcome::Errored => StatusState::Error,
                 };
-                let mut news = match self.error.take() {
-                    Some(error) if *exit_code == INFRASTRUCTURE => {
-                        self.end_evaluation(StatusState::Error, &error)
-                    }
-                    Some(error) => self.end_evaluation(StatusState::Failure, &error),
-                    None => self.end_evaluation(StatusState::Error, "stopped"),
-                };
+                let mut news = self.end_unfinished_evaluation(*exit_code);
                 news.append(&mut self.held);
                 let text = match (outcome, error) {
                     (_, Some(error)) => first_line(error).to_owned(),
@@ -193,6 +187,17 @@ impl RunStatuses {
             | EventKind::Warned { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::Ticked { .. } => Vec::new(),
+        }
+    }
+
+    /// The end of an evaluation that the run did not get over.
+    fn end_unfinished_evaluation(&mut self, exit_code: u8) -> Vec<News> {
+        match self.error.take() {
+            Some(error) if exit_code == INFRASTRUCTURE => {
+                self.end_evaluation(StatusState::Error, &error)
+            }
+            Some(error) => self.end_evaluation(StatusState::Failure, &error),
+            None => self.end_evaluation(StatusState::Error, "stopped"),
         }
     }
 

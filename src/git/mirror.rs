@@ -35,6 +35,9 @@ const REPOSITORY: &str = ".git";
 /// The folder of all mirrors, in a server's state folder.
 const MIRRORS: &str = "mirrors";
 
+/// Held while a mirror is made.
+static MAKING: Mutex<()> = Mutex::new(());
+
 /// How often to try to hold a commit that somebody else is about to hold, and how long to wait between.
 const HOLD_ATTEMPTS: u32 = 100;
 const HOLD_PAUSE: Duration = Duration::from_millis(10);
@@ -78,7 +81,6 @@ impl Mirror {
             return Ok(());
         }
         // Two at once would meet each other's locks.
-        static MAKING: Mutex<()> = Mutex::new(());
         let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         if repository.join("complete").exists() {
             return Ok(());

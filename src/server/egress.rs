@@ -160,11 +160,8 @@ async fn pass(mut client: TcpStream, reachable: &RwLock<Reachable>) -> io::Resul
     }
     // To what was looked at, and not to what a second look-up says.
     let server = timeout(PATIENCE, TcpStream::connect(&*allowed)).await;
-    let mut server = match server {
-        Ok(Ok(server)) => server,
-        Ok(Err(_)) | Err(_) => {
-            return refuse(&mut client, 504, "the host does not answer").await;
-        }
+    let Ok(Ok(mut server)) = server else {
+        return refuse(&mut client, 504, "the host does not answer").await;
     };
     match asked.forwarded {
         Some(head) => server.write_all(&head).await?,
@@ -266,41 +263,65 @@ async fn refuse(client: &mut TcpStream, status: u16, why: &str) -> io::Result<()
     client.shutdown().await
 }
 
+/// Networks of IPv4 that are not of the public internet: address and length.
+const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
+    (Ipv4Addr::UNSPECIFIED, 8),
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 88, 99, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+    // Many receivers, and what is reserved.
+    (Ipv4Addr::new(224, 0, 0, 0), 3),
+];
+/// The network of IPv6 that is given out.
+const GIVEN_OUT: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+/// What is not public in it: protocols' own, and documentation.
+const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
+];
+/// Networks with an address of IPv4 in each of their own, and how many bits are behind that: mapped, NAT64, 6to4.
+const EMBEDDING: &[(Ipv6Addr, u32, u32)] = &[
+    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, 0),
+    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96, 0),
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, 80),
+];
+
 /// Whether an address is one of the public internet.
 fn is_public(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let is_special = match (a, b, c) {
-        (0 | 10 | 127, ..) | (224.., ..) => true,
-        (100, 64..128, _) | (169, 254, _) | (172, 16..32, _) | (192, 168, _) => true,
-        (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113) => {
-            true
+        IpAddr::V4(address) => {
+            let is_in = |(network, length): &(Ipv4Addr, u32)| {
+                (address.to_bits() ^ network.to_bits()).leading_zeros() >= *length
+            };
+            !SPECIAL_V4.iter().any(is_in)
         }
-        _ => false,
-    };
-    !is_special
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return is_public_v4(mapped);
-    }
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
-    match (a, b) {
-        // NAT64, and 6to4: an address of IPv4 is in it.
-        (0x64, 0xff9b) if (c, d, e, f) == (0, 0, 0, 0) => is_public_v4(v4(g, h)),
-        (0x2002, _) => is_public_v4(v4(b, c)),
-        // Protocols' own, documentation.
-        (0x2001, 0..0x200 | 0xdb8) | (0x3fff, 0..0x1000) => false,
-        (0x2000..0x4000, _) => true,
-        _ => false,
+        IpAddr::V6(address) => {
+            let is_in = |network: Ipv6Addr, length: u32| {
+                (address.to_bits() ^ network.to_bits()).leading_zeros() >= length
+            };
+            let mut embedding = EMBEDDING.iter();
+            if let Some((.., behind)) =
+                embedding.find(|(network, length, _)| is_in(*network, *length))
+            {
+                let low = (address.to_bits() >> behind) & u128::from(u32::MAX);
+                let embedded = u32::try_from(low).map(Ipv4Addr::from_bits);
+                return embedded.is_ok_and(|embedded| is_public(embedded.into()));
+            }
+            is_in(GIVEN_OUT.0, GIVEN_OUT.1)
+                && !SPECIAL_V6
+                    .iter()
+                    .any(|(network, length)| is_in(*network, *length))
+        }
     }
 }
 

@@ -163,6 +163,10 @@ fn attribute(page: &str, before: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one story, from the first question to the last answer"
+)]
 async fn an_app_of_github_is_made_by_one_click() {
     let forge = forge().await;
     let dir = tempfile::tempdir().unwrap();

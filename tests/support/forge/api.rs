@@ -418,6 +418,7 @@ fn hooks(world: &mut World, asked: &Asked, name: &str, rest: &[&str], is_gitea: 
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of all that it answers")]
 fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
     if asked.credential != "secret" {
         return plain(401, json!({ "message": "401 Unauthorized" }));
