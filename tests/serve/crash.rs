@@ -100,7 +100,7 @@ async fn a_killed_server_ends_what_it_took_and_tells_it_once() {
     assert_eq!(world.stop().await, Some(0));
     let left = world.store.wait_until_idle(IDLE);
     assert!(left.is_empty(), "seed {seed}: {left:?}");
-    roots_are_of(&world, heads.keys().copied().collect());
+    roots_are_of(&world, &heads.keys().copied().collect());
     world.database_is_whole();
 }
 
@@ -125,42 +125,39 @@ fn news(world: &World, moment: u64, random: &mut Random) -> Vec<(String, Said)> 
         let number = moment * 10 + n;
         let delivery = format!("moment-{number}");
         let which = usize::try_from(random.below(4)).unwrap();
-        match BRANCHES.get(which) {
-            Some(branch) => {
-                world.git(&["checkout", "-q", "-B", branch]);
-                let commit = world.commit(&format!("commit {number}"), &files);
-                let payload = push(branch, &commit, "a message");
-                let (event, is_taken) = ("push", false);
-                (
-                    commit,
-                    Said {
-                        branch: Some(branch),
-                        delivery,
-                        event,
-                        payload,
-                        is_taken,
-                    },
-                )
-            }
-            None => {
-                world.git(&["checkout", "-q", "-B", "topic", "base"]);
-                let commit = world.commit(&format!("commit {number}"), &files);
-                let head = format!("HEAD:refs/pull/{number}/head");
-                world.git(&["push", "-q", "-f", "origin", &head]);
-                let mut payload = pull_request("opened", number, &commit, (2, "writer"));
-                payload["pull_request"]["base"]["ref"] = "base".into();
-                let (event, is_taken) = ("pull_request", false);
-                (
-                    commit,
-                    Said {
-                        branch: None,
-                        delivery,
-                        event,
-                        payload,
-                        is_taken,
-                    },
-                )
-            }
+        if let Some(branch) = BRANCHES.get(which) {
+            world.git(&["checkout", "-q", "-B", branch]);
+            let commit = world.commit(&format!("commit {number}"), &files);
+            let payload = push(branch, &commit, "a message");
+            let (event, is_taken) = ("push", false);
+            (
+                commit,
+                Said {
+                    branch: Some(branch),
+                    delivery,
+                    event,
+                    payload,
+                    is_taken,
+                },
+            )
+        } else {
+            world.git(&["checkout", "-q", "-B", "topic", "base"]);
+            let commit = world.commit(&format!("commit {number}"), &files);
+            let head = format!("HEAD:refs/pull/{number}/head");
+            world.git(&["push", "-q", "-f", "origin", &head]);
+            let mut payload = pull_request("opened", number, &commit, (2, "writer"));
+            payload["pull_request"]["base"]["ref"] = "base".into();
+            let (event, is_taken) = ("pull_request", false);
+            (
+                commit,
+                Said {
+                    branch: None,
+                    delivery,
+                    event,
+                    payload,
+                    is_taken,
+                },
+            )
         }
     };
     (0..count).map(|n| one(n, random)).collect()
@@ -198,7 +195,7 @@ fn deleted(branch: &str) -> Value {
 }
 
 /// Holds the roots that are left against the branches that are: newest runs of each check, and outputs that are there.
-fn roots_are_of(world: &World, branches: BTreeSet<&str>) {
+fn roots_are_of(world: &World, branches: &BTreeSet<&str>) {
     let roots = world.store.folder().join("state/gcroots/1");
     let names = |dir: &std::path::Path| -> Vec<_> {
         fs::read_dir(dir)
@@ -211,7 +208,7 @@ fn roots_are_of(world: &World, branches: BTreeSet<&str>) {
         .iter()
         .map(|path| path.file_name().unwrap().to_str().unwrap())
         .collect();
-    assert_eq!(left, branches);
+    assert_eq!(left, *branches);
     for branch in names(&roots) {
         for check in names(&branch) {
             let links = names(&check);
