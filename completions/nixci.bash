@@ -2136,7 +2136,7 @@ _nixci() {
             return 0
             ;;
         nixci__subcmd__walls)
-            opts="-h --execute --read --write --network --cgroup --dir --help"
+            opts="-h --execute --read --write --network --port --only-network --parent --cgroup --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2151,6 +2151,14 @@ _nixci() {
                     return 0
                     ;;
                 --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -433,9 +433,12 @@ complete -c nixci -n "__fish_nixci_using_subcommand generate" -s h -l help -d 'P
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -l execute -d 'A program or a folder of programs that may be read and run' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -l read -d 'A file or folder that may be read' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -l write -d 'A file or folder that may be read and changed' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l port -d 'Let it connect to this TCP port' -r
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l parent -d 'End with the process of this number, which has started it' -r
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -l cgroup -d 'The control group to go into first' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -l dir -d 'The folder to be in' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -l network -d 'Let it connect to TCP ports'
+complete -c nixci -n "__fish_nixci_using_subcommand walls" -l only-network -d 'Keep nothing but the network from it'
 complete -c nixci -n "__fish_nixci_using_subcommand walls" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "check" -d 'Evaluate the checks of a flake and build them'
 complete -c nixci -n "__fish_nixci_using_subcommand help; and not __fish_seen_subcommand_from check eval config log history diff why serve ctl init generate walls help" -f -a "eval" -d 'Print what `check` would build, without building'

@@ -34,6 +34,10 @@ pub(super) struct WallsArgs {
     #[arg(long)]
     only_network: bool,
 
+    /// End with the process of this number, which has started it
+    #[arg(long, value_name = "PID")]
+    parent: Option<u32>,
+
     /// The control group to go into first
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
@@ -59,6 +63,7 @@ pub(super) fn walls(args: WallsArgs) -> Result<ExitCode, Failure> {
             None => Connect::Nothing,
         },
         only_network: args.only_network,
+        parent: args.parent,
         cgroup: args.cgroup,
         dir: args.dir,
     };

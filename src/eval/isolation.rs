@@ -239,6 +239,7 @@ impl Isolation {
         let fence = Fence {
             only_network: true,
             connect: Connect::Port(port),
+            parent: Some(std::process::id()),
             cgroup: self.cgroup.clone(),
             ..Fence::default()
         };

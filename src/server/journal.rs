@@ -17,6 +17,8 @@ use crate::{
 const BATCH_DELAY: Duration = Duration::from_millis(200);
 /// How much of a reason is remembered, in characters.
 const REASON_CHARS: usize = 300;
+/// How much the file of the events has of what builds say, in bytes: for those who follow a run. Each log has a file, too.
+const LOGGED_BYTES_MAX: usize = 16 << 20;
 
 /// What there is to be written down.
 pub(super) enum Entry {
@@ -98,6 +100,8 @@ pub(super) async fn keep(
 struct EventsFile {
     file: Option<File>,
     waiting: Vec<u8>,
+    /// How many bytes of lines of logs there may be yet.
+    room_for_logs: usize,
 }
 
 impl EventsFile {
@@ -111,12 +115,26 @@ impl EventsFile {
         Self {
             file: file.ok(),
             waiting: Vec::new(),
+            room_for_logs: LOGGED_BYTES_MAX,
         }
     }
 
     fn add(&mut self, event: &Event) {
-        if self.file.is_some() && serde_json::to_writer(&mut self.waiting, event).is_ok() {
-            self.waiting.push(b'\n');
+        if self.file.is_none() {
+            return;
+        }
+        let before = self.waiting.len();
+        if serde_json::to_writer(&mut self.waiting, event).is_err() {
+            self.waiting.truncate(before);
+            return;
+        }
+        self.waiting.push(b'\n');
+        if matches!(event.kind, EventKind::StepLogged { .. }) {
+            let size = self.waiting.len() - before;
+            if size > self.room_for_logs {
+                self.waiting.truncate(before);
+            }
+            self.room_for_logs = self.room_for_logs.saturating_sub(size);
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Fence {
     pub connect: Connect,
     /// Whether only the network is kept from it: somebody else sees to files and processes.
     pub only_network: bool,
+    /// The process that has started it: it does not outlive that one.
+    pub parent: Option<u32>,
     /// The control group that it goes into first.
     pub cgroup: Option<PathBuf>,
     /// Where it is.
@@ -109,6 +111,7 @@ impl Isolation {
                 Network::All => Connect::Anything,
             },
             only_network: false,
+            parent: Some(std::process::id()),
             cgroup: self.cgroup.clone(),
             dir: Some(self.home.clone()),
         }
@@ -139,6 +142,9 @@ impl Fence {
         if self.only_network {
             arguments.push("--only-network".into());
         }
+        if let Some(parent) = self.parent {
+            arguments.extend(["--parent".into(), parent.to_string().into()]);
+        }
         arguments.push("--".into());
         arguments
     }
@@ -162,6 +168,12 @@ impl Fence {
         #[cfg(target_os = "linux")]
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
             .map_err(|error| FenceError::Refused(error.to_string()))?;
+        // It may have ended before that was asked for.
+        let parent =
+            rustix::process::getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs());
+        if self.parent.is_some() && self.parent != parent {
+            return Err(FenceError::Refused("who started it has ended".to_owned()));
+        }
         self.restrict()?;
         Err(FenceError::Run {
             program: program.to_string_lossy().into_owned(),

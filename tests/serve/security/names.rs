@@ -22,11 +22,11 @@ fn files(dir: &Path, found: &mut BTreeSet<String>) {
 }
 
 /// Security: "path traversal": checks, branches and addresses that are called as the way to somewhere else.
-#[tokio::test(flavor = "multi_thread")]
 #[allow(
     clippy::too_many_lines,
     reason = "one run is looked at in every way that it can be"
 )]
+#[tokio::test(flavor = "multi_thread")]
 async fn names_lead_to_no_file_but_their_own() {
     let names = [
         "..",

@@ -112,6 +112,7 @@ fn the_arguments_say_all_of_it() {
         write: vec!["/h".into()],
         connect: Connect::Port(7),
         only_network: false,
+        parent: Some(7),
         cgroup: Some("/g".into()),
         dir: Some("/h".into()),
     };
@@ -122,7 +123,7 @@ fn the_arguments_say_all_of_it() {
         .collect();
     assert_eq!(
         words.join(" "),
-        "walls --execute /usr --read /etc/hosts --read /m --write /h --cgroup /g --dir /h --port 7 --"
+        "walls --execute /usr --read /etc/hosts --read /m --write /h --cgroup /g --dir /h --port 7 --parent 7 --"
     );
     let least: Vec<_> = Fence::default().arguments();
     assert_eq!(least, ["walls", "--"]);
