@@ -1,6 +1,10 @@
 //! Asks whoever sits at the terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _},
+    thread,
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use console::style;
@@ -86,6 +90,8 @@ pub(super) fn ask_hidden(question: &str) -> Result<SecretString, Failure> {
             Typed::Interrupt => {
                 // Just as if it had been typed anywhere else.
                 let _ = kill_process(getpid(), Signal::INT);
+                // Another thread may be the one that it ends.
+                thread::sleep(Duration::from_secs(1));
                 return Err(ended());
             }
         }
