@@ -6,6 +6,7 @@
 
 mod bubblewrap;
 mod landlock;
+mod leftovers;
 
 use std::{
     env,
@@ -18,6 +19,7 @@ use std::{
 use tokio::process::Command;
 
 pub use self::landlock::{Connect, Fence, FenceError, LANDLOCK_MIN, landlock_abi};
+pub use self::leftovers::end_leftovers;
 use super::{EvalError, EvalRequest};
 
 /// What stands between an evaluation and this machine.

@@ -29,7 +29,7 @@ pub use choose::{EvaluatorKind, choose_evaluator};
 pub use fuzz::fuzz_evaluation;
 pub use isolation::{
     Connect, EvalLimits, Fence, FenceError, Isolation, LANDLOCK_MIN, Network, PROXIES, Walls,
-    landlock_abi,
+    end_leftovers, landlock_abi,
 };
 pub use nix_eval_jobs::NixEvalJobs;
 pub use scope::{EvalScope, FileSource};

@@ -19,7 +19,7 @@ use crate::{
     db::server::{Run, Trust},
     eval::{
         Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, Network, PROXIES, Walls,
-        choose_evaluator,
+        choose_evaluator, end_leftovers,
     },
     git::{GitHttp, Mirror, MirrorError},
     nix::{Builders, StoreUrl, System},
@@ -145,6 +145,14 @@ impl Engine {
         config: &ServerConfig,
         failures: Arc<Failures>,
     ) -> Result<Self, EngineError> {
+        // Nobody else starts any: whoever holds the state folder is the only one that does.
+        let ended = end_leftovers(&homes_dir(&config.state_dir));
+        if ended > 0 {
+            info!(
+                processes = ended,
+                "evaluations of a killed server have been ended"
+            );
+        }
         // Before any other process is started.
         let delegation = Delegation::take()
             .inspect_err(|why| info!(why, "evaluations have no control groups"))
@@ -257,11 +265,11 @@ impl Engine {
         };
         let is_stranger = run.trust == Some(Trust::Stranger);
         let level = if is_stranger { "stranger" } else { "trusted" };
-        let home = format!("homes/{}-{level}", run.new.repository.0);
+        let home = format!("{}-{level}", run.new.repository.0);
         let isolation = Isolation::new(
             self.walls.clone(),
             mirror.folder(),
-            config.state_dir.join(home),
+            homes_dir(&config.state_dir).join(home),
         );
         let (_, memory) = self.means().per_evaluation;
         let name = format!("run-{}-{}", run.id.0, run.attempt);
@@ -338,6 +346,11 @@ impl Engine {
 /// The folder with the logs of all runs.
 pub(super) fn logs_dir(state_dir: &Path) -> std::path::PathBuf {
     state_dir.join("logs")
+}
+
+/// The folder with the homes of evaluations.
+fn homes_dir(state_dir: &Path) -> PathBuf {
+    state_dir.join("homes")
 }
 
 fn cores() -> usize {
