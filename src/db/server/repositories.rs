@@ -97,7 +97,8 @@ pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Repository> {
 }
 
 impl ServerDb {
-    /// Notes what a forge says of a repository, and that it is built. Returns its number.
+    /// Notes what a forge says of a repository, and that it is built. Returns its number. What is wrong with one that is
+    /// built stays wrong until somebody has looked again.
     pub async fn see_repository(&self, seen: SeenRepository) -> Result<RepositoryId, DbError> {
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
@@ -106,7 +107,8 @@ impl ServerDb {
                     "INSERT INTO repositories (forge, forge_id, full_name, default_branch, private, installation, seen_at)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                      ON CONFLICT (forge, forge_id) DO UPDATE SET full_name = ?3, default_branch = ?4, private = ?5,
-                     installation = coalesce(?6, installation), seen_at = ?7, enabled = 1, problem = NULL
+                     installation = coalesce(?6, installation), seen_at = ?7, enabled = 1,
+                     problem = CASE WHEN enabled THEN problem END
                      RETURNING id",
                 )?
                 .query_row(

@@ -78,6 +78,26 @@ fn tested(tree: &str) -> Tested {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_repository_stays_until_it_is_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let id = repository(&db, "acme/demo").await;
+    let problem = async || db.repository(id).await.unwrap().unwrap().problem;
+    let broken = Some("the webhook cannot be set".to_owned());
+    db.set_problem(id, broken.clone()).await.unwrap();
+    // The forge lists it, and a webhook comes from it.
+    assert_eq!(repository(&db, "acme/demo").await, id);
+    assert_eq!(problem().await, broken);
+    db.set_problem(id, None).await.unwrap();
+    assert_eq!(problem().await, None);
+    // What was wrong before it was gone for a while says nothing.
+    db.set_problem(id, broken).await.unwrap();
+    db.disable_repository(id).await.unwrap();
+    repository(&db, "acme/demo").await;
+    assert_eq!(problem().await, None);
+}
+
+#[tokio::test]
 async fn a_delivery_is_kept_once_and_is_there_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     {

@@ -1,0 +1,74 @@
+//! A pull request as its forge has it now.
+//!
+//! Whoever has the secret of a webhook can sign any name, and a delivery can come again years later. So who opened a pull
+//! request, where it is and where it goes is asked when it is to be built; the webhook was only the reason to ask.
+
+use super::{
+    app::App,
+    connection::as_forge,
+    intake::{id_and_login, title_of},
+    texts,
+};
+use crate::{
+    db::server::{NewRun, Repository, Run, RunKind},
+    forge::{ForgeError, PullRequestNow},
+};
+
+/// What the forge says of the pull request of a run.
+pub(super) enum Now {
+    /// It is at the run's commit, and goes where the run has it: the run, with who opened it.
+    Same(Run),
+    /// It is at another commit, or goes elsewhere: what is to be built instead, and why.
+    Other(NewRun, String),
+    /// Nothing of it is to be built, for this reason.
+    Over(String),
+}
+
+/// Asks the forge for the pull request of a run. What is none, and what has no interface to ask, is as it was said.
+pub(super) async fn now(app: &App, run: Run, repository: &Repository) -> Result<Now, ForgeError> {
+    let number = run
+        .new
+        .pull_request
+        .and_then(|number| number.try_into().ok());
+    let (Some(number), Some(api), RunKind::PullRequest) = (
+        number,
+        app.connections().get(&repository.seen.forge),
+        run.new.kind,
+    ) else {
+        return Ok(Now::Same(run));
+    };
+    let known = as_forge(&repository.seen)?;
+    match api.pull_request(&known, number).await {
+        Ok(pull) => Ok(compare(run, &pull)),
+        Err(ForgeError::Missing(why)) => {
+            let why = format!("out of date: the forge shows no such pull request: {why}");
+            Ok(Now::Over(why))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn compare(mut run: Run, pull: &PullRequestNow) -> Now {
+    if !pull.is_open {
+        return Now::Over("out of date: the pull request is closed".to_owned());
+    }
+    run.new.author = pull.author.as_ref().map(id_and_login);
+    let (head, base) = (pull.head_commit.to_string(), pull.base_ref.to_string());
+    let why = if head != run.new.commit {
+        {
+            let head = texts::short(&head);
+            format!("out of date: {} is at {head} now", run.new.git_ref)
+        }
+    } else if run.new.base_ref.as_deref() != Some(&base) {
+        format!("out of date: the pull request goes to {base} now")
+    } else {
+        return Now::Same(run);
+    };
+    let other = NewRun {
+        commit: head,
+        base_ref: Some(base),
+        title: title_of(&pull.title),
+        ..run.new
+    };
+    Now::Other(other, why)
+}
