@@ -38,6 +38,7 @@ mod pages;
 mod post_build;
 mod prepare;
 mod publish;
+mod pull_request;
 mod queue;
 mod reload;
 mod required;

@@ -14,7 +14,9 @@ use super::{
     app::App,
     insist::insist,
     intake::{again, end},
-    keep, own_rules, post_build, source, texts,
+    keep, own_rules, post_build,
+    pull_request::{self, Now},
+    source, texts,
 };
 use crate::{
     config::PullRequests,
@@ -63,7 +65,7 @@ pub(super) async fn prepare_all(app: &App) {
             let attempt = attempts.get(&run.id).copied().unwrap_or_default();
             tasks.spawn(async move {
                 let id = run.id;
-                match prepare(&app, run, &repository).await {
+                match prepare(&app, run, &repository, attempt).await {
                     Ok(()) => (id, 0),
                     Err(trouble) => (id, later(&app, id, attempt, trouble).await),
                 }
@@ -136,7 +138,15 @@ async fn later(app: &App, id: RunId, before: u32, trouble: Trouble) -> u32 {
     attempt
 }
 
-async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Trouble> {
+async fn prepare(
+    app: &App,
+    run: Run,
+    repository: &Repository,
+    attempt: u32,
+) -> Result<(), Trouble> {
+    let Some(run) = as_it_is_now(app, run, repository, attempt).await? else {
+        return Ok(());
+    };
     let Some(trust) = trust(app, &run, repository).await? else {
         return wait_for_approval(app, &run, repository).await;
     };
@@ -235,6 +245,43 @@ async fn prepare(app: &App, run: Run, repository: &Repository) -> Result<(), Tro
     Ok(())
 }
 
+/// A run as the forge has its pull request now; `None`: it is over, since that is elsewhere or gone.
+async fn as_it_is_now(
+    app: &App,
+    run: Run,
+    repository: &Repository,
+    attempt: u32,
+) -> Result<Option<Run>, Trouble> {
+    let (other, why) = match pull_request::now(app, run.clone(), repository).await {
+        Ok(Now::Same(run)) => return Ok(Some(*run)),
+        Ok(Now::Other(other, why)) => (Some(*other), why),
+        Ok(Now::Over(why)) => (None, why),
+        // What it says is not understood: it was opened by nobody who is known.
+        Err(ForgeError::Refused(why)) => {
+            warn!(
+                run = run.id.0,
+                why, "who opened a pull request is not known"
+            );
+            let mut run = run;
+            run.new.author = None;
+            return Ok(Some(run));
+        }
+        Err(error) => return Err(not_answered("the pull request", &error)),
+    };
+    if attempt == 0 {
+        // A forge may tell of something before it shows it.
+        return Err(Trouble {
+            why: format!("the forge shows something else than was told: {why}"),
+            ..Trouble::default()
+        });
+    }
+    if let Some(other) = other {
+        instead(app, repository, other).await?;
+    }
+    end(app, &run, &why).await;
+    Ok(None)
+}
+
 /// The earlier run whose result stands for that of a run, if there is one.
 async fn same_as(
     app: &App,
@@ -304,30 +351,35 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
             id,
             login: login.parse().ok(),
         };
-        // Of the one who wrote it, and now: whatever the webhook, the repository of its head or its commits say.
+        // Of the one who opened it as the forge says, and now: whatever the repository of its head or its commits say.
         let permission = app.connections().permission(repository, &author).await;
         match permission {
             Ok(permission) if permission >= Permission::Write => return Ok(Some(Trust::Trusted)),
             Ok(_) | Err(ForgeError::Refused(_) | ForgeError::Missing(_)) => {}
             Err(error) => {
-                let wait = match &error {
-                    ForgeError::Later { wait, .. } => wait.unwrap_or_default(),
-                    ForgeError::Refused(_)
-                    | ForgeError::Unauthorized(_)
-                    | ForgeError::Forbidden(_)
-                    | ForgeError::Missing(_) => Duration::ZERO,
-                };
-                return Err(Trouble {
-                    why: format!("the permission of {login} cannot be asked for: {error}"),
-                    wait,
-                    is_here: false,
-                });
+                let what = format!("the permission of {login}");
+                return Err(not_answered(&what, &error));
             }
         }
     }
     let all = own_rules::pull_requests(app, repository) == PullRequests::All;
     // Outside of a sandbox a builder does what the build users can, unless somebody has looked at it.
     Ok((all && app.engine.is_sandboxed()).then_some(Trust::Stranger))
+}
+
+fn not_answered(what: &str, error: &ForgeError) -> Trouble {
+    let wait = match error {
+        ForgeError::Later { wait, .. } => wait.unwrap_or_default(),
+        ForgeError::Refused(_)
+        | ForgeError::Unauthorized(_)
+        | ForgeError::Forbidden(_)
+        | ForgeError::Missing(_) => Duration::ZERO,
+    };
+    Trouble {
+        why: format!("{what} cannot be asked for: {error}"),
+        wait,
+        is_here: false,
+    }
 }
 
 async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Result<(), Trouble> {
@@ -377,15 +429,21 @@ async fn out_of_date(
             title: String::new(),
             ..run.new.clone()
         };
-        let up = TakeUp {
-            runs: vec![again(app, repository, newer)],
-            ..TakeUp::default()
-        };
-        app.db.take_up(up).await?;
-        app.wake.prepare.notify_one();
+        instead(app, repository, newer).await?;
     }
     let why = format!("out of date: {git_ref} is at {} now", texts::short(found));
     end(app, run, &why).await;
+    Ok(())
+}
+
+/// Builds something instead of what was told of.
+async fn instead(app: &App, repository: &Repository, other: NewRun) -> Result<(), Trouble> {
+    let up = TakeUp {
+        runs: vec![again(app, repository, other)],
+        ..TakeUp::default()
+    };
+    app.db.take_up(up).await?;
+    app.wake.prepare.notify_one();
     Ok(())
 }
 

@@ -17,9 +17,9 @@ use crate::{
 /// What the forge says of the pull request of a run.
 pub(super) enum Now {
     /// It is at the run's commit, and goes where the run has it: the run, with who opened it.
-    Same(Run),
+    Same(Box<Run>),
     /// It is at another commit, or goes elsewhere: what is to be built instead, and why.
-    Other(NewRun, String),
+    Other(Box<NewRun>, String),
     /// Nothing of it is to be built, for this reason.
     Over(String),
 }
@@ -35,7 +35,7 @@ pub(super) async fn now(app: &App, run: Run, repository: &Repository) -> Result<
         app.connections().get(&repository.seen.forge),
         run.new.kind,
     ) else {
-        return Ok(Now::Same(run));
+        return Ok(Now::Same(Box::new(run)));
     };
     let known = as_forge(&repository.seen)?;
     match api.pull_request(&known, number).await {
@@ -62,7 +62,7 @@ fn compare(mut run: Run, pull: &PullRequestNow) -> Now {
     } else if run.new.base_ref.as_deref() != Some(&base) {
         format!("out of date: the pull request goes to {base} now")
     } else {
-        return Now::Same(run);
+        return Now::Same(Box::new(run));
     };
     let other = NewRun {
         commit: head,
@@ -70,5 +70,5 @@ fn compare(mut run: Run, pull: &PullRequestNow) -> Now {
         title: title_of(&pull.title),
         ..run.new
     };
-    Now::Other(other, why)
+    Now::Other(Box::new(other), why)
 }

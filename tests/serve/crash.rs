@@ -160,6 +160,7 @@ fn news(world: &World, moment: u64, random: &mut Random) -> Vec<(String, Said)> 
             world.git(&["push", "-q", "-f", "origin", &head]);
             let mut payload = pull_request("opened", number, &commit, (2, "writer"));
             payload["pull_request"]["base"]["ref"] = "base".into();
+            world.forge_has(&payload);
             let (event, is_taken) = ("pull_request", false);
             (
                 commit,

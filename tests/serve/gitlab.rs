@@ -38,7 +38,7 @@ impl World {
     }
 
     /// Sends what GitLab would; `proof` are the headers that prove it.
-    async fn gitlab(&self, event: &str, proof: &[(&str, String)], body: &str) -> u16 {
+    pub(crate) async fn gitlab(&self, event: &str, proof: &[(&str, String)], body: &str) -> u16 {
         let mut request = self
             .http
             .post(format!("{}/webhook/work", self.url))
@@ -52,7 +52,7 @@ impl World {
     }
 }
 
-fn token(secret: &str, id: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn token(secret: &str, id: &str) -> Vec<(&'static str, String)> {
     vec![
         ("x-gitlab-token", secret.to_owned()),
         ("idempotency-key", id.to_owned()),
@@ -88,12 +88,12 @@ fn push(commit: &str) -> String {
     .to_string()
 }
 
-fn merge_request(head: &str, author: (u64, &str)) -> String {
+pub(crate) fn merge_request(head: &str, number: u64, author: (u64, &str)) -> String {
     json!({
         "object_kind": "merge_request", "event_type": "merge_request", "project": project(),
         "user": { "id": author.0, "username": author.1, "name": "x" },
         "object_attributes": {
-            "id": 900, "iid": 3, "action": "open", "state": "opened", "source_branch": "topic", "target_branch": "main",
+            "id": 900, "iid": number, "action": "open", "state": "opened", "source_branch": "topic", "target_branch": "main",
             "source_project_id": 12, "target_project_id": 12, "author_id": author.0, "draft": false, "title": "t",
             // Anybody can write any author into a commit.
             "last_commit": { "id": head, "message": "m", "author": { "name": "owner", "email": "owner@example.org" } },
@@ -175,7 +175,7 @@ async fn a_project_is_built_from_its_webhook_to_its_status() {
         .unwrap()
         .pulls
         .insert(3, now);
-    let strange = merge_request(&head, (3, "reader"));
+    let strange = merge_request(&head, 3, (3, "reader"));
     let proof = token(SECRET, "c");
     let sent = world.gitlab("Merge Request Hook", &proof, &strange);
     assert_eq!(sent.await, 202);

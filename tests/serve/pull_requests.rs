@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::world::{World, flake, pull_request};
+use crate::{
+    gitlab::{merge_request, token},
+    world::{SECRET, World, flake, pull_request},
+};
 
 /// Pushes a branch as a pull request's head. Returns its commit.
 fn open(world: &World, number: u64, from: &str, files: &[(&str, &str)]) -> String {
@@ -160,6 +163,130 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
         .await;
     assert_eq!(world.verdict(&evil).await["nixci/build"].0, "success");
     assert_ne!(world.statuses(&head)["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Security: "approval bypass by identity", "webhook replay": whoever has the secret of a webhook can sign any name.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_opened_a_pull_request_is_asked_from_the_forge() {
+    let ask = async |kind: &str| {
+        let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+        let base = world.git(&["rev-parse", "HEAD"]);
+        let old = open(&world, 7, &base, &[("evil", "1")]);
+        let head = open(&world, 7, &base, &[("evil", "2")]);
+        match kind {
+            "github" => world.on_github_with_a_token(),
+            "gitlab" => world.on_gitlab(&[SECRET]),
+            kind => world.change_settings(|text| text.replace("\"gitea\"", &format!("{kind:?}"))),
+        }
+        if kind == "gitlab" {
+            let merge_request = format!("{head}:refs/merge-requests/7/head");
+            world.git(&["push", "-q", "-f", "origin", &merge_request]);
+        }
+        // The forge knows who opened it, and where it is.
+        world.forge_has(&pull_request("opened", 7, &head, (3, "reader")));
+        if kind == "gitlab" {
+            let now = json!({
+                "iid": 7, "sha": head, "source_project_id": 13, "target_branch": "main", "state": "opened",
+                "author": { "id": 3, "username": "reader" }, "draft": false, "title": "t",
+            });
+            let mut forge = world.forge.world();
+            forge.find("acme/demo").unwrap().pulls.insert(7, now);
+        }
+        world.start().await;
+        world.verdict(&base).await;
+        world.forge.asked();
+        // Signed, and of a writer as it says; then one that came long ago.
+        for (id, commit) in [("forged", &head), ("replayed", &old)] {
+            let status = if kind == "gitlab" {
+                let body = merge_request(commit, 7, (2, "writer"));
+                let proof = token(SECRET, id);
+                world.gitlab("Merge Request Hook", &proof, &body).await
+            } else {
+                let opened = pull_request("opened", 7, commit, (2, "writer"));
+                world.deliver_as(id, "pull_request", &opened).await
+            };
+            assert_eq!(status, 202, "{kind}");
+            world
+                .until(commit, |told| {
+                    told.get("nixci/build").is_some_and(|(_, text)| {
+                        let is_new = *commit == head;
+                        text.starts_with(if is_new {
+                            "waits for approval"
+                        } else {
+                            "out of date"
+                        })
+                    })
+                })
+                .await;
+        }
+        let asked = world.forge.asked();
+        let pulls = asked.iter().filter(|asked| {
+            ["/pulls/7", "/merge_requests/7"]
+                .iter()
+                .any(|end| asked.ends_with(end))
+        });
+        // Once for the first, twice for the one that does not agree: the forge may be behind itself.
+        assert_eq!(pulls.count(), 3, "{kind}: {asked:#?}");
+        let waits = &world.statuses(&head)["nixci/build"].1;
+        assert!(waits.starts_with("waits for approval"), "{kind}: {waits}");
+        assert_eq!(world.log().matches("a run begins").count(), 1, "{kind}");
+        assert_eq!(world.stop().await, Some(0));
+    };
+    futures_util::join!(ask("gitea"), ask("forgejo"), ask("github"), ask("gitlab"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_built_where_the_forge_has_it_whatever_was_told() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    world.git(&["push", "-q", "origin", "HEAD:refs/heads/other"]);
+    let old = open(&world, 7, &base, &[("topic", "1")]);
+    let head = open(&world, 7, &base, &[("topic", "2")]);
+    let elsewhere = open(&world, 8, &base, &[("topic", "3")]);
+    world.forge_has(&pull_request("opened", 7, &head, (2, "writer")));
+    world.forge_has(&pull_request("opened", 8, &elsewhere, (2, "writer")));
+    world.forge_has(&pull_request("opened", 9, &old, (2, "writer")));
+    {
+        let mut forge = world.forge.world();
+        let pulls = &mut forge.find("acme/demo").unwrap().pulls;
+        pulls.get_mut(&8).unwrap()["base"]["ref"] = json!("other");
+        pulls.get_mut(&9).unwrap()["state"] = json!("closed");
+    }
+    world.start().await;
+    world.verdict(&base).await;
+    // An older head, another base, one that is closed by now, and one that never was.
+    let gone = open(&world, 10, &base, &[("topic", "4")]);
+    for (number, commit) in [(7, &old), (8, &elsewhere), (9, &old), (10, &gone)] {
+        let opened = pull_request("opened", number, commit, (2, "writer"));
+        let id = format!("of-{number}");
+        assert_eq!(world.deliver_as(&id, "pull_request", &opened).await, 202);
+    }
+    for commit in [&head, &elsewhere] {
+        let verdict = world.verdict(commit).await;
+        assert_eq!(verdict["nixci/build"].0, "success", "{verdict:?}");
+    }
+    world
+        .until(&gone, |told| {
+            told.get("nixci/build")
+                .is_some_and(|(_, text)| text.starts_with("out of date"))
+        })
+        .await;
+    let database = world.database();
+    let mut ended = database
+        .prepare("SELECT group_concat(pull_request || ' ' || coalesce(error, outcome), '\n') FROM runs WHERE kind = 'pull_request'")
+        .unwrap();
+    let ended: String = ended.query_row([], |row| row.get(0)).unwrap();
+    for why in [
+        format!("7 out of date: refs/pull/7/head is at {}", &head[..7]),
+        "8 out of date: the pull request goes to refs/heads/other now".to_owned(),
+        "9 out of date: the pull request is closed".to_owned(),
+        "10 out of date: the forge shows no such pull request".to_owned(),
+        "7 passed".to_owned(),
+        "8 passed".to_owned(),
+    ] {
+        assert!(ended.contains(&why), "{why}:\n{ended}");
+    }
     assert_eq!(world.stop().await, Some(0));
 }
 

@@ -245,14 +245,29 @@ impl World {
         git(&self.work, arguments)
     }
 
-    /// Sends a signed webhook. Returns the status of the answer.
+    /// Sends a signed webhook. What it tells of a pull request, the forge has. Returns the status of the answer.
     pub(crate) async fn deliver(&mut self, event: &str, payload: &Value) -> u16 {
+        self.forge_has(payload);
         self.deliveries += 1;
         let id = format!("delivery-{}", self.deliveries);
         self.deliver_as(&id, event, payload).await
     }
 
-    /// Sends a signed webhook under this id.
+    /// Makes what a webhook tells of a pull request what the forge has.
+    pub(crate) fn forge_has(&self, payload: &Value) {
+        if let (Some(number), 12) = (
+            payload["pull_request"]["number"].as_u64(),
+            payload["repository"]["id"].as_u64().unwrap_or_default(),
+        ) {
+            let mut pull = payload["pull_request"].clone();
+            pull["state"] = json!("open");
+            let mut forge = self.forge.world();
+            let pulls = &mut forge.find("acme/demo").unwrap().pulls;
+            pulls.insert(number, pull);
+        }
+    }
+
+    /// Sends a signed webhook under this id, of whatever the forge has.
     pub(crate) async fn deliver_as(&self, id: &str, event: &str, payload: &Value) -> u16 {
         self.sender().deliver(id, event, payload).await
     }
@@ -403,7 +418,10 @@ impl Sender {
             .header("x-gitea-event", event)
             .header("x-gitea-delivery", id)
             .header("x-gitea-signature", signature)
-            // Where the forge is GitHub.
+            // Where the forge is Forgejo, or GitHub.
+            .header("x-forgejo-event", event)
+            .header("x-forgejo-delivery", id)
+            .header("x-forgejo-signature", signature)
             .header("x-github-event", event)
             .header("x-github-delivery", id)
             .header("x-hub-signature-256", format!("sha256={signature}"))
