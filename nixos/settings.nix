@@ -188,7 +188,7 @@ in
     max_silent_time = optional types.str "How long a build may be silent. Null: as Nix is set.";
     failed_for = optional types.str "For how long a derivation that failed is not built again.";
     keep_runs = optional types.str "How long runs and their logs are kept.";
-    keep_outputs = optional types.ints.unsigned "How many runs of a check keep their outputs from being collected, for each branch.";
+    keep_outputs = optional types.ints.unsigned "How many different outputs of a check are kept from being collected, the newest ones, for each branch.";
     post_builds = optional types.ints.positive "How many post-build steps there are at once.";
     drain = optional types.str "How long running builds may go on when the server is told to stop.";
   };

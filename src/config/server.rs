@@ -271,7 +271,7 @@ pub struct Limits {
     pub failed_for: Duration,
     /// How long runs and their logs are kept.
     pub keep_runs: Duration,
-    /// How many runs of a check keep their outputs from being collected, for each branch.
+    /// How many different outputs of a check are kept from being collected, the newest ones, for each branch.
     pub keep_outputs: usize,
     /// How many commands there are at once that are run after checks have passed.
     pub post_builds: usize,

@@ -1,11 +1,13 @@
 //! What a run leaves behind: roots that hold its outputs against garbage collection, and files that name them.
 //!
 //! ```text
-//!  STATE/gcroots/REPOSITORY/BRANCH/CHECK/RUN-OUTPUT ──► store path     the newest runs of each check of a branch
+//!  STATE/gcroots/REPOSITORY/BRANCH/CHECK/RUN-OUTPUT ──► store path     the newest outputs of each check of a branch
 //!  OUTPUTS/OWNER/NAME/BRANCH/CHECK                                     a line with the path, as buildbot-nix has them
 //! ```
 //!
 //! Names are written as in a form, so that none has a slash; only branches and tags leave something behind.
+
+mod roots;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -195,44 +197,15 @@ async fn root(
         .await
         .map_err(|error| error.to_string())?;
     let prefix = format!("{attribute}.");
-    for (check, outputs) in passed(attribute, checks) {
-        let dir = dir.join(encoded(&check));
-        for (output, path) in outputs {
-            let link = dir.join(format!("{:09}-{}", run.id.0, encoded(&output)));
-            connection
-                .add_gc_root(&link, &path)
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        thin_out(&dir, app.config().limits.keep_outputs).map_err(|error| error.to_string())?;
-    }
-    // A check that is no longer there needs no outputs either; one that failed keeps those it had.
-    let known: HashSet<String> = checks
+    let known = checks
         .iter()
         .map(|check| encoded(check.path.strip_prefix(&prefix).unwrap_or(&check.path)))
         .collect();
-    for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-        if !known.contains(&*entry.file_name().to_string_lossy()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-    Ok(())
-}
-
-/// Removes the links of all but the newest runs.
-fn thin_out(dir: &Path, keep: usize) -> io::Result<()> {
-    let mut names: Vec<String> = fs::read_dir(dir)?
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<io::Result<_>>()?;
-    names.sort_unstable();
-    let run_of = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
-    let mut runs: Vec<String> = names.iter().map(|name| run_of(name)).collect();
-    runs.dedup();
-    let old: HashSet<&String> = runs.iter().rev().skip(keep).collect();
-    for name in names.iter().filter(|name| old.contains(&run_of(name))) {
-        fs::remove_file(dir.join(name))?;
-    }
-    Ok(())
+    let passed = passed(attribute, checks).collect();
+    let keep = app.config().limits.keep_outputs;
+    roots::hold(&mut connection, &dir, run.id, passed, &known, keep)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn name(
@@ -254,7 +227,7 @@ fn name(
 
 #[cfg(test)]
 mod tests {
-    use super::{branch_of, encoded, thin_out};
+    use super::{branch_of, encoded};
 
     #[test]
     fn names_cannot_lead_elsewhere() {
@@ -262,25 +235,5 @@ mod tests {
         assert_eq!(encoded(".."), "%2E.");
         assert_eq!(encoded(branch_of("refs/heads/")), "%");
         assert_eq!(branch_of("refs/tags/v1"), "v1");
-    }
-
-    #[test]
-    fn the_newest_runs_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in [
-            "000000001-out",
-            "000000001-dev",
-            "000000002-out",
-            "000000010-out",
-        ] {
-            std::fs::write(dir.path().join(name), "").unwrap();
-        }
-        thin_out(dir.path(), 2).unwrap();
-        let mut left: Vec<_> = std::fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, ["000000002-out", "000000010-out"]);
     }
 }

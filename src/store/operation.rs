@@ -208,28 +208,38 @@ impl Connection {
     /// Holds many paths against garbage collection as long as this connection is open. Where some are refused, the first
     /// error is returned, and the others are held.
     pub async fn add_temp_roots(&mut self, paths: &[StorePath]) -> Result<(), StoreError> {
-        let mut outcome = Ok(());
-        for chunk in paths.chunks(PIPELINED_MAX) {
-            let requests: Vec<_> = chunk
-                .iter()
-                .map(|path| Request::new(Operation::AddTempRoot).path(path))
-                .collect();
-            let answered = self
-                .call_all(Operation::AddTempRoot, &requests, "success")
-                .await;
-            outcome = outcome.and(answered);
-        }
-        outcome
+        let request = |path: &StorePath| Request::new(Operation::AddTempRoot).path(path);
+        self.tell_all(Operation::AddTempRoot, paths, request).await
     }
 
     /// Tells the daemon of a GC root elsewhere: an absolute path of a symlink to a store path, made before.
     pub async fn add_indirect_root(&mut self, link: &Path) -> Result<(), StoreError> {
-        let request = Request::new(Operation::AddIndirectRoot).string(link.as_os_str().as_bytes());
-        let mut reply = self
-            .call(Operation::AddIndirectRoot, &request, &mut ignore)
-            .await?;
-        reply.u64("success").await?;
-        reply.end(())
+        self.add_indirect_roots(&[link]).await
+    }
+
+    /// Tells the daemon of many such links. Where some are refused, the first error is returned, and the others are roots.
+    pub async fn add_indirect_roots(&mut self, links: &[&Path]) -> Result<(), StoreError> {
+        let request = |link: &&Path| {
+            Request::new(Operation::AddIndirectRoot).string(link.as_os_str().as_bytes())
+        };
+        self.tell_all(Operation::AddIndirectRoot, links, request)
+            .await
+    }
+
+    /// Sends a request about each of many, to which the daemon has nothing to say but that it is done.
+    async fn tell_all<T>(
+        &mut self,
+        operation: Operation,
+        all: &[T],
+        request: impl Fn(&T) -> Request,
+    ) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        for chunk in all.chunks(PIPELINED_MAX) {
+            let requests: Vec<_> = chunk.iter().map(&request).collect();
+            let answered = self.call_all(operation, &requests, "success").await;
+            outcome = outcome.and(answered);
+        }
+        outcome
     }
 
     /// Reads a valid path that is a single file, such as a `.drv`, through the daemon: for stores whose files are not

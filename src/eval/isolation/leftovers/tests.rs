@@ -24,16 +24,16 @@ fn what_has_a_home_there_ends_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let homes = dir.path().join("homes");
     let home = homes.join("7-trusted");
-    let (homes_text, home_text) = (homes.to_str().unwrap(), home.to_str().unwrap());
+    let (all_homes, home_text) = (homes.to_str().unwrap(), home.to_str().unwrap());
     let gone = [
         waiting(&[], home_text),
         waiting(&["bwrap", "--bind", home_text, HOME, "--", "nix"], "/root"),
     ];
     let others = [
-        waiting(&[], homes_text),
+        waiting(&[], all_homes),
         waiting(&[home_text], "/root"),
-        waiting(&[], &format!("{homes_text}-of-another/7-trusted")),
-        waiting(&["--bind", homes_text, HOME], "/root"),
+        waiting(&[], &format!("{all_homes}-of-another/7-trusted")),
+        waiting(&["--bind", all_homes, HOME], "/root"),
     ];
     assert_eq!(end_leftovers(&homes), gone.len());
     for mut child in gone {
