@@ -55,10 +55,11 @@ fn compare(mut run: Run, pull: &PullRequestNow) -> Now {
     run.new.author = pull.author.as_ref().map(id_and_login);
     let (head, base) = (pull.head_commit.to_string(), pull.base_ref.to_string());
     let why = if head != run.new.commit {
-        {
-            let head = texts::short(&head);
-            format!("out of date: {} is at {head} now", run.new.git_ref)
-        }
+        format!(
+            "out of date: {} is at {} now",
+            run.new.git_ref,
+            texts::short(&head)
+        )
     } else if run.new.base_ref.as_deref() != Some(&base) {
         format!("out of date: the pull request goes to {base} now")
     } else {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     database::{DbError, ServerDb},
-    runs::{Run, RunId},
+    run::{Run, RunId},
 };
 
 /// How many checks are named of each.

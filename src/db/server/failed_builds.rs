@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     database::{DbError, ServerDb},
-    runs::RunId,
+    run::RunId,
 };
 
 /// A derivation whose build failed.

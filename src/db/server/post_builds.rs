@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     database::{DbError, ServerDb},
-    runs::RunId,
+    run::RunId,
 };
 
 /// How a command ended.

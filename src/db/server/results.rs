@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{
     database::{DbError, ServerDb},
-    runs::RunId,
+    run::RunId,
     warnings::record_warning,
 };
 use crate::{

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::{
     database::{DbError, ServerDb},
     repositories::RepositoryId,
-    runs::RunId,
+    run::RunId,
 };
 use crate::config::Cron;
 

@@ -10,7 +10,8 @@ use super::{
     database::{DbError, ServerDb},
     repositories::{self, Repository, RepositoryId},
     results::{CHECK_COLUMNS, CheckRow, check_of_row},
-    runs::{self, Run, RunId, RunState},
+    run::{self, Run, RunId, RunState},
+    run_queries::with_repositories,
     statuses::{StatusRow, row_at},
 };
 
@@ -111,7 +112,7 @@ impl ServerDb {
                     "SELECT {} FROM runs WHERE (?1 IS NULL OR repository = ?1) AND id < ?2
                      AND (?3 OR repository IN (SELECT id FROM repositories WHERE NOT private))
                      ORDER BY id DESC LIMIT ?4",
-                    runs::COLUMNS
+                    run::COLUMNS
                 ))?
                 .query_map(
                     params![
@@ -120,10 +121,10 @@ impl ServerDb {
                         sight == Sight::Everything,
                         limit
                     ],
-                    runs::of_row,
+                    run::of_row,
                 )?
                 .collect::<Result<_, _>>()?;
-            runs::with_repositories(connection, runs)
+            with_repositories(connection, runs)
         })
         .await
     }
@@ -134,9 +135,9 @@ impl ServerDb {
             let open: Vec<(Run, i64)> = connection
                 .prepare_cached(&format!(
                     "SELECT {}, not_before FROM runs WHERE state <> 'finished' ORDER BY id",
-                    runs::COLUMNS
+                    run::COLUMNS
                 ))?
-                .query_map([], |row| Ok((runs::of_row(row)?, row.get("not_before")?)))?
+                .query_map([], |row| Ok((run::of_row(row)?, row.get("not_before")?)))?
                 .collect::<Result<_, _>>()?;
             let mut found = Vec::with_capacity(open.len());
             for (run, not_before) in open {
@@ -164,9 +165,9 @@ impl ServerDb {
                 .prepare_cached(&format!(
                     "SELECT {} FROM runs WHERE repository = ?1 AND git_ref = ?2 AND pull_request IS NULL
                      AND outcome IN ('passed', 'failed', 'errored') ORDER BY id DESC LIMIT 1",
-                    runs::COLUMNS
+                    run::COLUMNS
                 ))?
-                .query_row(params![repository.0, git_ref], runs::of_row)
+                .query_row(params![repository.0, git_ref], run::of_row)
                 .optional()
         })
         .await
@@ -203,9 +204,9 @@ impl ServerDb {
             let runs: Vec<Run> = connection
                 .prepare_cached(&format!(
                     "SELECT {} FROM runs WHERE repository = ?1 ORDER BY id DESC LIMIT ?2",
-                    runs::COLUMNS
+                    run::COLUMNS
                 ))?
-                .query_map(params![repository.0, RUNS_SEARCHED], runs::of_row)?
+                .query_map(params![repository.0, RUNS_SEARCHED], run::of_row)?
                 .collect::<Result<_, _>>()?;
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT {CHECK_COLUMNS} FROM checks WHERE run = ?1 AND path = ?2"

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{
     database::{DbError, ServerDb},
     repositories::RepositoryId,
-    runs::RunId,
+    run::RunId,
 };
 
 /// The number of a commit's context.

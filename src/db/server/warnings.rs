@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::{
     database::{DbError, ServerDb},
-    runs::RunId,
+    run::RunId,
 };
 
 /// How many different warnings of a run are kept.

@@ -1,0 +1,181 @@
+//! Runs as they are asked for: by their number, their state, and what they build.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    database::{DbError, ServerDb},
+    repositories::{Repository, RepositoryId, find},
+    run::{COLUMNS, Run, RunId, RunState, of_row},
+    sight::Sight,
+};
+
+impl ServerDb {
+    /// The run of this number.
+    pub async fn run(&self, id: RunId) -> Result<Option<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM runs WHERE id = ?1"))?
+                .query_row([id.0], of_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// The newest run of a commit that nobody asked for by hand.
+    pub async fn run_of_commit(
+        &self,
+        repository: RepositoryId,
+        commit: String,
+    ) -> Result<Option<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND commit_id = ?2 ORDER BY id DESC LIMIT 1"
+                ))?
+                .query_row(params![repository.0, commit], of_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// Whether a commit was to be built for another reason than that it was time.
+    pub async fn knows_commit(
+        &self,
+        repository: RepositoryId,
+        commit: String,
+    ) -> Result<bool, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM runs WHERE repository = ?1 AND commit_id = ?2 AND kind <> 'schedule'",
+                )?
+                .exists(params![repository.0, commit])
+        })
+        .await
+    }
+
+    /// The runs of a state with their repositories, oldest first.
+    pub async fn runs_in(&self, state: RunState) -> Result<Vec<(Run, Repository)>, DbError> {
+        let now = Timestamp::now().as_millisecond();
+        self.read(move |connection| {
+            let runs: Vec<Run> = connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE state = ?1 AND state <> 'finished' AND not_before <= ?2 ORDER BY id"
+                ))?
+                .query_map(params![state.as_str(), now], of_row)?
+                .collect::<Result<_, _>>()?;
+            with_repositories(connection, runs)
+        })
+        .await
+    }
+
+    /// The newest runs, of one repository or of all, before the run of this number.
+    pub async fn recent_runs(
+        &self,
+        repository: Option<RepositoryId>,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<(Run, Repository)>, DbError> {
+        self.seen_runs(Sight::Everything, repository, before, limit)
+            .await
+    }
+
+    /// The newest run of each ref of a repository.
+    pub async fn newest_runs(
+        &self,
+        repository: RepositoryId,
+        limit: usize,
+    ) -> Result<Vec<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE id IN
+                     (SELECT max(id) FROM runs WHERE repository = ?1 GROUP BY git_ref) ORDER BY id DESC LIMIT ?2"
+                ))?
+                .query_map(params![repository.0, limit], of_row)?
+                .collect()
+        })
+        .await
+    }
+
+    /// The runs that are not over of what a run makes pointless: older ones of the same ref and pull request. Those for
+    /// which it was time make nothing pointless, and are not made so.
+    pub async fn superseded_by(&self, run: &Run) -> Result<Vec<Run>, DbError> {
+        let run = run.clone();
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE state <> 'finished' AND repository = ?1 AND id <> ?2
+                     AND git_ref = ?3 AND pull_request IS ?4 AND id < ?2 AND kind NOT IN ('manual', 'schedule')
+                     AND ?5 <> 'schedule'"
+                ))?
+                .query_map(
+                    params![
+                        run.new.repository.0,
+                        run.id.0,
+                        run.new.git_ref,
+                        run.new.pull_request,
+                        run.new.kind.as_str()
+                    ],
+                    of_row,
+                )?
+                .collect()
+        })
+        .await
+    }
+
+    /// The run whose result stands for every later one of the same tree and settings. One that is to leave something
+    /// behind for `git_ref` needs the last that has.
+    pub async fn run_of_tree(
+        &self,
+        repository: RepositoryId,
+        tree: String,
+        settings: String,
+        git_ref: Option<String>,
+    ) -> Result<Option<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND tree = ?2 AND settings = ?3
+                     AND state = 'finished' AND outcome = 'passed' AND reused_from IS NULL
+                     AND (?4 IS NULL OR id = (SELECT max(id) FROM runs WHERE repository = ?1 AND git_ref = ?4
+                         AND kind IN ('push', 'tag', 'schedule') AND outcome IN ('passed', 'failed') AND reused_from IS NULL))
+                     ORDER BY id DESC LIMIT 1"
+                ))?
+                .query_row(params![repository.0, tree, settings, git_ref], of_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// Whether a commit of a pull request was approved.
+    pub async fn is_approved(
+        &self,
+        repository: RepositoryId,
+        pull_request: i64,
+        commit: String,
+    ) -> Result<bool, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM approvals WHERE repository = ?1 AND pull_request = ?2 AND commit_id = ?3",
+                )?
+                .exists(params![repository.0, pull_request, commit])
+        })
+        .await
+    }
+}
+
+pub(super) fn with_repositories(
+    connection: &Connection,
+    runs: Vec<Run>,
+) -> rusqlite::Result<Vec<(Run, Repository)>> {
+    let mut found = Vec::with_capacity(runs.len());
+    for run in runs {
+        if let Some(repository) = find(connection, run.new.repository)? {
+            found.push((run, repository));
+        }
+    }
+    Ok(found)
+}
