@@ -3,9 +3,13 @@
 //! Repositories that are new, renamed or gone; webhooks that are missing; deliveries that failed; branches that moved.
 //! What is wrong with one repository is noted there, and stops no other.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::future;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -128,23 +132,32 @@ async fn sweep(app: &App, name: &str, forge: &ForgeConfig, hooks: &Hooks) {
     let enabled = repositories
         .into_iter()
         .filter(|repository| repository.enabled && repository.seen.forge == name);
-    let looks = enabled.map(|repository| async move {
-        let problem = look_at(app, forge, &repository, hooks).await.err();
-        (repository, problem)
+    let waiting = Mutex::new(enabled);
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.next()
+    };
+    // Several at a time: one that does not answer is not to hold up the others. A look is made when it is its turn, since
+    // each takes memory.
+    let looks = (0..AT_ONCE).map(|_| async {
+        while let Some(repository) = next() {
+            let problem = look_at(app, forge, &repository, hooks).await.err();
+            note(app, &repository, problem).await;
+        }
     });
-    let looks: Vec<_> = looks.collect();
-    // Several at a time: one that does not answer is not to hold up the others.
-    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
-    while let Some((repository, problem)) = looks.next().await {
-        if let Some(problem) = &problem {
-            warn!(
-                repository = repository.seen.full_name,
-                problem, "a repository is in trouble"
-            );
-        }
-        if problem != repository.problem {
-            let _ = app.db.set_problem(repository.id, problem).await;
-        }
+    future::join_all(looks).await;
+}
+
+/// Notes what is wrong with a repository, or that nothing is any more.
+async fn note(app: &App, repository: &Repository, problem: Option<String>) {
+    if let Some(problem) = &problem {
+        warn!(
+            repository = repository.seen.full_name,
+            problem, "a repository is in trouble"
+        );
+    }
+    if problem != repository.problem {
+        let _ = app.db.set_problem(repository.id, problem).await;
     }
 }
 
