@@ -75,10 +75,8 @@ pub enum Decision {
     Ask {
         /// What.
         command: Command,
-        /// Below which pull request, if it is a comment; else `commit` says what it is about.
-        number: Option<u64>,
-        /// For which commit, if it is the button of a check run.
-        commit: Option<CommitId>,
+        /// About what.
+        about: About,
         /// Who.
         actor: Option<User>,
     },
@@ -86,6 +84,25 @@ pub enum Decision {
     Nothing {
         /// Why, for a log.
         why: String,
+    },
+}
+
+/// What a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The pull request that it stands below.
+    PullRequest {
+        /// Its number.
+        number: u64,
+        /// The comment's id.
+        comment: u64,
+    },
+    /// The check run that has the button.
+    CheckRun {
+        /// The commit that has the check run.
+        commit: CommitId,
+        /// Which check run.
+        check: CheckName,
     },
 }
 
@@ -177,8 +194,10 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
             match Command::of_button(&action.identifier, &action.commit) {
                 Some(command) => Decision::Ask {
                     command,
-                    number: None,
-                    commit: Some(action.commit.clone()),
+                    about: About::CheckRun {
+                        commit: action.commit.clone(),
+                        check: action.check.clone(),
+                    },
                     actor: action.actor.clone(),
                 },
                 None => nothing("the button is none of nixci's"),
@@ -187,8 +206,10 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
         HookEvent::Comment(comment) => match Command::of_comment(&comment.body) {
             Some(command) => Decision::Ask {
                 command,
-                number: Some(comment.number),
-                commit: None,
+                about: About::PullRequest {
+                    number: comment.number,
+                    comment: comment.id,
+                },
                 actor: comment.actor.clone(),
             },
             None => nothing("the comment has no command"),

@@ -10,10 +10,11 @@ use super::{
     app::App,
     connection::as_forge,
     intake::{again, end, forget_failures},
+    texts,
 };
 use crate::{
     db::server::{DbError, Repository, Run, RunId, RunState, TakeUp},
-    forge::{Command, CommitId, ForgeError, Permission, User},
+    forge::{About, CheckName, Command, ForgeError, Permission, User},
 };
 
 /// How often a command is tried while the forge or the database is in trouble: for about an hour.
@@ -24,10 +25,7 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 /// What somebody asked for.
 pub(super) struct Asked {
     pub(super) command: Command,
-    /// The pull request it was said at.
-    pub(super) number: Option<u64>,
-    /// The commit it is about; none: the head of the pull request.
-    pub(super) commit: Option<CommitId>,
+    pub(super) about: About,
     pub(super) actor: Option<User>,
 }
 
@@ -69,12 +67,16 @@ impl From<ForgeError> for Unheard {
     }
 }
 
-/// Carries out a command, if need be when the forge is there again. Returns what came of it, for the log.
-pub(super) async fn carry_out(app: &App, repository: &Repository, asked: &Asked) -> String {
+/// Carries out a command, if need be when the forge is there again. Returns what came of it, or why nothing did.
+pub(super) async fn carry_out(
+    app: &App,
+    repository: &Repository,
+    asked: &Asked,
+) -> Result<String, String> {
     let mut attempt = 0;
     loop {
         match try_carry_out(app, repository, asked).await {
-            Ok(done) => return done,
+            Ok(done) => return Ok(done),
             Err(Unheard::Later(why, wait)) if attempt < ATTEMPTS_MAX => {
                 warn!(
                     repository = repository.seen.full_name,
@@ -84,7 +86,7 @@ pub(super) async fn carry_out(app: &App, repository: &Repository, asked: &Asked)
                 tokio::time::sleep(wait).await;
                 attempt += 1;
             }
-            Err(Unheard::Later(why, _) | Unheard::Never(why)) => return why,
+            Err(Unheard::Later(why, _) | Unheard::Never(why)) => return Err(why),
         }
     }
 }
@@ -106,15 +108,22 @@ async fn try_carry_out(
             repository.seen.full_name
         )));
     }
-    let run = find(app, repository, asked.number, asked.commit.as_ref()).await?;
+    let run = find(app, repository, &asked.about).await?;
     let what = match &asked.command {
         Command::ApproveUnnamed => {
             return Err("the commit has to be named: /nixci approve SHA".into());
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
         Command::Rebuild => {
-            rebuild(app, repository, &run, None).await?;
+            let check = match &asked.about {
+                About::CheckRun { check, .. } => path_of(app, repository, check),
+                About::PullRequest { .. } => None,
+            };
+            rebuild(app, repository, &run, check).await?;
             "rebuilt".to_owned()
+        }
+        Command::Cancel if run.state == RunState::Finished => {
+            return Err(format!("run {} is over already", run.id.0).into());
         }
         Command::Cancel => {
             end(app, &run, &format!("cancelled by {who}")).await;
@@ -133,30 +142,56 @@ async fn try_carry_out(
     Ok(format!("{what} by {who}"))
 }
 
-/// The run that is meant: the newest of the commit, or of the head of the pull request.
-async fn find(
-    app: &App,
-    repository: &Repository,
-    number: Option<u64>,
-    commit: Option<&CommitId>,
-) -> Result<Run, Unheard> {
-    let commit = match (commit, number) {
-        (Some(commit), _) => commit.clone(),
-        (None, Some(number)) => {
+/// The run that is meant: of a pull request the newest at its head, of a check run the one that it shows.
+async fn find(app: &App, repository: &Repository, about: &About) -> Result<Run, Unheard> {
+    let (run, of) = match about {
+        About::PullRequest { number, .. } => {
             let api = app
                 .connections()
                 .get(&repository.seen.forge)
                 .ok_or("the forge has no interface")?;
             let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
-            api.pull_request(&known, number).await?.head_commit
+            let head = api.pull_request(&known, *number).await?.head_commit;
+            let of_pull_request = i64::try_from(*number).map_err(|error| error.to_string())?;
+            // A branch and other pull requests may be at the same commit.
+            let run = app
+                .db
+                .run_of_pull_request(repository.id, of_pull_request, head.to_string());
+            (run.await?, format!("pull request {number} at {head}"))
         }
-        (None, None) => return Err("it is about no commit".into()),
+        About::CheckRun { commit, check } => {
+            let commit = commit.to_string();
+            let run = run_of_check(app, repository, &commit, Some(check)).await?;
+            (run, commit)
+        }
     };
-    let run = app
-        .db
-        .run_of_commit(repository.id, commit.to_string())
-        .await?;
-    Ok(run.ok_or_else(|| format!("no run of {commit} is known"))?)
+    Ok(run.ok_or_else(|| format!("no run of {of} is known"))?)
+}
+
+/// The run that a check run of a commit shows; the newest of the commit where it names none, or there is no check run.
+pub(super) async fn run_of_check(
+    app: &App,
+    repository: &Repository,
+    commit: &str,
+    check: Option<&CheckName>,
+) -> Result<Option<Run>, DbError> {
+    let named = check.and_then(|check| check.external_id.parse().ok());
+    if let Some(id) = named
+        && let Some(run) = app.db.run(RunId(id)).await?
+        && run.new.repository == repository.id
+        && run.new.commit == commit
+    {
+        return Ok(Some(run));
+    }
+    let newest = app.db.run_of_commit(repository.id, commit.to_owned());
+    newest.await
+}
+
+/// The attribute path of the check that a check run is about, if it is about one alone.
+pub(super) fn path_of(app: &App, repository: &Repository, check: &CheckName) -> Option<String> {
+    let contexts = texts::contexts(&app.config(), repository);
+    let path = check.name.strip_prefix(&contexts.check_prefix)?;
+    Some(path.to_owned())
 }
 
 /// Approves the very commit that was named: one that was pushed since is another one.

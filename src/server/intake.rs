@@ -3,8 +3,9 @@
 //! From what the webhook says and the database alone: nothing is asked of a forge, so that the commit is pending there
 //! within moments. Whether the webhook is right is looked at when the run is prepared.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
+use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
@@ -19,13 +20,14 @@ use super::{
 use crate::{
     config::ForgeConfig,
     db::server::{
-        DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState, SeenRepository,
-        TakeUp,
+        CommandKey, DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState,
+        SeenRepository, TakeUp,
     },
     forge::{
         self, Build, BuildKind, CheckName, Decision, HookEvent, MERGE_QUEUES, StatusState,
         TriggerSettings, decide, parse_hook,
     },
+    nix::hex,
 };
 
 /// How many webhooks are looked at between two looks at the database.
@@ -42,7 +44,7 @@ pub(super) async fn take_up_all(app: &App) {
         let look = BATCH + commands.going_on.len();
         let taken = async {
             let mut deliveries = app.db.open_deliveries(look).await?;
-            deliveries.retain(|delivery| !commands.going_on.contains(&delivery.id));
+            deliveries.retain(|delivery| !commands.going_on.contains_key(&delivery.id));
             let count = deliveries.len();
             for delivery in deliveries {
                 take_up(app, delivery, &mut commands).await?;
@@ -70,8 +72,8 @@ pub(super) async fn take_up_all(app: &App) {
 #[derive(Default)]
 struct Commands {
     tasks: JoinSet<i64>,
-    /// The webhooks they came with.
-    going_on: HashSet<i64>,
+    /// By the webhooks they came with.
+    going_on: HashMap<i64, CommandKey>,
 }
 
 impl Commands {
@@ -128,6 +130,17 @@ async fn try_take_up(
         Err(why) => return done(app, id, &forge, why).await,
     };
     let decision = decide(&event, &settings);
+    let key = CommandKey {
+        repository: repository.id,
+        word: word_of(&event, &delivery.new.body),
+    };
+    if matches!(decision, Decision::Ask { .. } | Decision::Rerun { .. })
+        && (commands.going_on.values().any(|other| *other == key)
+            || app.db.knows_command(key.clone()).await?)
+    {
+        let why = "what it asks for was done when it was told before".to_owned();
+        return done(app, id, &forge, why).await;
+    }
     let mut up = TakeUp {
         delivery: Some(id),
         ..TakeUp::default()
@@ -147,6 +160,7 @@ async fn try_take_up(
             match rerun(app, &repository, commit.as_str(), check).await? {
                 Some(run) => {
                     up.runs.push(run);
+                    up.command = Some(key);
                     String::new()
                 }
                 None => "no run of this commit is known".to_owned(),
@@ -158,21 +172,24 @@ async fn try_take_up(
         }
         Decision::Ask {
             command,
-            number,
-            commit,
+            about,
             actor,
         } => {
-            commands.going_on.insert(id);
+            commands.going_on.insert(id, key.clone());
             let app = Arc::clone(app);
             commands.tasks.spawn(async move {
                 let asked = commands::Asked {
                     command,
-                    number,
-                    commit,
+                    about,
                     actor,
                 };
-                let why = commands::carry_out(&app, &repository, &asked).await;
-                let noted = insist("a command", || done(&app, id, &forge, why.clone()));
+                let outcome = commands::carry_out(&app, &repository, &asked).await;
+                // What came to nothing may be told again.
+                let key = outcome.is_ok().then_some(key);
+                let why = outcome.unwrap_or_else(|why| why);
+                let noted = insist("a command", || {
+                    note(&app, id, &forge, why.clone(), key.clone())
+                });
                 if let Err(error) = noted.await {
                     warn!(forge, %error, "a command is not noted");
                 }
@@ -200,32 +217,47 @@ async fn try_take_up(
     Ok(())
 }
 
-/// The newest run of a commit, if there is one, once more; of what failed in it what the named check failed by, or all.
+/// The run that a check run shows, or the newest of the commit, once more; of what failed in it what the named check
+/// failed by, or all.
 async fn rerun(
     app: &App,
     repository: &Repository,
     commit: &str,
     check: Option<CheckName>,
 ) -> Result<Option<AskedRun>, DbError> {
-    let run = app
-        .db
-        .run_of_commit(repository.id, commit.to_owned())
-        .await?;
+    let run = commands::run_of_check(app, repository, commit, check.as_ref()).await?;
     let Some(run) = run else { return Ok(None) };
-    let contexts = texts::contexts(&app.config(), repository);
-    let check = check.and_then(|check| {
-        let path = check.name.strip_prefix(&contexts.check_prefix)?;
-        Some(path.to_owned())
-    });
+    let check = check.and_then(|check| commands::path_of(app, repository, &check));
     forget_failures(app, &run, check).await;
     Ok(Some(again(app, repository, run.new)))
 }
 
+/// What a command is known by, under whatever name the webhook comes that tells of it. Of the presses of a button no two
+/// are told alike: when the check run changed last is in it.
+fn word_of(event: &HookEvent, body: &[u8]) -> String {
+    match event {
+        HookEvent::Comment(comment) => format!("comment {}", comment.id),
+        _ => format!("webhook {}", hex(&Sha256::digest(body))),
+    }
+}
+
 /// Notes that nothing more comes of a webhook.
 async fn done(app: &App, id: i64, forge: &str, why: String) -> Result<(), DbError> {
+    note(app, id, forge, why, None).await
+}
+
+/// Notes what came of a webhook, and of the command that it told of.
+async fn note(
+    app: &App,
+    id: i64,
+    forge: &str,
+    why: String,
+    command: Option<CommandKey>,
+) -> Result<(), DbError> {
     info!(forge, delivery = id, why, "nothing comes of a webhook");
     let up = TakeUp {
         delivery: Some(id),
+        command,
         result: why,
         ..TakeUp::default()
     };

@@ -1,14 +1,31 @@
 //! Pull requests: whose are built, and what of them.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::{
     gitlab::{merge_request, token},
-    world::{SECRET, World, flake, pull_request},
+    world::{SECRET, Status, World, flake, pull_request},
 };
 
+/// A builder that takes a minute.
+const SLOW: &str =
+    "n=0; while [ $n -lt 600 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done; echo > $out";
+
+/// What is told of a comment below a pull request.
+pub(crate) fn comment(number: u64, id: u64, who: (u64, &str), text: &str) -> Value {
+    let user = json!({ "id": who.0, "login": who.1 });
+    json!({
+        "action": "created", "is_pull": true, "sender": user,
+        "repository": { "id": 12, "full_name": "acme/demo", "default_branch": "main", "private": false },
+        "issue": { "id": 1, "number": number, "pull_request": {}, "user": { "id": 3, "login": "reader" } },
+        "comment": { "id": id, "body": text, "user": user },
+    })
+}
+
 /// Pushes a branch as a pull request's head. Returns its commit.
-fn open(world: &World, number: u64, from: &str, files: &[(&str, &str)]) -> String {
+pub(crate) fn open(world: &World, number: u64, from: &str, files: &[(&str, &str)]) -> String {
     world.git(&["checkout", "-q", "-B", "topic", from]);
     let head = world.commit("topic", files);
     world.git(&[
@@ -84,14 +101,10 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
                 .is_some_and(|(_, text)| waits(text))
         })
         .await;
-    let say = |who: (u64, &str), text: String| {
-        let user = json!({ "id": who.0, "login": who.1 });
-        json!({
-            "action": "created", "is_pull": true, "sender": user,
-            "repository": { "id": 12, "full_name": "acme/demo", "default_branch": "main", "private": false },
-            "issue": { "id": 1, "number": 7, "pull_request": {}, "user": { "id": 3, "login": "reader" } },
-            "comment": { "id": 99, "body": text, "user": user },
-        })
+    let mut comments = 90;
+    let mut say = |who: (u64, &str), text: String| {
+        comments += 1;
+        comment(7, comments, who, &text)
     };
     let mut pull = json!({ "number": 7, "state": "open", "title": "a pull request", "draft": false, "merged": false,
         "user": { "id": 3, "login": "reader" }, "mergeable": true,
@@ -163,6 +176,121 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
         .await;
     assert_eq!(world.verdict(&evil).await["nixci/build"].0, "success");
     assert_ne!(world.statuses(&head)["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// A branch is at the commit of a pull request, and somebody builds that commit by hand, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_below_a_pull_request_is_about_that_one() {
+    let mut world = World::new(
+        &flake(&[("good", "echo ok > $out")]),
+        "branches = [\"release-*\"]",
+    )
+    .await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let slow = flake(&[("slow", SLOW)]);
+    let head = open(&world, 7, &base, &[("flake.nix", &slow)]);
+    world.git(&[
+        "push",
+        "-q",
+        "origin",
+        &format!("{head}:refs/heads/release-1"),
+    ]);
+    world.start().await;
+    world.verdict(&base).await;
+    world.run_is("release-1", 0, "running").await;
+    let opened = pull_request("opened", 7, &head, (3, "reader"));
+    world.deliver("pull_request", &opened).await;
+    let first = world.run_is("pull/7", 0, "approval").await;
+    // The newest of the commit is not that of the pull request.
+    let (code, _, error) = world.ctl(&["run", "acme/demo", "refs/pull/7/head"]).await;
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let approve = comment(7, 1, (2, "writer"), &format!("/nixci approve {head}"));
+    world.deliver("issue_comment", &approve).await;
+    world.run_is("pull/7", 0, "running").await;
+    let cancel = comment(7, 2, (2, "writer"), "/nixci cancel");
+    world.deliver("issue_comment", &cancel).await;
+    let ended = world.run_is("pull/7", 0, "finished").await;
+    assert_eq!(first, ended);
+    // And of all others none ended.
+    assert_eq!(world.open_runs(), 2, "{}", world.log());
+    world.kill().await;
+}
+
+/// Security: "webhook replay". The id of a delivery is signed by nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_is_acted_upon_once_whatever_it_comes_as() {
+    let mut world = World::new(&flake(&[("bad", "exit 1")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let head = open(&world, 7, &base, &[("topic", "a file")]);
+    world.start().await;
+    let opened = pull_request("opened", 7, &head, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    let first = world.run_is("pull/7", 0, "finished").await;
+    // Who may not say it has said nothing.
+    let rebuild = comment(7, 5, (3, "reader"), "/nixci rebuild");
+    world.deliver("issue_comment", &rebuild).await;
+    world.log_has("reader may not write to acme/demo").await;
+    let rebuild = comment(7, 5, (2, "writer"), "/nixci rebuild");
+    world.deliver("issue_comment", &rebuild).await;
+    let second = world.run_is("pull/7", first, "finished").await;
+    for id in ["again", "and-again"] {
+        world.deliver_as(id, "issue_comment", &rebuild).await;
+    }
+    world.log_has("was done when it was told before").await;
+    // Another one is.
+    let rebuild = comment(7, 6, (2, "writer"), "/nixci rebuild");
+    world.deliver("issue_comment", &rebuild).await;
+    let third = world.run_is("pull/7", second, "finished").await;
+    assert_eq!(third, second + 1, "{}", world.log());
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// The forge shows what failed when the same commit was merged with another base.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_run_of_a_commit_failed_by_is_taken_back() {
+    let bad = flake(&[("bad", "exit 1"), ("worse", "exit 2")]);
+    let mut world = World::new(&bad, "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let head = open(&world, 7, &base, &[("topic", "a file")]);
+    world.start().await;
+    let opened = pull_request("opened", 7, &head, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    let of = |name: &str| format!("nixci/build gitea:acme/demo#checks.x86_64-linux.{name}");
+    let is = |state: &'static str| {
+        let contexts = [of("bad"), of("worse"), "nixci/build".to_owned()];
+        move |statuses: &BTreeMap<String, Status>| {
+            let mut told = contexts.iter().map(|context| statuses.get(context));
+            told.all(|told| told.is_some_and(|(is, _)| is == state))
+        }
+    };
+    world.until(&head, is("failure")).await;
+    // Now the base is right: one check passes, the other one is gone.
+    let right = flake(&[("bad", "echo ok > $out")]);
+    let main = world.commit("right", &[("flake.nix", &right)]);
+    world.push_event("main", &main).await;
+    world.verdict(&main).await;
+    let reopened = pull_request("reopened", 7, &head, (2, "writer"));
+    world.deliver("pull_request", &reopened).await;
+    let told = world.until(&head, is("success")).await;
+    assert_eq!(told[&of("worse")].1, "not checked any more");
+
+    // The same where the result of another pull request stands for it.
+    let other = open(&world, 8, &base, &[("other", "a file")]);
+    world.git(&["push", "-q", "-f", "origin", &format!("{base}:main")]);
+    let opened = pull_request("opened", 8, &other, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    world.until(&other, is("failure")).await;
+    world.git(&["push", "-q", "-f", "origin", &format!("{main}:main")]);
+    let same = open(&world, 9, &main, &[("other", "a file")]);
+    let opened = pull_request("opened", 9, &same, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    let verdict = world.verdict(&same).await;
+    assert_eq!(verdict["nixci/build"].0, "success", "{verdict:?}");
+    let reopened = pull_request("reopened", 8, &other, (2, "writer"));
+    world.deliver("pull_request", &reopened).await;
+    let told = world.until(&other, is("success")).await;
+    assert!(told[&of("bad")].1.contains("the same tree"), "{told:?}");
     assert_eq!(world.stop().await, Some(0));
 }
 

@@ -356,6 +356,38 @@ impl World {
         rusqlite::Connection::open(self.store.folder().join("state/nixci.sqlite")).unwrap()
     }
 
+    /// Waits until the newest run of a ref whose name has this in it, besides those by hand, is in this state. Returns its
+    /// number, which has to be larger than `after`.
+    pub(crate) async fn run_is(&self, git_ref: &str, after: i64, state: &str) -> i64 {
+        let began = Instant::now();
+        loop {
+            let newest = self.database().query_row(
+                "SELECT id, state FROM runs WHERE instr(git_ref, ?1) AND kind <> 'manual' ORDER BY id DESC LIMIT 1",
+                [git_ref],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+            );
+            if let Ok((id, is)) = &newest
+                && *id > after
+                && is == state
+            {
+                return *id;
+            }
+            assert!(
+                began.elapsed() < LIMIT,
+                "{git_ref} is {newest:?}, not {state}\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// How many runs are not over.
+    pub(crate) fn open_runs(&self) -> i64 {
+        let count = "SELECT count(*) FROM runs WHERE state <> 'finished'";
+        let database = self.database();
+        database.query_row(count, [], |row| row.get(0)).unwrap()
+    }
+
     /// Waits until the server has said something.
     pub(crate) async fn log_has(&self, words: &str) {
         let began = Instant::now();

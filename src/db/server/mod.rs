@@ -4,6 +4,7 @@
 //! each group of tables, as methods of [`ServerDb`].
 
 mod audit;
+mod commands;
 mod compared;
 mod counts;
 mod database;
@@ -21,6 +22,7 @@ mod statuses;
 mod warnings;
 
 pub use audit::Deed;
+pub use commands::CommandKey;
 pub use compared::Compared;
 pub use counts::ServerCounts;
 pub use database::{DbError, ServerDb, backup};

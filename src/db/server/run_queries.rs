@@ -22,7 +22,7 @@ impl ServerDb {
         .await
     }
 
-    /// The newest run of a commit that nobody asked for by hand.
+    /// The newest run of a commit: one that nobody asked for by hand, if there is one.
     pub async fn run_of_commit(
         &self,
         repository: RepositoryId,
@@ -31,9 +31,29 @@ impl ServerDb {
         self.read(move |connection| {
             connection
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND commit_id = ?2 ORDER BY id DESC LIMIT 1"
+                    "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND commit_id = ?2
+                     ORDER BY kind = 'manual', id DESC LIMIT 1"
                 ))?
                 .query_row(params![repository.0, commit], of_row)
+                .optional()
+        })
+        .await
+    }
+
+    /// The newest run of a pull request at a commit.
+    pub async fn run_of_pull_request(
+        &self,
+        repository: RepositoryId,
+        number: i64,
+        commit: String,
+    ) -> Result<Option<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE repository = ?1 AND pull_request = ?2 AND commit_id = ?3
+                     ORDER BY id DESC LIMIT 1"
+                ))?
+                .query_row(params![repository.0, number, commit], of_row)
                 .optional()
         })
         .await

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
+    commands::{CommandKey, note_command},
     database::{DbError, ServerDb},
     deliveries::handled,
     repositories::RepositoryId,
@@ -25,6 +26,8 @@ use super::{
 pub struct TakeUp {
     /// The webhook that is handled thereby.
     pub delivery: Option<i64>,
+    /// The command that is carried out thereby.
+    pub command: Option<CommandKey>,
     /// The schedule for which it is time.
     pub schedule: Option<ScheduleKey>,
     /// What came of it, for people.
@@ -73,6 +76,9 @@ impl ServerDb {
                     let _ = write!(result, " run {}", id.0);
                 }
                 handled(connection, delivery, &result, now)?;
+            }
+            if let Some(command) = &event.command {
+                note_command(connection, command, now)?;
             }
             if let Some(schedule) = &event.schedule {
                 carried_out(connection, schedule, ids.first().copied(), now)?;

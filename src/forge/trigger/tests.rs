@@ -1,6 +1,6 @@
 use super::{
-    Build, BuildKind, Command, Decision, MERGE_QUEUES, SupersedeKey, TriggerSettings, decide,
-    is_skipped,
+    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, SupersedeKey, TriggerSettings,
+    decide, is_skipped,
 };
 use crate::forge::{
     Asked, CheckAction, CheckName, Comment, CommitId, GitRef, HookEvent, MergeGroup, PullRequest,
@@ -112,9 +112,10 @@ fn shown(event: &HookEvent) -> String {
                 actor.unwrap().id
             )
         }
-        Decision::Ask {
-            command, number, ..
-        } => format!("ask {command:?} {number:?}"),
+        Decision::Ask { command, about, .. } => match about {
+            About::PullRequest { number, .. } => format!("ask {command:?} of {number}"),
+            About::CheckRun { check, .. } => format!("ask {command:?} of {}", check.name),
+        },
         Decision::Nothing { why } => format!("nothing: {why}"),
     }
 }
@@ -289,9 +290,9 @@ fn the_rest_is_passed_on() {
     };
     assert_eq!(
         press("approve"),
-        format!("ask Approve {{ commit: \"{COMMIT}\" }} None")
+        format!("ask Approve {{ commit: \"{COMMIT}\" }} of nixci/build")
     );
-    assert_eq!(press("rebuild"), "ask Rebuild None");
+    assert_eq!(press("rebuild"), "ask Rebuild of nixci/build");
     assert!(press("lgtm").starts_with("nothing"));
     let change = RepositoryChange::Renamed;
     assert_eq!(
@@ -343,8 +344,11 @@ fn comments_are_commands_only_on_a_line_of_their_own() {
         let is_nothing = matches!(decision, Decision::Nothing { .. });
         let Decision::Ask {
             command,
-            number: Some(3),
-            commit: None,
+            about:
+                About::PullRequest {
+                    number: 3,
+                    comment: 1,
+                },
             ..
         } = decision
         else {
