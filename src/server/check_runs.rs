@@ -73,7 +73,11 @@ pub(super) fn check_run(due: &DueStatus, commit: CommitId, facts: &Facts) -> Che
 
 /// The failures that a context is about: of the whole run, or of the check whose path it ends with.
 fn summary(due: &DueStatus, facts: &Facts) -> String {
-    let of_check = due.row.context.rsplit_once('#').map(|(_, path)| path);
+    let context = due.row.context.as_str();
+    // `nixci/build github:acme/demo#checks.x86_64-linux.fmt`: an attribute may have any name.
+    let of_check = context
+        .split_once(' ')
+        .map(|(_, check)| check.split_once('#').map_or(check, |(_, path)| path));
     let is_failed = |check: &&CheckRow| {
         check
             .outcome
@@ -90,10 +94,11 @@ fn summary(due: &DueStatus, facts: &Facts) -> String {
         .collect();
     let mut text = code_span(&due.row.description);
     text.push('\n');
-    if of_check.is_none() && due.row.context.ends_with("build") {
+    if of_check.is_none() && context.ends_with("build") {
         push_compared(&mut text, facts.compared.as_ref());
     }
-    if due.row.context.ends_with("eval") || failed.is_empty() {
+    let is_evaluation = of_check.is_none() && context.ends_with("eval");
+    if is_evaluation || failed.is_empty() {
         return text;
     }
     text.push_str("\n| check | outcome | why |\n|---|---|---|\n");
@@ -156,3 +161,6 @@ fn push_compared(text: &mut String, compared: Option<&Compared>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

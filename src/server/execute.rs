@@ -119,6 +119,19 @@ pub(super) async fn execute(
         keep::leave(app, &run, &repository, &attribute).await;
     }
     post_build::tell_warnings(app, &run, &repository, &mut statuses).await;
+    if outcome == RunOutcome::Passed {
+        // What an earlier run of this commit said of checks that are gone, where it was merged with another base.
+        let known = app.db.statuses_of(repository.id, run.new.commit.clone());
+        match known.await {
+            Ok(known) => {
+                let contexts = texts::contexts(&app.config(), &repository);
+                let url = app.run_url(run.id.0);
+                let gone = texts::take_back(&contexts, known, "not checked any more", &url);
+                statuses.extend(gone);
+            }
+            Err(error) => warn!(run = run.id.0, %error, "statuses of checks that are gone stay"),
+        }
+    }
     let end = RunEnd {
         outcome: outcome.as_str().to_owned(),
         error,

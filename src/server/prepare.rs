@@ -491,12 +491,12 @@ async fn finish_failed(
 async fn reuse(app: &App, run: &Run, repository: &Repository, same: &Run) -> Result<(), Trouble> {
     let contexts = texts::contexts(&app.config(), repository);
     let text = format!("passed: the same tree as run {}", same.id.0);
-    let statuses = texts::both(
-        &contexts,
-        StatusState::Success,
-        &text,
-        &app.run_url(same.id.0),
-    );
+    let url = app.run_url(same.id.0);
+    let mut statuses = texts::both(&contexts, StatusState::Success, &text, &url);
+    // What earlier runs of this commit said of single checks, merged with another base.
+    let (repository, commit) = (run.new.repository, run.new.commit.clone());
+    let known = app.db.statuses_of(repository, commit).await?;
+    statuses.extend(texts::take_back(&contexts, known, &text, &url));
     let end = RunEnd {
         outcome: "passed".to_owned(),
         error: None,

@@ -35,3 +35,6 @@ pub(super) fn next<'r>(
             )
         })
 }
+
+#[cfg(test)]
+mod tests;

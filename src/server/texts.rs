@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ServerConfig, StatusNames},
-    db::server::{NewStatus, Repository},
+    db::server::{NewStatus, Repository, StatusRow},
     forge::{CommitStatus, News, StatusContexts, StatusState},
 };
 
@@ -30,6 +30,28 @@ pub(super) fn both(
             only_failing: false,
         })
         .to_vec()
+}
+
+/// Takes back what a commit's statuses say of single checks that failed.
+pub(super) fn take_back(
+    contexts: &StatusContexts,
+    known: Vec<(StatusRow, Option<String>)>,
+    description: &str,
+    url: &str,
+) -> impl Iterator<Item = NewStatus> {
+    let known = known.into_iter().map(|(row, _)| row);
+    known
+        .filter(|row| {
+            row.context.starts_with(&contexts.check_prefix)
+                && matches!(row.state.as_str(), "failure" | "error")
+        })
+        .map(move |row| NewStatus {
+            context: row.context,
+            state: state_name(StatusState::Success),
+            description: description.to_owned(),
+            target_url: url.to_owned(),
+            only_failing: true,
+        })
 }
 
 /// What a run says, as a row.

@@ -1,0 +1,141 @@
+//! Runs that wait, of made-up repositories.
+
+use std::collections::HashMap;
+
+use super::next;
+use crate::db::server::{
+    NewRun, OwnRules, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository,
+};
+
+/// A run that waits; a pull request's has its number.
+fn run(id: i64, repository: i64, kind: RunKind, pull_request: Option<i64>) -> (Run, Repository) {
+    let new = NewRun {
+        repository: RepositoryId(repository),
+        kind,
+        git_ref: "refs/heads/main".to_owned(),
+        commit: "c".to_owned(),
+        base_ref: None,
+        pull_request,
+        title: String::new(),
+        actor: String::new(),
+        author: None,
+        reason: None,
+    };
+    let run = Run {
+        id: RunId(id),
+        new,
+        tested_commit: None,
+        tree: None,
+        base_commit: None,
+        state: RunState::Queued,
+        trust: None,
+        attempt: 0,
+        outcome: None,
+        error: None,
+        counts: None,
+        checks: None,
+        reused_from: None,
+        created_at: id,
+        started_at: None,
+        evaluated_at: None,
+        finished_at: None,
+    };
+    let seen = SeenRepository {
+        forge: "hub".to_owned(),
+        forge_id: repository.to_string(),
+        full_name: format!("acme/{repository}"),
+        default_branch: "main".to_owned(),
+        private: false,
+        installation: None,
+    };
+    let repository = Repository {
+        id: RepositoryId(repository),
+        seen,
+        enabled: true,
+        paused: false,
+        problem: None,
+        rules: OwnRules::default(),
+    };
+    (run, repository)
+}
+
+fn push(id: i64, repository: i64) -> (Run, Repository) {
+    run(id, repository, RunKind::Push, None)
+}
+
+fn pull_request(id: i64, repository: i64, number: i64) -> (Run, Repository) {
+    run(id, repository, RunKind::PullRequest, Some(number))
+}
+
+/// Begins all that waits, one after the other; each ends before the next begins, or none does. Returns the order.
+fn order(mut waiting: Vec<(Run, Repository)>, do_they_end: bool) -> Vec<i64> {
+    let (mut going_on, mut served) = (HashMap::new(), HashMap::new());
+    let mut order = Vec::new();
+    for clock in 1.. {
+        let Some((run, repository)) = next(&waiting, &going_on, &served).cloned() else {
+            break;
+        };
+        served.insert(repository.id, clock);
+        if !do_they_end {
+            *going_on.entry(repository.id).or_default() += 1;
+        }
+        waiting.retain(|(other, _)| other.id != run.id);
+        order.push(run.id.0);
+    }
+    order
+}
+
+#[test]
+fn pushes_come_before_pull_requests_and_these_before_what_it_is_time_for() {
+    let waiting = vec![
+        run(1, 1, RunKind::Schedule, None),
+        pull_request(2, 1, 7),
+        push(3, 1),
+        run(4, 1, RunKind::MergeQueue, None),
+        run(5, 1, RunKind::Tag, None),
+        run(6, 1, RunKind::Manual, None),
+    ];
+    assert_eq!(order(waiting, true), [3, 4, 5, 6, 2, 1]);
+}
+
+#[test]
+fn repositories_have_their_turn_however_much_one_of_them_asks_for() {
+    let waiting = || {
+        let busy = (1..=4).map(|id| push(id, 1));
+        busy.chain([push(5, 2), push(6, 3), push(7, 2)]).collect()
+    };
+    for do_they_end in [true, false] {
+        assert_eq!(order(waiting(), do_they_end), [1, 5, 6, 2, 7, 3, 4]);
+    }
+    // A pull request waits for no turn of a push elsewhere.
+    let waiting = vec![push(1, 1), pull_request(2, 2, 7), push(3, 1)];
+    assert_eq!(order(waiting, true), [1, 3, 2]);
+}
+
+#[test]
+fn who_has_fewest_runs_comes_first_even_if_it_was_served_last() {
+    let going_on = HashMap::from([(RepositoryId(1), 2), (RepositoryId(2), 1)]);
+    let served = HashMap::from([(RepositoryId(1), 1), (RepositoryId(2), 9)]);
+    let waiting = [push(1, 1), push(2, 2)];
+    let (chosen, _) = next(&waiting, &going_on, &served).expect("one is chosen");
+    assert_eq!(chosen.id, RunId(2));
+}
+
+#[test]
+fn of_pull_requests_the_newest_comes_first_and_of_pushes_the_oldest() {
+    let waiting = vec![
+        pull_request(1, 1, 7),
+        pull_request(2, 1, 8),
+        pull_request(3, 1, 7),
+        push(4, 1),
+        push(5, 1),
+    ];
+    assert_eq!(order(waiting, true), [4, 5, 3, 2, 1]);
+}
+
+#[test]
+fn what_is_paused_waits() {
+    let mut waiting = vec![push(1, 1), push(2, 2)];
+    waiting[0].1.paused = true;
+    assert_eq!(order(waiting, true), [2]);
+}
