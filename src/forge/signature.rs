@@ -54,7 +54,7 @@ impl DeliveryId {
 }
 
 /// Why a webhook is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum SignatureError {
     /// There is nothing to hold it against.
     #[error("no webhook secret is configured for this forge")]

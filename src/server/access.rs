@@ -3,16 +3,22 @@
 //! The one place that decides: every page, stream of events, badge and list asks for a [`Viewer`], and reads the database
 //! only as far as that one sees. What may not be seen is not there: nobody learns that it exists.
 
-use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER},
+        request::Parts,
+    },
+    response::{IntoResponse, Response},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
+use tracing::warn;
 
-use super::app::App;
+use super::{app::App, client::Client, guesses::Worth};
 use crate::db::server::Sight;
 
 /// Who asks for something.
@@ -23,10 +29,11 @@ pub(super) struct Viewer {
 }
 
 impl FromRequestParts<App> for Viewer {
-    type Rejection = Infallible;
+    type Rejection = Unheard;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let sight = if is_authorized(app, &parts.headers) {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Unheard> {
+        let client = Client::of_request(parts, app);
+        let sight = if is_authorized(app, client, &parts.headers)? {
             Sight::Everything
         } else {
             Sight::Public
@@ -35,9 +42,68 @@ impl FromRequestParts<App> for Viewer {
     }
 }
 
+/// A token was shown and not looked at: its client has shown too many wrong ones. A page of what is public is no answer
+/// either, since the lack of more would say that the token is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unheard(Duration);
+
+impl Unheard {
+    /// The answer, with this text as its body.
+    pub(super) fn answer(self, body: impl IntoResponse) -> Response {
+        let seconds = self.0.as_secs() + 1;
+        let retry_after = [(RETRY_AFTER, seconds.to_string())];
+        (StatusCode::TOO_MANY_REQUESTS, retry_after, body).into_response()
+    }
+}
+
+impl std::fmt::Display for Unheard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let minutes = self.0.as_secs() / 60 + 1;
+        write!(
+            f,
+            "too many wrong tokens came from this address: none is looked at for the next {minutes} min"
+        )
+    }
+}
+
+impl IntoResponse for Unheard {
+    fn into_response(self) -> Response {
+        self.answer(format!("{self}\n"))
+    }
+}
+
 /// Whether a request shows a token of this server: then it may do everything.
-pub(super) fn is_authorized(app: &App, headers: &HeaderMap) -> bool {
-    shows_one_of(headers, &app.config().ctl_tokens)
+pub(super) fn is_authorized(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+) -> Result<bool, Unheard> {
+    let config = app.config();
+    let tokens = &config.ctl_tokens;
+    // Where there is nothing to guess, nothing is a guess.
+    let Some(token) = bearer(headers).filter(|_| !tokens.is_empty()) else {
+        return Ok(false);
+    };
+    match app
+        .guesses
+        .judge(client, token, || is_one_of(token, tokens))
+    {
+        Worth::Right => Ok(true),
+        Worth::Wrong => {
+            app.metrics.wrong_token("wrong");
+            Ok(false)
+        }
+        Worth::WrongTooOften(pause) => {
+            app.metrics.wrong_token("wrong");
+            // Once for each time: what is not heard says nothing here.
+            warn!(%client, seconds = pause.as_secs(), "somebody guesses tokens, and is not heard for a while");
+            Ok(false)
+        }
+        Worth::Unheard(pause) => {
+            app.metrics.wrong_token("unheard");
+            Err(Unheard(pause))
+        }
+    }
 }
 
 /// Whether a request shows one of these tokens.

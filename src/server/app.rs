@@ -10,7 +10,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::Connections, engine::Engine, hub::Hub, metrics::Metrics, streams::Streams,
+    connection::Connections, engine::Engine, guesses::Guesses, hub::Hub, metrics::Metrics,
+    refusals::Refusals, streams::Streams,
 };
 use crate::{
     config::ServerConfig,
@@ -50,6 +51,10 @@ pub(super) struct Server {
     pub(super) listeners: Streams,
     /// Room for what those follow who give orders; pages take none of it.
     pub(super) followers: Streams,
+    /// Who has shown wrong tokens of late.
+    pub(super) guesses: Guesses,
+    /// When which refused webhooks were written to the log last.
+    pub(super) refusals: Refusals,
     /// Room for commands that are run after checks have passed.
     pub(super) post_builds: Semaphore,
     running: Mutex<HashMap<RunId, Running>>,
@@ -117,6 +122,8 @@ impl Server {
             metrics: Metrics::default(),
             listeners: Streams::new(LISTENERS, LISTENERS_OF_ONE),
             followers: Streams::new(FOLLOWERS, FOLLOWERS_OF_ONE),
+            guesses: Guesses::default(),
+            refusals: Refusals::default(),
             running: Mutex::default(),
             draining: CancellationToken::new(),
         })

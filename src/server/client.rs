@@ -43,16 +43,30 @@ impl FromRequestParts<App> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        let other = parts.extensions.get::<ConnectInfo<Other>>();
-        Ok(match other {
-            Some(ConnectInfo(other)) => Self::of(*other, &parts.headers, app.config().behind_proxy),
-            // The socket of `nixci ctl`.
-            None => Self(None),
-        })
+        Ok(Self::of_request(parts, app))
+    }
+}
+
+impl std::fmt::Display for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(IpAddr::V6(network)) => write!(f, "{network}/64"),
+            Some(address) => address.fmt(f),
+            None => f.write_str("this machine"),
+        }
     }
 }
 
 impl Client {
+    /// Whom a request comes from.
+    pub(super) fn of_request(parts: &Parts, app: &App) -> Self {
+        match parts.extensions.get::<ConnectInfo<Other>>() {
+            Some(ConnectInfo(other)) => Self::of(*other, &parts.headers, app.config().behind_proxy),
+            // The socket of `nixci ctl`.
+            None => Self(None),
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn at(address: IpAddr) -> Self {
         Self(Some(address))

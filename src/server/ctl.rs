@@ -29,6 +29,7 @@ pub(super) use self::key::make_key;
 use super::{
     access::{is_authorized, shows_one_of},
     app::App,
+    client::Client,
 };
 
 /// The longest answer that says what is wrong, in bytes.
@@ -93,14 +94,20 @@ pub(super) fn with_token(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), authorize))
 }
 
-async fn authorize(State(app): State<App>, request: Request, next: Next) -> Response {
-    if is_authorized(&app, request.headers()) {
-        return next.run(request).await;
+async fn authorize(
+    State(app): State<App>,
+    client: Client,
+    request: Request,
+    next: Next,
+) -> Response {
+    match is_authorized(&app, client, request.headers()) {
+        Ok(true) => next.run(request).await,
+        Ok(false) => refuse(
+            StatusCode::UNAUTHORIZED,
+            "a token of this server is needed: `Authorization: Bearer TOKEN`",
+        ),
+        Err(unheard) => unheard.answer(Json(json!({ "error": unheard.to_string() }))),
     }
-    refuse(
-        StatusCode::UNAUTHORIZED,
-        "a token of this server is needed: `Authorization: Bearer TOKEN`",
-    )
 }
 
 fn routes(app: &App) -> Router<App> {

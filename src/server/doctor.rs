@@ -5,6 +5,7 @@ mod forge;
 use std::process::Command;
 
 use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use self::forge::of_forge;
@@ -17,6 +18,9 @@ use crate::{
 
 /// How much room there should be for the state, in bytes.
 const ROOM: u64 = 1 << 30;
+
+/// How many bytes a secret should have at least that strangers may try over the network, as often as they like.
+const SECRET_BYTES: usize = 16;
 
 /// How well something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,6 +70,7 @@ pub(super) async fn examine(
     findings.push(clock());
     findings.push(room(config));
     findings.push(address(config));
+    findings.extend(short_secrets(config));
     for (name, forge) in &config.forges {
         findings.extend(of_forge(name, forge, config, connections).await);
     }
@@ -205,6 +210,29 @@ fn address(config: &ServerConfig) -> Finding {
         return finding("address", Verdict::Doubtful, text);
     }
     finding("address", Verdict::Good, text)
+}
+
+/// Secrets that could be guessed.
+fn short_secrets(config: &ServerConfig) -> Option<Finding> {
+    let is_short = |secrets: &[SecretString]| {
+        let mut bytes = secrets.iter().map(|secret| secret.expose_secret().len());
+        bytes.any(|bytes| bytes < SECRET_BYTES)
+    };
+    let mut short = Vec::new();
+    if is_short(&config.ctl_tokens) {
+        short.push("ctl_token_file".to_owned());
+    }
+    let forges = config.forges.iter();
+    let of_forges = forges.filter(|(_, forge)| is_short(&forge.webhook_secrets));
+    short.extend(of_forges.map(|(name, _)| format!("forge.{name}.webhook_secret_file")));
+    if short.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "less than {SECRET_BYTES} characters, which can be guessed: {}; make longer ones (openssl rand -hex 32)",
+        short.join(", ")
+    );
+    Some(finding("secrets", Verdict::Doubtful, text))
 }
 
 #[cfg(test)]

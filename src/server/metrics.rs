@@ -33,6 +33,12 @@ struct OfForge {
     result: &'static str,
 }
 
+/// What became of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfToken {
+    result: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfState {
     state: String,
@@ -48,6 +54,7 @@ struct Forge {
 pub(super) struct Metrics {
     webhooks: Family<OfForge, Counter>,
     statuses: Family<OfForge, Counter>,
+    wrong_tokens: Family<OfToken, Counter>,
     evaluations: Histogram,
 }
 
@@ -56,6 +63,7 @@ impl Default for Metrics {
         Self {
             webhooks: Family::default(),
             statuses: Family::default(),
+            wrong_tokens: Family::default(),
             // From 50 ms to 14 min.
             evaluations: Histogram::new(exponential_buckets(0.05, 2.0, 15)),
         }
@@ -77,6 +85,11 @@ impl Metrics {
         self.statuses
             .get_or_create(&OfForge { forge, result })
             .inc();
+    }
+
+    /// Counts a token that opens nothing: `wrong`, or `unheard` where its client had shown too many.
+    pub(super) fn wrong_token(&self, result: &'static str) {
+        self.wrong_tokens.get_or_create(&OfToken { result }).inc();
     }
 
     /// Notes how long an evaluation took.
@@ -127,6 +140,7 @@ fn registry(app: &Server, counts: &ServerCounts) -> Registry {
     let Metrics {
         webhooks,
         statuses,
+        wrong_tokens,
         evaluations,
     } = &app.metrics;
     nixci.register(
@@ -138,6 +152,11 @@ fn registry(app: &Server, counts: &ServerCounts) -> Registry {
         "statuses",
         "Statuses that forges were told",
         statuses.clone(),
+    );
+    nixci.register(
+        "wrong_tokens",
+        "Tokens that open nothing: compared, or not even looked at",
+        wrong_tokens.clone(),
     );
     nixci.register_with_unit(
         "evaluation",

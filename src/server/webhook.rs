@@ -34,7 +34,7 @@ pub(super) async fn take(
         Ok(delivery) => keep(&app, &name, forge.kind, delivery, &headers, body).await,
         Err(error) => {
             app.metrics.webhook(&name, "refused");
-            refuse(&name, error)
+            refuse(&app, &name, error)
         }
     }
 }
@@ -65,7 +65,7 @@ pub(super) async fn take_as_buildbot(
     }
     // What stands in an address is no name for a figure.
     app.metrics.webhook("change_hook", "refused");
-    refuse(&dialect, last)
+    refuse(&app, "change_hook", last)
 }
 
 fn check(forge: &ForgeConfig, headers: &HeaderMap, body: &[u8]) -> Result<String, SignatureError> {
@@ -139,8 +139,13 @@ async fn keep(
     }
 }
 
-fn refuse(forge: &str, error: SignatureError) -> Response {
-    info!(forge, %error, "a webhook is refused");
+/// Nobody is kept out for wrong signatures: a forge sends the webhooks of all its users from the same addresses, so anybody
+/// there could have those of this server refused by sending it some of his own. What keeps a secret from being guessed is its
+/// length, which `nixci serve --check` looks at.
+fn refuse(app: &App, forge: &str, error: SignatureError) -> Response {
+    if let Some(more) = app.refusals.note(forge, error) {
+        info!(forge, %error, more, "a webhook is refused");
+    }
     answer(StatusCode::UNAUTHORIZED, &error.to_string())
 }
 

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod floods;
+mod guesses;
 mod names;
 mod payloads;
 mod sandbox;
