@@ -65,6 +65,11 @@ pub trait ForgeApi: Debug + Send + Sync {
         hook: &'a HookWish,
     ) -> BoxFuture<'a, KnownHook>;
 
+    /// Makes the webhook of the App go to `hook`, or repairs that. `None`: there is no App.
+    fn ensure_app_hook<'a>(&'a self, _hook: &'a HookWish) -> BoxFuture<'a, Option<HookState>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// What Git shows the forge to read a repository: where the forge can do that, a token that opens this repository
     /// alone, for reading, for at most an hour.
     fn clone_credentials<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Credentials>;

@@ -4,6 +4,7 @@
 //! second apart. With an App each request is made with a token for the repository it is about, and no other.
 
 mod app;
+mod app_hook;
 mod deliveries;
 mod manifest;
 mod standing;
@@ -21,8 +22,8 @@ pub use self::{
     manifest::{AppWish, MadeApp, make_app},
 };
 use super::{
-    BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookWish,
-    KnownCheckRun, KnownHook, KnownRepository, Permission, PullRequestNow, Repository,
+    BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookState,
+    HookWish, KnownCheckRun, KnownHook, KnownRepository, Permission, PullRequestNow, Repository,
     RepositoryKey, SeenHook, Selection, Standing, StatusPlace, User,
     github_shape::{
         HookShape, ensure_hook, hook, known, name, permission, pull_request, pull_requests,
@@ -243,6 +244,15 @@ impl ForgeApi for Github {
         })
     }
 
+    fn ensure_app_hook<'a>(&'a self, hook: &'a HookWish) -> BoxFuture<'a, Option<HookState>> {
+        Box::pin(async move {
+            match &self.access {
+                Access::Token { .. } => Ok(None),
+                Access::App(app) => app_hook::ensure(&*app.own(), hook).await.map(Some),
+            }
+        })
+    }
+
     fn clone_credentials<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Credentials> {
         Box::pin(async move {
             let token = match &self.access {
@@ -285,7 +295,7 @@ impl ForgeApi for Github {
                     let session = self.session(repository).await?;
                     hook(&*session, repository, url, &HOOK_SHAPE).await
                 }
-                (None, Access::App(app)) => standing::hook_of_app(&*app.own()).await.map(Some),
+                (None, Access::App(app)) => app_hook::see(&*app.own(), url).await.map(Some),
                 (None, Access::Token { .. }) => Ok(None),
             }
         })

@@ -1,4 +1,4 @@
-//! The webhooks of the repositories: made, repaired, and what never arrived by them asked for again.
+//! The webhooks of the repositories, and of the App: made, repaired, and what never arrived by them asked for again.
 //!
 //! No forge tells the secret of a webhook. So which one each was given is remembered, as a digest, beside the database: a
 //! secret that was changed while the server was down comes to the forge, too.
@@ -19,8 +19,8 @@ use tracing::{info, warn};
 
 use super::{app::App, connection::as_forge};
 use crate::{
-    config::{ForgeConfig, write_file},
-    db::server::{Repository, SeenRepository},
+    config::{Access, ForgeConfig, write_file},
+    db::server::Repository,
     forge::{ForgeApi, ForgeError, HookOwner, HookState, HookWish},
     nix::hex,
 };
@@ -29,10 +29,12 @@ use crate::{
 pub(super) const REDELIVERED_FOR: SignedDuration = SignedDuration::from_hours(72);
 /// The name of the file.
 const FILE: &str = "webhooks.json";
+/// What the App's webhook is called there: no forge calls a repository so.
+const APP: &str = "app";
 /// What makes the digest of a secret one of this file's.
 const DOMAIN: &[u8] = b"nixci webhook";
 
-/// What the webhook of a repository was given last.
+/// What a webhook was given last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Given {
     /// What the forge calls the webhook.
@@ -71,20 +73,17 @@ impl Hooks {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the webhook of a repository was given.
-    fn get(&self, repository: &SeenRepository) -> Option<Given> {
-        let all = self.lock();
-        all.get(&repository.forge)?
-            .get(&repository.forge_id)
-            .cloned()
+    /// What a webhook was given; of the repository that the forge calls `of`, or the App's.
+    fn get(&self, forge: &str, of: &str) -> Option<Given> {
+        self.lock().get(forge)?.get(of).cloned()
     }
 
-    /// Remembers what the webhook of a repository was given.
-    fn set(&self, repository: &SeenRepository, given: Given) {
+    /// Remembers what a webhook was given.
+    fn set(&self, forge: &str, of: &str, given: Given) {
         let mut all = self.lock();
-        let of_forge = all.entry(repository.forge.clone()).or_default();
-        let before = of_forge.insert(repository.forge_id.clone(), given);
-        if before.as_ref() == of_forge.get(&repository.forge_id) {
+        let of_forge = all.entry(forge.to_owned()).or_default();
+        let before = of_forge.insert(of.to_owned(), given);
+        if before.as_ref() == of_forge.get(of) {
             return;
         }
         let text = serde_json::to_vec(&*all).unwrap_or_default();
@@ -104,6 +103,53 @@ fn digest(secret: &SecretString) -> String {
     hex(&mac.finalize().into_bytes())
 }
 
+/// Sees to the webhook of an App, by which all its repositories tell.
+pub(super) async fn see_to_app(
+    app: &App,
+    name: &str,
+    forge: &ForgeConfig,
+    hooks: &Hooks,
+) -> Result<(), ForgeError> {
+    let (Access::App { .. }, Some(secret)) = (&forge.access, forge.webhook_secrets.first()) else {
+        return Ok(());
+    };
+    let Some(api) = app.connections().get(name) else {
+        return Ok(());
+    };
+    let digest = digest(secret);
+    let given = hooks.get(name, APP);
+    let wish = wish(app, name, secret, given.as_ref(), &digest);
+    let Some(state) = api.ensure_app_hook(&wish).await? else {
+        return Ok(());
+    };
+    if state != HookState::Kept {
+        info!(forge = name, ?state, "the App's webhook");
+    }
+    // It has no number, since there is but one.
+    let given = Given {
+        hook: 0,
+        secret: digest,
+    };
+    hooks.set(name, APP, given);
+    Ok(())
+}
+
+/// How a webhook of a forge should be.
+fn wish(
+    app: &App,
+    forge: &str,
+    secret: &SecretString,
+    given: Option<&Given>,
+    digest: &str,
+) -> HookWish {
+    HookWish {
+        url: format!("{}webhook/{forge}", app.config().url),
+        secret: secret.clone(),
+        is_secret_new: given.is_none_or(|given| given.secret != digest),
+        id: given.map(|given| given.hook),
+    }
+}
+
 /// Sees to the webhook of a repository, if it has one of its own, and to what did not arrive by it.
 pub(super) async fn see_to(
     app: &App,
@@ -118,14 +164,9 @@ pub(super) async fn see_to(
     let (Some(api), Some(secret), true) = (api, forge.webhook_secrets.first(), has_own) else {
         return Ok(());
     };
-    let given = hooks.get(&repository.seen);
+    let of = &repository.seen.forge_id;
     let digest = digest(secret);
-    let wish = HookWish {
-        url: format!("{}webhook/{name}", app.config().url),
-        secret: secret.clone(),
-        is_secret_new: given.as_ref().is_none_or(|given| given.secret != digest),
-        id: given.as_ref().map(|given| given.hook),
-    };
+    let wish = wish(app, name, secret, hooks.get(name, of).as_ref(), &digest);
     let known = as_forge(&repository.seen)?;
     let hook = api.ensure_hook(&known, &wish).await?;
     if hook.state != HookState::Kept {
@@ -135,7 +176,7 @@ pub(super) async fn see_to(
         hook: hook.id,
         secret: digest,
     };
-    hooks.set(&repository.seen, given);
+    hooks.set(name, of, given);
     // What is new has nothing that did not arrive.
     if hook.state != HookState::Made {
         let of = HookOwner::Repository(&known, hook.id);
@@ -178,18 +219,6 @@ pub(super) async fn redeliver(
 #[cfg(test)]
 mod tests {
     use super::{Given, Hooks};
-    use crate::db::server::SeenRepository;
-
-    fn repository(id: &str) -> SeenRepository {
-        SeenRepository {
-            forge: "work".to_owned(),
-            forge_id: id.to_owned(),
-            full_name: "acme/demo".to_owned(),
-            default_branch: "main".to_owned(),
-            private: false,
-            installation: None,
-        }
-    }
 
     #[test]
     fn what_was_given_is_known_after_a_restart_and_no_secret_is_written() {
@@ -198,10 +227,11 @@ mod tests {
             hook: 3,
             secret: super::digest(&"a secret".into()),
         };
-        Hooks::load(dir.path()).set(&repository("12"), given.clone());
+        Hooks::load(dir.path()).set("work", "12", given.clone());
         let again = Hooks::load(dir.path());
-        assert_eq!(again.get(&repository("12")), Some(given));
-        assert_eq!(again.get(&repository("13")), None);
+        assert_eq!(again.get("work", "12"), Some(given));
+        assert_eq!(again.get("work", "13"), None);
+        assert_eq!(again.get("hub", "12"), None);
         let text = std::fs::read_to_string(dir.path().join(super::FILE)).unwrap();
         assert!(!text.contains("a secret"), "{text}");
     }
@@ -210,6 +240,6 @@ mod tests {
     fn a_file_that_is_none_is_as_good_as_no_file() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(super::FILE), "{\"work\": 3").unwrap();
-        assert_eq!(Hooks::load(dir.path()).get(&repository("12")), None);
+        assert_eq!(Hooks::load(dir.path()).get("work", "12"), None);
     }
 }

@@ -116,6 +116,10 @@ async fn sweep(app: &App, name: &str, forge: &ForgeConfig, hooks: &Hooks) {
     match app.connections().get(name) {
         Some(api) => {
             discover(app, name, forge, &*api).await;
+            // Before what did not arrive is asked for: it would go where it went.
+            if let Err(error) = hooks::see_to_app(app, name, forge, hooks).await {
+                warn!(forge = name, %error, "the App's webhook cannot be set");
+            }
             if let Err(error) = hooks::redeliver(app, name, &*api, HookOwner::App).await {
                 warn!(forge = name, %error, "failed deliveries are not looked for");
             }

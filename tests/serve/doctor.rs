@@ -246,9 +246,16 @@ async fn what_an_app_of_github_lacks_is_said() {
     world.says("bad", "forge work webhooks", text).await;
     world.forge.world().app_hook["url"] = json!("https://old.example.org/change_hook/github");
     let text = format!(
-        "goes to https://old.example.org/change_hook/github, and has to go to {hook_url}: set it in the App's"
+        "goes to https://old.example.org/change_hook/github, and has to go to {hook_url}: the server repairs it at its start"
     );
     world.says("bad", "forge work webhooks", &text).await;
+    {
+        let mut forge = world.forge.world();
+        forge.app_hook["url"] = json!(hook_url);
+        forge.app_hook["insecure_ssl"] = json!("1");
+    }
+    let text = "that of the App: it does not look at the certificate; the server repairs it";
+    world.says("hm", "forge work webhooks", text).await;
 
     world.forge.world().app["permissions"]["statuses"] = json!("read");
     world.forge.world().app["events"] = json!(&events[1..]);

@@ -147,6 +147,60 @@ async fn a_webhook_of_github_is_made_and_repaired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_of_an_app_is_repaired() {
+    let mut world = World::new(&good(), "").await;
+    world.on_github();
+    let url = format!("{}/webhook/work", world.url);
+    let right = |secret: &str| json!({ "url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret });
+    let until_right = async |world: &World, secret: &str, what: &str| {
+        let right = right(secret);
+        let is_right = async || world.forge.world().app_hook == right;
+        world.eventually(what, is_right).await;
+    };
+    // As the manifest made it, with the server's address of then.
+    world.forge.world().app_hook = json!({
+        "url": "https://old.example.org/webhook/work", "content_type": "json", "insecure_ssl": "0", "secret": "old",
+    });
+    world.start().await;
+    until_right(&world, SECRET, "at the start").await;
+    world.log_has("the App's webhook went elsewhere").await;
+    for (field, wrong) in [
+        ("url", json!("https://elsewhere.example/hook")),
+        ("content_type", json!("form")),
+        ("insecure_ssl", json!("1")),
+    ] {
+        world.forge.world().app_hook[field] = wrong;
+        world.sweep().await;
+        until_right(&world, SECRET, field).await;
+    }
+    // Another secret, while the server is down.
+    assert_eq!(world.stop().await, Some(0));
+    fs::write(world.store.folder().join("hook"), "another secret").unwrap();
+    world.start().await;
+    until_right(&world, "another secret", "another secret").await;
+    // What is right is left alone.
+    assert_eq!(world.stop().await, Some(0));
+    world.forge.asked();
+    world.start().await;
+    world.sweep().await;
+    let looked = "GET /app/hook/config";
+    world
+        .eventually("it was looked at", async || {
+            let forge = world.forge.world();
+            let mut looks = forge.requests.iter().filter(|request| *request == looked);
+            looks.nth(1).is_some()
+        })
+        .await;
+    let asked = world.forge.asked();
+    assert!(
+        !asked
+            .iter()
+            .any(|request| request.starts_with("PATCH /app"))
+    );
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn forgejo_has_webhooks_of_its_own_kind() {
     let mut world = World::new(&good(), "").await;
     let first = world.git(&["rev-parse", "HEAD"]);

@@ -286,6 +286,11 @@ async fn an_app_of_github_is_made_by_one_click() {
         etc.join("secrets/hub-webhook"),
     );
     assert_eq!((mode(&pem), mode(&webhook)), (0o600, 0o600));
+    for (name, kept) in [("id", "Iv1.x\n"), ("secret", "a client secret\n")] {
+        let file = etc.join(format!("secrets/hub-app-client-{name}"));
+        assert_eq!(mode(&file), 0o600, "{name}");
+        assert_eq!(fs::read_to_string(file).unwrap(), kept);
+    }
     assert_eq!(fs::read_to_string(pem).unwrap().trim(), key.trim());
     assert_eq!(fs::read_to_string(webhook).unwrap(), "GitHub's secret\n");
 }

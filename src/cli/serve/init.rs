@@ -21,6 +21,7 @@ use crate::{
         setup::runtime,
     },
     config::{ForgeSoftware, Listen, ServerConfig, base_url, forge_name, make_secret},
+    forge::MadeApp,
     server::AppSetup,
 };
 
@@ -58,7 +59,7 @@ struct Answers {
 enum Proof {
     None,
     Token(SecretString),
-    App { id: u64, key: SecretString },
+    App(MadeApp),
 }
 
 /// Asks, and writes what comes of it.
@@ -84,8 +85,9 @@ pub(super) fn init(config: &Path) -> Result<ExitCode, Failure> {
     let answers = questions(&files)?;
     let (proof, secret) = match answers.kind {
         ForgeSoftware::Github => {
-            let (id, key, secret) = make_app(&answers)?;
-            (Proof::App { id, key }, secret)
+            let app = make_app(&answers)?;
+            let secret = app.webhook_secret.clone();
+            (Proof::App(app), secret)
         }
         ForgeSoftware::Plain => (Proof::None, new_secret()?),
         ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Gitlab => {
@@ -236,8 +238,8 @@ fn one_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Has an App made at GitHub. Returns its number, its key and what its webhooks are signed with.
-fn make_app(answers: &Answers) -> Result<(u64, SecretString, SecretString), Failure> {
+/// Has an App made at GitHub.
+fn make_app(answers: &Answers) -> Result<MadeApp, Failure> {
     let organization = ask(
         "The organization that the App is to belong to; none: your own account",
         Some(""),
@@ -281,5 +283,5 @@ fn make_app(answers: &Answers) -> Result<(u64, SecretString, SecretString), Fail
         "\nThe App is made. Let it into repositories: {}",
         wish.installation(&app)
     ));
-    Ok((app.id, app.key, app.webhook_secret))
+    Ok(app)
 }

@@ -74,6 +74,10 @@ pub struct MadeApp {
     pub slug: String,
     /// Its private key, in PEM.
     pub key: SecretString,
+    /// What it is called where people log in by it.
+    pub client_id: SecretString,
+    /// What proves there that it is this App.
+    pub client_secret: SecretString,
     /// What its webhooks are signed with.
     pub webhook_secret: SecretString,
 }
@@ -86,6 +90,8 @@ pub async fn make_app(base: &str, code: &str) -> Result<MadeApp, ForgeError> {
         id: u64,
         slug: Option<String>,
         pem: String,
+        client_id: String,
+        client_secret: String,
         webhook_secret: Option<String>,
     }
     let is_code = !code.is_empty()
@@ -112,6 +118,8 @@ pub async fn make_app(base: &str, code: &str) -> Result<MadeApp, ForgeError> {
         id: made.id,
         slug: made.slug.filter(is_slug).unwrap_or_default(),
         key: made.pem.into(),
+        client_id: made.client_id.into(),
+        client_secret: made.client_secret.into(),
         webhook_secret: made.webhook_secret.ok_or_else(missing)?.into(),
     })
 }

@@ -1,4 +1,4 @@
-//! What GitHub says of whoever asks: rights, and the webhook of an App.
+//! What GitHub says of whoever asks: who that is, and which rights are missing.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::{
     manifest::{APP_EVENTS, PERMISSIONS},
 };
 use crate::forge::{
-    ForgeError, SeenHook, Standing,
+    ForgeError, Standing,
     http::{Call, Sender, Session, read},
 };
 
@@ -74,34 +74,5 @@ pub(super) async fn of_app(own: &dyn Sender) -> Result<Standing, ForgeError> {
         who: app.name.clone(),
         missing: rights.chain(events).collect(),
         is_told: true,
-    })
-}
-
-/// The webhook of an App.
-pub(super) async fn hook_of_app(own: &dyn Sender) -> Result<SeenHook, ForgeError> {
-    #[derive(Deserialize)]
-    struct Config {
-        url: Option<String>,
-        content_type: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Delivery {
-        status_code: u16,
-        status: String,
-    }
-    let config: Config = read("the webhook", own.get("/app/hook/config").await?)?;
-    let last = own.get("/app/hook/deliveries?per_page=1").await?;
-    let last: Vec<Delivery> = read("deliveries", last)?;
-    let is_json = config.content_type.as_deref() == Some("json");
-    Ok(SeenHook {
-        url: config.url.unwrap_or_default(),
-        wrong: (!is_json).then(|| "it sends no JSON".to_owned()),
-        last: last.first().map(|last| {
-            let arrived = (200..300).contains(&last.status_code);
-            (
-                arrived,
-                format!("HTTP {} {}", last.status_code, last.status),
-            )
-        }),
     })
 }

@@ -252,12 +252,7 @@ impl Look<'_> {
 
     fn of_hook(&self, whose: &str, hook: Result<Option<SeenHook>, ForgeError>) -> Finding {
         let url = &self.hook_url;
-        let is_app = matches!(self.forge.access, Access::App { .. });
-        let repair = if is_app {
-            "set it in the App's settings"
-        } else {
-            "the server repairs it at its start and every hour"
-        };
+        let repair = "the server repairs it at its start and every hour";
         let doubt = |text| self.says("webhooks", Verdict::Doubtful, text);
         match hook {
             Err(error) => self.bad(

@@ -133,7 +133,17 @@ fn app(world: &mut World, asked: &Asked) -> Option<Reply> {
             }
         }
         ("GET", ["app"]) => plain(200, world.app.clone()),
-        ("GET", ["app", "hook", "config"]) => plain(200, world.app_hook.clone()),
+        ("GET", ["app", "hook", "config"]) => {
+            let mut hook = world.app_hook.clone();
+            hook["secret"] = json!("********");
+            plain(200, hook)
+        }
+        ("PATCH", ["app", "hook", "config"]) => {
+            for (field, value) in asked.body.as_object().unwrap() {
+                world.app_hook[field] = value.clone();
+            }
+            plain(200, json!({}))
+        }
         ("GET", ["app", "hook", "deliveries"]) => {
             page(world, asked, None, world.deliveries.clone())
         }

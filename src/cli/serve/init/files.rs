@@ -25,7 +25,13 @@ pub(super) struct Files {
 }
 
 /// What each secret is called behind the name of its forge.
-const SECRETS: [&str; 3] = ["token", "app.pem", "webhook"];
+const SECRETS: [&str; 5] = [
+    "token",
+    "app.pem",
+    "app-client-id",
+    "app-client-secret",
+    "webhook",
+];
 
 impl Files {
     pub(super) fn new(config: &Path) -> Self {
@@ -76,7 +82,15 @@ impl Files {
         match proof {
             Proof::None => {}
             Proof::Token(token) => secrets.push((self.secret(&answers.name, "token"), token)),
-            Proof::App { key, .. } => secrets.push((self.secret(&answers.name, "app.pem"), key)),
+            Proof::App(app) => {
+                // GitHub shows these once. Logins will need the last two.
+                let secret = |what| self.secret(&answers.name, what);
+                secrets.extend([
+                    (secret("app.pem"), &app.key),
+                    (secret("app-client-id"), &app.client_id),
+                    (secret("app-client-secret"), &app.client_secret),
+                ]);
+            }
         }
         for (file, secret) in &secrets {
             let text = format!("{}\n", secret.expose_secret().trim_end());
@@ -112,7 +126,8 @@ impl Files {
         match proof {
             Proof::None => {}
             Proof::Token(_) => lines.push(file("token_file", "token")),
-            Proof::App { id, .. } => {
+            Proof::App(app) => {
+                let id = app.id;
                 lines.extend([format!("app_id = {id}"), file("app_key_file", "app.pem")]);
             }
         }
