@@ -77,6 +77,11 @@ pub trait ForgeApi: Debug + Send + Sync {
     /// What time it is by the forge's clock, whoever asks; `None`: it does not say.
     fn clock(&self) -> BoxFuture<'_, Option<Timestamp>>;
 
+    /// Whether states of commits may be told in a repository. Nothing is told by that. `None`: nobody can say before one is.
+    fn may_set_status<'a>(&'a self, _repository: &'a Repository) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Who asks, as the forge sees that, and which rights are missing.
     fn standing(&self) -> BoxFuture<'_, Standing>;
 

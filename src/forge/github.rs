@@ -38,6 +38,8 @@ use crate::git::Credentials;
 
 /// How long a description may be.
 const DESCRIPTION_CHARS: usize = 140;
+/// The commit that no repository has.
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 /// The events that a repository's webhook has to tell.
 const EVENTS: [&str; 5] = [
     "push",
@@ -271,6 +273,25 @@ impl ForgeApi for Github {
             match &self.access {
                 Access::Token { session, .. } => session.clock("/").await,
                 Access::App(app) => app.clock().await,
+            }
+        })
+    }
+
+    fn may_set_status<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async move {
+            // An App's rights are told.
+            let Access::Token { session, .. } = &self.access else {
+                return Ok(None);
+            };
+            // GitHub looks at the token before it finds that there is no such commit.
+            let path = repository_path(&repository.full_name)?;
+            let path = format!("{path}/statuses/{NO_COMMIT}");
+            let body = json!({ "state": "pending", "context": "nixci" });
+            let session: &dyn Sender = session;
+            match session.post(&path, &body).await {
+                Ok(_) | Err(ForgeError::Refused(_)) => Ok(Some(true)),
+                Err(ForgeError::Forbidden(_) | ForgeError::Missing(_)) => Ok(Some(false)),
+                Err(error @ (ForgeError::Later { .. } | ForgeError::Unauthorized(_))) => Err(error),
             }
         })
     }

@@ -178,6 +178,16 @@ async fn what_a_token_of_github_lacks_is_said() {
     world
         .says("ok", "forge work rights", "has the scopes it needs")
         .await;
+    // A fine-grained token may have less than its user, which GitHub tells nobody.
+    world.forge.world().scopes = None;
+    world.says("ok", "forge work statuses", "allowed").await;
+    world.forge.world().broken = vec![("/statuses/0000".to_owned(), 403)];
+    let text = "the token may tell none in acme/demo: give it write access to Commit statuses";
+    world.says("bad", "forge work statuses", text).await;
+    world.forge.world().broken = vec![("/hooks".to_owned(), 403)];
+    let text = "those of acme/demo are not to be seen: HTTP 403";
+    world.says("bad", "forge work webhooks", text).await;
+    world.forge.world().broken.clear();
     // What the last delivery was answered with.
     let hook = json!({
         "id": 3, "active": true, "events": ["*"], "last_response": { "code": 200, "status": "active", "message": "OK" },

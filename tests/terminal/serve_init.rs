@@ -178,6 +178,7 @@ async fn an_app_of_github_is_made_by_one_click() {
         answer(&mut terminal, "Its name in the settings", "hub");
         answer(&mut terminal, "Its address", &url);
         answer(&mut terminal, "Repositories besides", "");
+        answer(&mut terminal, "What the server is", "app");
         answer(&mut terminal, "The organization", "acme-corp");
     });
     let local = format!("http://127.0.0.1:{port}/setup/github/hub");
@@ -293,6 +294,51 @@ async fn an_app_of_github_is_made_by_one_click() {
     }
     assert_eq!(fs::read_to_string(pem).unwrap().trim(), key.trim());
     assert_eq!(fs::read_to_string(webhook).unwrap(), "GitHub's secret\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_github_does_without_an_app() {
+    let forge = forge().await;
+    {
+        let mut world = forge.world();
+        let demo = world.find("acme/demo").unwrap();
+        demo.permissions = json!({ "admin": true, "push": true, "pull": true });
+    }
+    let store = nix::newest().store().with_daemon();
+    let dir = store.folder().join("init");
+    fs::create_dir(&dir).unwrap();
+    let url = forge.url.clone();
+    tokio::task::block_in_place(|| {
+        let mut terminal = Terminal::start(init(&dir), 60, 200);
+        answer_first(&mut terminal, &dir, "");
+        answer(&mut terminal, "The forge", "github");
+        answer(&mut terminal, "Its name in the settings", "hub");
+        answer(&mut terminal, "Its address", &url);
+        answer(&mut terminal, "Repositories besides", "acme/demo");
+        answer(&mut terminal, "What the server is", "2");
+        terminal.wait_for("A fine-grained token (Settings");
+        answer(&mut terminal, "Its token", "secret");
+        assert_eq!(terminal.finish_in_order(), Some(0));
+        assert!(!terminal.emulator().text().contains("secret\r"));
+    });
+    let config = dir.join("etc/server.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let token = dir.join("etc/secrets/hub-token");
+    let line = format!("token_file = \"{}\"", token.display());
+    assert!(text.contains(&line) && !text.contains("app_"), "{text}");
+    assert_eq!(mode(&token), 0o600);
+    assert_eq!(fs::read_to_string(token).unwrap(), "secret\n");
+
+    let mut check = store.command(env!("CARGO_BIN_EXE_nixci"));
+    check.args(["serve", "--check", "--config"]).arg(&config);
+    let output = tokio::task::spawn_blocking(move || check.output());
+    let output = output.await.unwrap().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for found in ["the token is owner's", "sees acme/demo", "allowed"] {
+        assert!(said.contains(found), "{found}: {said}");
+    }
+    // It was tried with a commit that is nowhere.
+    assert!(forge.world().find("acme/demo").unwrap().told.is_empty());
 }
 
 /// Holds a manifest against what GitHub itself publishes: the rights an App can have, and the events.

@@ -30,7 +30,7 @@ const FORGES: [(ForgeSoftware, &str, &str); 5] = [
     (
         ForgeSoftware::Github,
         "github",
-        "GitHub, or GitHub Enterprise: an App is made by one click",
+        "GitHub, or GitHub Enterprise: as an App, made by one click, or with a token",
     ),
     (ForgeSoftware::Gitea, "gitea", "Gitea, with a token"),
     (ForgeSoftware::Forgejo, "forgejo", "Forgejo, with a token"),
@@ -39,6 +39,18 @@ const FORGES: [(ForgeSoftware, &str, &str); 5] = [
         ForgeSoftware::Plain,
         "plain",
         "a repository that git reaches, of no forge",
+    ),
+];
+
+/// What the server may be on GitHub.
+const AS_ON_GITHUB: [(&str, &str); 2] = [
+    (
+        "app",
+        "an App, made by one click: for all repositories that it is let into, and says most about what failed",
+    ),
+    (
+        "token",
+        "a person, with a fine-grained token for some repositories: commit statuses alone",
     ),
 ];
 
@@ -84,13 +96,16 @@ pub(super) fn init(config: &Path) -> Result<ExitCode, Failure> {
     let files = Files::new(&config);
     let answers = questions(&files)?;
     let (proof, secret) = match answers.kind {
-        ForgeSoftware::Github => {
+        ForgeSoftware::Github if choose("What the server is there", &AS_ON_GITHUB)? == 0 => {
             let app = make_app(&answers)?;
             let secret = app.webhook_secret.clone();
             (Proof::App(app), secret)
         }
         ForgeSoftware::Plain => (Proof::None, new_secret()?),
-        ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Gitlab => {
+        ForgeSoftware::Github
+        | ForgeSoftware::Gitea
+        | ForgeSoftware::Forgejo
+        | ForgeSoftware::Gitlab => {
             say(rights(answers.kind));
             (Proof::Token(ask_hidden("Its token")?), new_secret()?)
         }
@@ -146,10 +161,12 @@ fn rights(kind: ForgeSoftware) -> &'static str {
         ForgeSoftware::Gitlab => {
             "A token with the scope `api`, of a maintainer of the projects, makes the webhooks by itself."
         }
-        ForgeSoftware::Github
-        | ForgeSoftware::Gitea
-        | ForgeSoftware::Forgejo
-        | ForgeSoftware::Plain => {
+        ForgeSoftware::Github => {
+            "A fine-grained token (Settings, Developer settings) of an administrator, for the repositories that are to be built, \
+            with read access to Contents, Metadata and Pull requests, and read and write access to Commit statuses and \
+            Webhooks. One of the older kind needs `repo`."
+        }
+        ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Plain => {
             "A token with write:repository and read:user, of an administrator of the repositories, makes the webhooks by \
             itself."
         }

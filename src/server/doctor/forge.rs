@@ -69,7 +69,7 @@ pub(super) async fn of_forge(
         }
     };
     findings.push(look.seen(&repositories));
-    findings.extend(look.statuses(&repositories));
+    findings.extend(look.statuses(&repositories).await);
     if !forge.webhook_secrets.is_empty() {
         findings.extend(look.hooks(&repositories).await);
     }
@@ -201,7 +201,7 @@ impl Look<'_> {
     }
 
     /// Whether what becomes of commits may be told. An App's rights say that already.
-    fn statuses(&self, repositories: &[KnownRepository]) -> Option<Finding> {
+    async fn statuses(&self, repositories: &[KnownRepository]) -> Option<Finding> {
         let told = repositories
             .iter()
             .filter_map(|known| Some((name_of(known), known.right?)));
@@ -215,6 +215,12 @@ impl Look<'_> {
                 "the token's user may not write to {name}: no status can be told there; make it a member who may"
             );
             self.bad("statuses", text)
+        } else if let Some(name) = self.silenced(repositories).await {
+            // The user may, and the token has less than its user.
+            let text = format!(
+                "the token may tell none in {name}: give it write access to Commit statuses, of that repository, too"
+            );
+            self.bad("statuses", text)
         } else if let Some((name, _)) = below(Permission::Admin) {
             let text = format!(
                 "allowed, but the token's user is no administrator of {name} (on GitLab, a maintainer): no webhook can be made \
@@ -224,6 +230,16 @@ impl Look<'_> {
         } else {
             self.good("statuses", "allowed")
         })
+    }
+
+    /// The first of some repositories in which the token may tell no state, if there is one.
+    async fn silenced<'a>(&self, repositories: &'a [KnownRepository]) -> Option<&'a str> {
+        for known in repositories {
+            if let Ok(Some(false)) = self.api.may_set_status(&known.repository).await {
+                return Some(name_of(known));
+            }
+        }
+        None
     }
 
     /// Whether the forge tells, and whether what it told last arrived.

@@ -287,6 +287,11 @@ fn of_repository(
             }
             None => missing(),
         },
+        ("POST", ["statuses", commit]) if commit.chars().all(|digit| digit == '0') => {
+            // Of all commits the one that no repository has.
+            let message = format!("No commit found for SHA: {commit}");
+            plain(422, json!({ "message": message, "status": "422" }))
+        }
         ("POST", ["statuses", commit]) => {
             let key = (
                 (*commit).to_owned(),
