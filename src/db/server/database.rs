@@ -276,9 +276,11 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
         reason: error.to_string(),
     })?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // What is written is on disk before anybody is told so: a forge does not say a thing twice.
+    // What is written is on disk before anybody is told so: a forge does not say a thing twice. What is deleted is
+    // overwritten: the bodies of webhooks have in them whatever people write into commits.
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;",
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+         PRAGMA secure_delete = ON;",
     )?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_prepared_statement_cache_capacity(64);

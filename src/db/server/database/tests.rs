@@ -98,6 +98,50 @@ async fn what_is_wrong_with_a_repository_stays_until_it_is_looked_at_again() {
 }
 
 #[tokio::test]
+async fn of_a_webhook_that_is_handled_no_body_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = b"what somebody wrote into a commit".as_slice();
+    let is_marked = || {
+        // All that is in the log goes to its place.
+        let file = dir.path().join(FILE);
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        let bytes = std::fs::read(file).unwrap();
+        bytes.windows(mark.len()).any(|piece| piece == mark)
+    };
+    {
+        let db = open(dir.path());
+        for (id, times) in [("short", 1), ("long", 1000)] {
+            let body = mark.repeat(times);
+            let new = NewDelivery {
+                body,
+                ..delivery(id)
+            };
+            db.keep_delivery(new).await.unwrap();
+        }
+    }
+    // Until then it is there, also after a restart.
+    assert!(is_marked());
+    {
+        let db = open(dir.path());
+        for found in db.open_deliveries(10).await.unwrap() {
+            let up = TakeUp {
+                delivery: Some(found.id),
+                ..TakeUp::default()
+            };
+            db.take_up(up).await.unwrap();
+        }
+        assert!(db.open_deliveries(10).await.unwrap().is_empty());
+        let known = db.knows_delivery("work".into(), "long".into());
+        assert!(known.await.unwrap());
+    }
+    // Nor in pages of the file that are free now.
+    assert!(!is_marked());
+}
+
+#[tokio::test]
 async fn a_delivery_is_kept_once_and_is_there_after_a_crash() {
     let dir = tempfile::tempdir().unwrap();
     {
