@@ -346,8 +346,6 @@ pub struct FailedDelivery {
     pub id: u64,
     /// The name that it comes under, the same each time.
     pub guid: String,
-    /// When it was tried last.
-    pub at: Timestamp,
     /// What it tells of.
     pub event: String,
 }

@@ -1,36 +1,31 @@
 //! GitLab's interface, below `/api/v4`: <https://docs.gitlab.com/api/rest/>.
 //!
-//! A status is a state machine: what is said twice is answered with 400. `ref` and `pipeline_id` keep GitLab from making
+//! A status is a state machine: what it is already it cannot become, and is refused with 400. `ref` and `pipeline_id` keep GitLab from making
 //! another pipeline for the status.
+
+mod hooks;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use reqwest::Method;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    BoxFuture, CommitId, CommitStatus, ForgeApi, ForgeError, GitRef, HookState, HookWish,
-    KnownHook, KnownRepository, Login, Permission, PullRequestNow, Repository, RepositoryKey,
-    RepositoryName, SeenHook, Selection, Standing, StatusPlace, StatusState, User,
-    hook::{gitlab::Project, payload::Numbered},
+    BoxFuture, CommitId, CommitStatus, FailedDelivery, ForgeApi, ForgeError, GitRef, HookOwner,
+    HookWish, KnownHook, KnownRepository, Login, Permission, PullRequestNow, Repository,
+    RepositoryKey, RepositoryName, SeenHook, Selection, Standing, StatusPlace, StatusState, User,
+    hook::gitlab::Project,
     http::{Credential, Sender, Session, read},
     listing::Listing,
-    signature::SIGNING_TOKEN,
     status::cut,
 };
 use crate::git::Credentials;
 
 /// How long a description may be.
 const DESCRIPTION_CHARS: usize = 255;
-/// What a webhook has to tell.
-const EVENTS: [&str; 4] = [
-    "push_events",
-    "tag_push_events",
-    "merge_requests_events",
-    "note_events",
-];
 
 /// GitLab.
 #[derive(Debug)]
@@ -110,6 +105,14 @@ fn permission(level: u64) -> Permission {
     }
 }
 
+/// Where a status stands that is not taken there: `Cannot transition status via :run from :running`.
+fn stands_at(refusal: &str) -> Option<&str> {
+    let (_, event) = refusal.split_once("Cannot transition status via :")?;
+    let (_, from) = event.split_once(" from :")?;
+    from.split(|c: char| !c.is_ascii_lowercase() && c != '_')
+        .next()
+}
+
 fn known(answer: Value, _installation: Option<u64>) -> Result<KnownRepository, ForgeError> {
     let listed: Listed = read("a project", answer)?;
     let repository = Repository {
@@ -148,29 +151,6 @@ struct ListedStatus {
     name: String,
     status: String,
     description: Option<String>,
-}
-
-/// What about a webhook is not as it should be.
-fn wrong(listed: &Value, url: &str) -> Option<String> {
-    let is_told = |event: &&str| listed[event] == true;
-    let silent: Vec<&str> = EVENTS.into_iter().filter(|event| !is_told(event)).collect();
-    let filter = listed["push_events_branch_filter"].as_str();
-    let status = listed.get("alert_status").and_then(Value::as_str);
-    let wrong = if listed["url"] != url {
-        "it goes elsewhere".to_owned()
-    } else if status.is_some_and(|status| status != "executable") {
-        // Until somebody saves it.
-        "GitLab has switched it off, as it failed too often".to_owned()
-    } else if listed["enable_ssl_verification"] == false {
-        "it does not look at the certificate".to_owned()
-    } else if filter.is_some_and(|filter| !filter.is_empty()) {
-        "it tells of some branches only".to_owned()
-    } else if !silent.is_empty() {
-        format!("it does not tell of {}", silent.join(", "))
-    } else {
-        return None;
-    };
-    Some(wrong)
 }
 
 /// Reads a merge request of an answer.
@@ -296,11 +276,6 @@ impl ForgeApi for Gitlab {
                 place.commit
             );
             let mut body = json!({
-                "state": match status.state {
-                    StatusState::Pending => "running",
-                    StatusState::Success => "success",
-                    StatusState::Failure | StatusState::Error => "failed",
-                },
                 "name": status.context,
                 "description": cut(&status.description, DESCRIPTION_CHARS),
             });
@@ -317,12 +292,28 @@ impl ForgeApi for Gitlab {
                     body[field] = value;
                 }
             }
-            match self.session().post(&path, &body).await {
-                Err(ForgeError::Refused(what)) if what.contains("Cannot transition status") => {
-                    Ok(())
+            let accepted: &[&str] = match status.state {
+                // The text changes only with the state. So what is said first is `pending`, and what is said next `running`.
+                StatusState::Pending => &["pending", "running"],
+                StatusState::Success => &["success"],
+                StatusState::Failure | StatusState::Error => &["failed"],
+            };
+            for state in accepted {
+                body["state"] = json!(state);
+                let Err(error) = self.session().post(&path, &body).await else {
+                    return Ok(());
+                };
+                let from = if let ForgeError::Refused(why) = &error {
+                    stands_at(why)
+                } else {
+                    None
+                };
+                if !from.is_some_and(|from| accepted.contains(&from)) {
+                    return Err(error);
                 }
-                answer => answer.map(drop),
             }
+            // It is told already.
+            Ok(())
         })
     }
 
@@ -355,48 +346,35 @@ impl ForgeApi for Gitlab {
         repository: &'a Repository,
         hook: &'a HookWish,
     ) -> BoxFuture<'a, KnownHook> {
+        let path = format!("{}/hooks", project_path(repository));
+        Box::pin(async move { hooks::ensure(self.session(), &path, hook).await })
+    }
+
+    fn failed_deliveries<'a>(
+        &'a self,
+        of: HookOwner<'a>,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Vec<FailedDelivery>> {
         Box::pin(async move {
-            let path = format!("{}/hooks", project_path(repository));
-            let all: Vec<Value> = self
-                .session()
-                .list("webhooks", &format!("{path}?per_page=100"))
-                .await?;
-            let find = |field: &str, value: Value| all.iter().find(|listed| listed[field] == value);
-            let found = find("url", json!(hook.url)).or_else(|| find("id", json!(hook.id?)));
-            // GitLab makes signing tokens itself, so that such a webhook begins in its pages.
-            let is_signed = hook.secret.expose_secret().starts_with(SIGNING_TOKEN);
-            let mut body = json!({ "url": hook.url, "enable_ssl_verification": true });
-            if !is_signed {
-                body["token"] = json!(hook.secret.expose_secret());
-            }
-            for event in EVENTS {
-                body[event] = json!(true);
-            }
-            let Some(found) = found else {
-                if is_signed {
-                    return Err(ForgeError::Refused(format!(
-                        "GitLab makes signing tokens itself: add a webhook to {} there, and put its token in the first \
-                        `webhook_secret_file`",
-                        hook.url
-                    )));
+            match of {
+                HookOwner::App => Ok(Vec::new()),
+                HookOwner::Repository(repository, hook) => {
+                    let path = format!("{}/hooks/{hook}/events", project_path(repository));
+                    hooks::failed(self.session(), &path, since).await
                 }
-                let made = self.session().post(&path, &body).await?;
-                let made: Numbered = read("a webhook", made)?;
-                return Ok(KnownHook {
-                    id: made.id,
-                    state: HookState::Made,
-                });
-            };
-            let is_right = wrong(found, &hook.url).is_none();
-            let Numbered { id } = read("a webhook", found.clone())?;
-            if is_right && (is_signed || !hook.is_secret_new) {
-                let state = HookState::Kept;
-                return Ok(KnownHook { id, state });
             }
-            body["push_events_branch_filter"] = json!("");
-            self.session().put(&format!("{path}/{id}"), &body).await?;
-            let state = HookState::Repaired;
-            Ok(KnownHook { id, state })
+        })
+    }
+
+    fn redeliver<'a>(&'a self, of: HookOwner<'a>, id: u64) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let HookOwner::Repository(repository, hook) = of else {
+                return Err(ForgeError::Refused("GitLab knows no Apps".to_owned()));
+            };
+            let project = project_path(repository);
+            let path = format!("{project}/hooks/{hook}/events/{id}/resend");
+            let sent = self.session().request(Method::POST, &path, None).await;
+            sent.map(drop)
         })
     }
 
@@ -451,14 +429,8 @@ impl ForgeApi for Gitlab {
             let Some(repository) = repository else {
                 return Ok(None);
             };
-            let path = format!("{}/hooks?per_page=100", project_path(repository));
-            let all: Vec<Value> = self.session().list("webhooks", &path).await?;
-            let found = all.iter().find(|listed| listed["url"] == url);
-            Ok(found.map(|listed| SeenHook {
-                url: url.to_owned(),
-                wrong: wrong(listed, url),
-                last: None,
-            }))
+            let path = format!("{}/hooks", project_path(repository));
+            hooks::see(self.session(), &path, url).await
         })
     }
 

@@ -194,6 +194,94 @@ async fn a_project_is_built_from_its_webhook_to_its_status() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// It may have been told so before by this server, which was killed then, or by somebody else with its token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_gitlab_has_already_counts_as_told() {
+    let mut world = World::new(&good(), "").await;
+    world.on_gitlab(&[SECRET]);
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&first).await;
+    let next = world.commit("next", &[("flake.nix", &flake(&[("good", "echo > $out")]))]);
+    {
+        let mut forge = world.forge.world();
+        let demo = forge.find("acme/demo").unwrap();
+        for context in ["nixci/eval", "nixci/build"] {
+            let running = json!({ "state": "running", "name": context, "description": "?" });
+            demo.statuses
+                .insert((next.clone(), context.to_owned()), running);
+        }
+        demo.told.clear();
+        forge.requests.clear();
+    }
+    let proof = token(SECRET, "a");
+    assert_eq!(world.gitlab("Push Hook", &proof, &push(&next)).await, 202);
+    assert_eq!(world.verdict(&next).await["nixci/build"].0, "success");
+    let (tried, told) = {
+        let mut forge = world.forge.world();
+        let is_of = |request: &&String| request.ends_with(&format!("/statuses/{next}"));
+        let tried = forge.requests.iter().filter(is_of).count();
+        (tried, forge.find("acme/demo").unwrap().told.len())
+    };
+    // Each of the two ends is told; that they begin was refused.
+    assert_eq!(told, 2);
+    assert!(tried >= 4, "{tried}");
+    assert!(!world.log().contains("a forge refuses a status"));
+    // And nothing waits to be told once more.
+    let waiting = "SELECT count(*) FROM statuses WHERE sent < version";
+    let waiting: i64 = world
+        .database()
+        .query_row(waiting, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(waiting, 0);
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gitlab_could_not_deliver_is_asked_for_again() {
+    let mut world = World::new(&good(), "tags = [\"v*\"]").await;
+    world.on_gitlab(&[SECRET]);
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.git(&["tag", "v1"]);
+    world.git(&["push", "-q", "origin", "v1"]);
+    world.start().await;
+    world.verdict(&first).await;
+    // No look at branches finds a tag.
+    let tagged = push(&first).replace("refs/heads/main", "refs/tags/v1");
+    let sent = |id: u64, key: &str, status: &str| {
+        json!({
+            "id": id, "request_headers": { "Idempotency-Key": key, "X-Gitlab-Event": "Tag Push Hook" }, "request_data": {},
+            "response_status": status, "created_at": Timestamp::now().to_string(),
+        })
+    };
+    // One arrived although GitLab thinks that it did not.
+    let proof = token(SECRET, "known");
+    assert_eq!(world.gitlab("Push Hook", &proof, &push(&first)).await, 202);
+    world.forge.world().find("acme/demo").unwrap().deliveries = vec![
+        sent(4, "lost", "internal error"),
+        sent(3, "known", "504"),
+        sent(2, "well", "202"),
+    ];
+    world.sweep().await;
+    world
+        .eventually("it is asked for", async || {
+            world.forge.world().redelivered == [4]
+        })
+        .await;
+    let proof = token(SECRET, "lost");
+    assert_eq!(world.gitlab("Tag Push Hook", &proof, &tagged).await, 202);
+    world
+        .eventually("the tag is built", async || {
+            let (_, list, _) = world.ctl(&["list", "--json"]).await;
+            list.contains("refs/tags/v1")
+        })
+        .await;
+    world.sweep().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(world.forge.world().redelivered, [4]);
+    assert_eq!(world.stop().await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_webhook_of_gitlab_is_taken_and_an_old_one_is_not() {
     let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;

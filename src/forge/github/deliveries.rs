@@ -40,7 +40,6 @@ pub(super) async fn failed(
                         failed.push(FailedDelivery {
                             id: listed.id,
                             guid: listed.guid,
-                            at: listed.delivered_at,
                             event: listed.event,
                         });
                     }

@@ -498,12 +498,24 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
                 (*commit).to_owned(),
                 body["name"].as_str().unwrap().to_owned(),
             );
-            found.told.push(((*commit).to_owned(), body.clone()));
-            let before = found.statuses.insert(key, body.clone());
-            if before.is_some_and(|before| before["state"] == body["state"]) {
-                let message = "Cannot transition status via :run from :running";
+            // What has ended is not looked at any more: another begins.
+            let going_on = found.statuses.get(&key).and_then(|before| {
+                let state = before["state"].as_str()?;
+                ["pending", "running"].contains(&state).then_some(state)
+            });
+            let refused = match (body["state"].as_str().unwrap(), going_on) {
+                ("running", Some("running")) => Some(("run", "running")),
+                ("pending", Some(from)) => Some(("enqueue", from)),
+                _ => None,
+            };
+            if let Some((event, from)) = refused {
+                let message = format!(
+                    "Cannot transition status via :{event} from :{from} (Reason(s): Status cannot transition via \"{event}\")"
+                );
                 return plain(400, json!({ "message": message }));
             }
+            found.told.push(((*commit).to_owned(), body.clone()));
+            found.statuses.insert(key, body.clone());
             plain(201, json!({}))
         }
         ("GET", ["repository", "commits", commit, "statuses"]) => {
@@ -528,6 +540,25 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
             hook["id"] = json!(id);
             found.hooks.push(hook);
             plain(201, json!({ "id": id }))
+        }
+        ("GET", ["hooks", _, "events"]) => {
+            let status = asked.query.get("status").map(String::as_str);
+            let wanted = |sent: &Value| match (status, sent["response_status"].as_str().unwrap()) {
+                (None, _) => true,
+                (Some(wanted), "internal error") => wanted.contains("server_failure"),
+                (Some(wanted), code) => match code.as_bytes()[0] {
+                    b'2' => wanted.contains("successful"),
+                    b'4' => wanted.contains("client_failure"),
+                    _ => wanted.contains("server_failure"),
+                },
+            };
+            let all = found.deliveries.iter().filter(|sent| wanted(sent));
+            let all = all.cloned().collect();
+            page(world, asked, None, all)
+        }
+        ("POST", ["hooks", _, "events", id, "resend"]) => {
+            world.redelivered.push(id.parse().unwrap());
+            plain(201, json!({ "response_status": 202 }))
         }
         ("PUT", ["hooks", id]) => {
             let mut hooks = found.hooks.iter_mut();
