@@ -6,7 +6,7 @@
 //!
 //! | | of a run | of a check |
 //! |---|---|---|
-//! | written in all | less than the limit | less than ¾ of it in an hour |
+//! | written in all | less than the limit | less than ¾ of it |
 //! | written for the repository in an hour | less than ¾ of the limit | less than ¼ of it for checks |
 //!
 //! What was written before the server was started is not known; then the forge says when it has enough.
@@ -45,10 +45,15 @@ impl Budget {
             // A clock that was set back does not make what was written undone.
             writes.filter(move |write| now - write.at < age)
         };
-        if let Some(limit) = limits.per_minute
-            && since(MINUTE_MS).count() >= limit
-        {
-            return false;
+        if let Some(limit) = limits.per_minute {
+            let limit = if due.is_of_check {
+                part(limit, 3)
+            } else {
+                limit
+            };
+            if since(MINUTE_MS).count() >= limit {
+                return false;
+            }
         }
         let Some(limit) = limits.per_hour else {
             return true;

@@ -106,6 +106,16 @@ fn checks_never_take_what_runs_need() {
     assert!(!budget.allows(LIMITS, &run(11), HOUR - SECOND));
     // An hour later all is as it was.
     assert!(budget.allows(LIMITS, &check(1), 2 * HOUR));
+    // Nor is a minute all theirs: a verdict does not wait for the next.
+    let now = 2 * HOUR;
+    let checks: usize = (1..=20)
+        .map(|repository| tell(&mut budget, &check(repository), now, now + SECOND, SECOND))
+        .sum();
+    assert_eq!(checks, 7);
+    assert_eq!(
+        tell(&mut budget, &run(1), now, now + SECOND, SECOND / 10),
+        3
+    );
 }
 
 #[test]

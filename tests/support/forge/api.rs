@@ -86,13 +86,25 @@ fn app(world: &mut World, asked: &Asked) -> Option<Reply> {
                 .collect();
             ids.sort_unstable();
             ids.dedup();
+            // Nobody has let it into those without.
+            ids.retain(|id| *id != 0);
+            let since = |id: &u64| {
+                world
+                    .suspended
+                    .contains(id)
+                    .then_some("2026-11-20T18:00:00Z")
+            };
             let all = ids
-                .into_iter()
-                .map(|id| json!({ "id": id, "suspended_at": null }));
+                .iter()
+                .map(|id| json!({ "id": id, "suspended_at": since(id) }));
             page(world, asked, None, all.collect())
         }
         ("POST", ["app", "installations", id, "access_tokens"]) => {
             let installation: u64 = id.parse().unwrap();
+            if world.suspended.contains(&installation) {
+                let message = "This installation has been suspended";
+                return Some(plain(403, json!({ "message": message })));
+            }
             let repositories: Option<Vec<u64>> = asked
                 .body
                 .get("repository_ids")
@@ -118,8 +130,10 @@ fn app(world: &mut World, asked: &Asked) -> Option<Reply> {
         }
         ("GET", ["repos", owner, name, "installation"]) => {
             match world.find(&format!("{owner}/{name}")) {
-                Some(found) => plain(200, json!({ "id": found.installation })),
-                None => missing(),
+                Some(found) if found.installation != 0 => {
+                    plain(200, json!({ "id": found.installation }))
+                }
+                Some(_) | None => missing(),
             }
         }
         ("GET", ["repositories", id, "installation"]) => {

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{body::Body, http::Response as Answer, response::Response};
@@ -10,6 +10,9 @@ use futures_util::stream;
 use serde_json::json;
 
 use super::{Asked, Reply, World, plain};
+
+/// A minute, less what a request may be under way.
+const MINUTE: Duration = Duration::from_secs(58);
 
 /// What goes wrong with the next request to a place.
 #[derive(Clone, Debug)]
@@ -81,6 +84,9 @@ pub(super) fn course(world: &mut World, asked: &Asked) -> Course {
         shut.refused.push(request);
         return Course::Reply(shut.reply());
     }
+    if let Some(reply) = too_many(world, &request) {
+        return Course::Reply(reply);
+    }
     let mut faults = world.faults.iter();
     let Some(index) = faults.position(|fault| request.contains(fault.place)) else {
         return Course::Well;
@@ -103,6 +109,28 @@ pub(super) fn course(world: &mut World, asked: &Asked) -> Course {
             Course::Reply(reply)
         }
     }
+}
+
+/// A refusal, if it is about a state more than may be written in a minute. One that is taken is counted.
+fn too_many(world: &mut World, request: &str) -> Option<Reply> {
+    let limit = world.writes_per_minute?;
+    let is_state = request.starts_with("POST") && request.contains("/statuses/")
+        || !request.starts_with("GET") && request.contains("/check-runs");
+    if !is_state {
+        return None;
+    }
+    let now = Instant::now();
+    let of_late = |at: &&Instant| now.duration_since(**at) < MINUTE;
+    if world.written.iter().filter(of_late).count() < limit {
+        world.written.push(now);
+        return None;
+    }
+    world.too_many.push(now);
+    let first = world.written.iter().find(of_late)?;
+    let left = MINUTE.saturating_sub(now.duration_since(*first));
+    let retry_after = ("retry-after", (left.as_secs() + 1).to_string());
+    let message = "You have exceeded a secondary rate limit.";
+    Some((403, vec![retry_after], json!({ "message": message })))
 }
 
 impl Shut {

@@ -11,6 +11,7 @@ pub(crate) mod openapi;
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
+    time::Instant,
 };
 
 use axum::{
@@ -53,6 +54,13 @@ pub(crate) struct World {
     pub(crate) faults: VecDeque<Fault>,
     /// Limits that were crossed, and what was asked in spite of them.
     pub(crate) shut: Vec<Shut>,
+    /// How many states may be written in a minute; the rest is refused.
+    pub(crate) writes_per_minute: Option<usize>,
+    /// When states were written, and when some were refused for that.
+    pub(crate) written: Vec<Instant>,
+    pub(crate) too_many: Vec<Instant>,
+    /// Installations of the App that are suspended.
+    pub(crate) suspended: Vec<u64>,
     /// What was asked: `GET /path?query`.
     pub(crate) requests: Vec<String>,
     /// The credentials that came with each request.
