@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Waits until exactly these are built.
-    async fn until_built(&self, names: &[&str]) {
+    pub(crate) async fn until_built(&self, names: &[&str]) {
         self.eventually(&format!("{names:?} are built"), async || {
             let all = self.repositories().await;
             let built: Vec<&str> = all

@@ -21,6 +21,7 @@ mod fake;
 mod faults;
 mod gitlab;
 mod hooks;
+mod installations;
 mod own_rules;
 mod pages;
 mod post_builds;

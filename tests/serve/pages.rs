@@ -1,6 +1,6 @@
 //! The pages, as a browser gets them: real runs, and names, messages and logs that want to be more than text.
 
-mod browser;
+pub(crate) mod browser;
 mod live;
 pub(crate) mod text;
 

@@ -6,7 +6,8 @@ use reqwest::Response;
 use serde_json::json;
 
 use crate::{
-    pages::page,
+    pages::{self, browser::Browser, page},
+    support::servers::chromium,
     world::{World, flake},
 };
 
@@ -19,6 +20,25 @@ impl World {
         let request = reqwest::Client::new().get(format!("{}{path}", self.url));
         let request = request.header("x-forwarded-for", forwarded_for);
         request.send().await.unwrap()
+    }
+
+    /// Puts what forwards all that comes to the server's address to a Unix socket at which the server listens instead.
+    fn behind_a_unix_socket(&self) {
+        let socket = self.store.folder().join("http.sock");
+        let address = self.url.trim_start_matches("http://").to_owned();
+        let listen = format!("listen = \"unix:{}\"", socket.display());
+        self.change_settings(|text| text.replace(&format!("listen = \"{address}\""), &listen));
+        tokio::spawn(async move {
+            let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let socket = socket.clone();
+                tokio::spawn(async move {
+                    if let Ok(mut server) = tokio::net::UnixStream::connect(socket).await {
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+        });
     }
 
     async fn live_pages(&self) -> String {
@@ -93,5 +113,105 @@ async fn nobody_takes_the_room_of_others() {
     assert!(page(&world, "/").await.contains("first"));
     // Hooks have nothing to do with that.
     assert_eq!(world.deliver("ping", &json!({})).await, 202);
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// A proxy on the same machine may reach the server by a socket, which has no addresses at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_at_a_unix_socket_the_addresses_it_tells_count() {
+    let mut world = pages::world(&flake(&[("good", "echo ok > $out")])).await;
+    world.change_settings(|text| format!("behind_proxy = true\n{text}"));
+    world.behind_a_unix_socket();
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let mut open = Vec::new();
+    for _ in 0..OF_ONE {
+        let stream = world.listen("/events", "203.0.113.5, 198.51.100.7").await;
+        assert_eq!(stream.status(), 200);
+        open.push(stream);
+    }
+    assert_eq!(world.listen("/events", "198.51.100.7").await.status(), 429);
+    let other = world.listen("/events", "198.51.100.8").await;
+    assert_eq!(other.status(), 200);
+    // Who guesses is known by his address, too.
+    let ask = async |address: &str, token: &str| {
+        let request = world.http.get(format!("{}/api/v1/runs", world.url));
+        let request = request.header("x-forwarded-for", address);
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    for n in 0..10 {
+        assert_eq!(ask("2001:db8:1:2::1", &format!("guess-{n}")).await, 401);
+    }
+    assert_eq!(ask("2001:db8:1:2::2", "ctl-token").await, 429);
+    assert_eq!(ask("2001:db8:1:3::2", "ctl-token").await, 200);
+    drop((open, other));
+    world.until_live(0).await;
+
+    // Where no proxy is trusted, all who come by the socket are one.
+    world.change_settings(|text| text.replace("behind_proxy = true", "behind_proxy = false"));
+    assert_eq!(world.ctl(&["reload"]).await.0, Some(0));
+    let mut open = Vec::new();
+    for n in 0..OF_ONE {
+        let stream = world.listen("/events", &format!("198.51.100.{n}")).await;
+        assert_eq!(stream.status(), 200);
+        open.push(stream);
+    }
+    assert_eq!(world.listen("/events", "198.51.100.99").await.status(), 429);
+    drop(open);
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_whose_stream_is_refused_shows_the_page_and_looks_again() {
+    let Some(program) = chromium() else { return };
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let mut open = Vec::new();
+    for _ in 0..OF_ONE {
+        open.push(world.listen("/events", "").await);
+    }
+    // From the same address as these.
+    let (folder, url) = (world.store.folder().join("browser"), world.url.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut browser = Browser::start(&program, &folder);
+        browser.go(&format!("{url}/"));
+        let shown = browser.until("first", 10);
+        // What is refused is nobody's business who looks at the page.
+        assert!(
+            !shown.contains("Busy") && !shown.contains("Too many"),
+            "{shown}"
+        );
+        browser
+    });
+    let mut browser = opened.await.unwrap();
+    assert_eq!(
+        world.live_pages().await,
+        format!("nixci_live_pages {OF_ONE}")
+    );
+    let second = world.commit("second", &[]);
+    world.push_event("main", &second).await;
+    world.verdict(&second).await;
+    drop(open);
+    world.until_live(0).await;
+    // It looks by itself, after half a minute, and then there is room.
+    let (mut browser, shown) = tokio::task::spawn_blocking(move || {
+        let shown = browser.until("second", 60);
+        (browser, shown)
+    })
+    .await
+    .unwrap();
+    assert!(shown.contains("first"), "{shown}");
+    world.until_live(1).await;
+    let third = world.commit("third", &[]);
+    world.push_event("main", &third).await;
+    let browser = tokio::task::spawn_blocking(move || {
+        browser.until("third", 15);
+        browser
+    });
+    drop(browser.await.unwrap());
     assert_eq!(world.stop().await, Some(0));
 }

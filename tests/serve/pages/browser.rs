@@ -7,6 +7,8 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -36,7 +38,7 @@ pub(super) async fn looks_at(world: &World, paths: Vec<String>) {
     .unwrap();
 }
 
-struct Browser {
+pub(crate) struct Browser {
     child: Child,
     to: File,
     from: BufReader<File>,
@@ -46,7 +48,7 @@ struct Browser {
 }
 
 impl Browser {
-    fn start(program: &Path, folder: &Path) -> Self {
+    pub(crate) fn start(program: &Path, folder: &Path) -> Self {
         std::fs::create_dir(folder).unwrap();
         let (to, from) = (folder.join("to"), folder.join("from"));
         let made = Command::new("mkfifo").args([&to, &from]).status().unwrap();
@@ -97,16 +99,7 @@ impl Browser {
         let size =
             json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", &size);
-        self.events.clear();
-        self.call("Page.navigate", &json!({ "url": url }));
-        while !self
-            .events
-            .iter()
-            .any(|event| event["method"] == "Page.loadEventFired")
-        {
-            let event = self.receive();
-            self.events.push(event);
-        }
+        self.go(url);
         // Whatever the script begins has been begun two frames later.
         let expression = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => \
             done([document.documentElement.scrollWidth, document.styleSheets.length, document.title]))))";
@@ -134,6 +127,40 @@ impl Browser {
             })
             .collect();
         assert!(complaints.is_empty(), "{url}: {complaints:#?}");
+    }
+
+    /// Opens a page.
+    pub(crate) fn go(&mut self, url: &str) {
+        self.events.clear();
+        self.call("Page.navigate", &json!({ "url": url }));
+        while !self
+            .events
+            .iter()
+            .any(|event| event["method"] == "Page.loadEventFired")
+        {
+            let event = self.receive();
+            self.events.push(event);
+        }
+    }
+
+    /// What the page shows now.
+    pub(crate) fn text(&mut self) -> String {
+        let asked = json!({ "expression": "document.body.innerText", "returnByValue": true });
+        let answer = self.call("Runtime.evaluate", &asked);
+        answer["result"]["value"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the page shows a text, for at most so many seconds. Returns all that it shows then.
+    pub(crate) fn until(&mut self, text: &str, seconds: u64) -> String {
+        let began = Instant::now();
+        loop {
+            let shown = self.text();
+            if shown.contains(text) {
+                return shown;
+            }
+            assert!(began.elapsed().as_secs() < seconds, "{text}: {shown}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn call(&mut self, method: &str, params: &Value) -> Value {
