@@ -26,6 +26,7 @@ let
     token_file = secretOf "forge-${name}-token" forge.token_file;
     app_key_file = secretOf "forge-${name}-app-key" forge.app_key_file;
     webhook_secret_file = secretsOf "forge-${name}-webhook" forge.webhook_secret_file;
+    private_inputs = secretsOf "forge-${name}-inputs" (map (inputs: inputs.token_file) forge.private_inputs);
   };
   ctlTokens = secretsOf "ctl-token" settings.ctl_token_file;
   stepSecrets = lib.mapAttrs (name: secret "secret-${name}") settings.secrets;
@@ -48,6 +49,9 @@ let
       token_file = one found.token_file;
       app_key_file = one found.app_key_file;
       webhook_secret_file = files found.webhook_secret_file;
+      private_inputs = lib.imap0 (
+        index: inputs: inputs // { token_file = (builtins.elemAt found.private_inputs index).file; }
+      ) forge.private_inputs;
     };
 
   # TOML has no null: what is not set is not there.

@@ -89,6 +89,28 @@ let
     };
   };
 
+  privateInputs = types.submodule {
+    options = {
+      token_file = mkOption {
+        type = types.str;
+        description = "The file with a token that only reads, and not the server's own; read by systemd as root.";
+      };
+      user = optional types.str "The name that goes with the token, where the forge does not take any.";
+      repositories = mkOption {
+        type = types.listOf types.str;
+        description = ''
+          For which repositories, `OWNER/NAME` or `FORGE/OWNER/NAME`; one that everybody may see is named without `*`.
+          Whoever may write to one of them can read all that the token opens.
+        '';
+      };
+      pull_requests = mkOption {
+        type = types.bool;
+        default = false;
+        description = "Whether also for pull requests of people who may write.";
+      };
+    };
+  };
+
   forge = types.submodule {
     options = {
       kind = mkOption {
@@ -125,6 +147,11 @@ let
       writes_per_minute = optional types.ints.positive "How many statuses it is told in a minute, of each account. Null: 70 for GitHub, else any number.";
       writes_per_hour = optional types.ints.positive "How many statuses it is told in an hour, of each account. Null: 450 for GitHub, else any number.";
       repositories = list "Repositories, `owner/name`, and owners, `owner/*`, that are built without a topic.";
+      private_inputs = mkOption {
+        type = types.listOf privateInputs;
+        default = [ ];
+        description = "Tokens by which evaluations fetch private inputs of flakes from the forge; of several the first that is for a repository.";
+      };
       repository = mkOption {
         type = types.attrsOf plainRepository;
         default = { };

@@ -70,7 +70,7 @@ fn the_settings_are_those_that_the_server_knows() {
         let table = table.trim_end_matches('.');
         let heading = if table.is_empty() {
             String::new()
-        } else if ["post_build", "schedule"].contains(&table) {
+        } else if ["post_build", "schedule", "forge.x.private_inputs"].contains(&table) {
             format!("[[{table}]]\n")
         } else {
             format!("[{table}]\n")
@@ -83,7 +83,7 @@ fn the_settings_are_those_that_the_server_knows() {
         known.sort_unstable();
         assert_eq!(keys, &known, "[{table}]: {error}");
     }
-    assert_eq!(tables.len(), 9, "{tables:?}");
+    assert_eq!(tables.len(), 10, "{tables:?}");
     assert_eq!(cases["undescribed"], json!([]));
     assert_eq!(cases["accepted"], true);
     let refused: Vec<bool> = serde_json::from_value(cases["refused"].clone()).unwrap();
@@ -112,6 +112,10 @@ fn the_server_reads_what_the_module_writes() {
     let names: Vec<&String> = whole.forges.keys().collect();
     assert_eq!(names, ["hub", "mirror", "work"]);
     assert_eq!(whole.forges["work"].webhook_secrets.len(), 2);
+    let inputs = &whole.forges["work"].private_inputs;
+    let users: Vec<_> = inputs.iter().map(|inputs| inputs.user.as_str()).collect();
+    assert_eq!(users, ["nixci", "reader"]);
+    assert!(!inputs[0].pull_requests && inputs[1].pull_requests);
     assert!(matches!(
         whole.forges["hub"].access,
         Access::App { id: 12345, .. }
@@ -134,6 +138,8 @@ fn secrets_come_as_credentials_and_nowhere_else() {
             "secret-key:/secrets/key",
             "forge-hub-app-key:/secrets/app.pem",
             "forge-hub-webhook-0:/secrets/hub",
+            "forge-work-inputs-0:/secrets/inputs",
+            "forge-work-inputs-1:/secrets/all-inputs",
             "forge-work-token:/secrets/token",
             "forge-work-webhook-0:/secrets/new",
             "forge-work-webhook-1:/secrets/old",
@@ -351,7 +357,8 @@ fn the_example_of_the_settings_has_every_key_and_the_right_defaults() {
     let secrets = tempfile::tempdir().unwrap();
     for credential in text.split(&format!("{CREDENTIALS}/")).skip(1) {
         let name = credential.split('"').next().unwrap();
-        fs::write(secrets.path().join(name), "secret").unwrap();
+        // Tokens are not all to be the same.
+        fs::write(secrets.path().join(name), name).unwrap();
     }
     let text = text.replace(CREDENTIALS, secrets.path().to_str().unwrap());
     let is_setting = |line: &str| {

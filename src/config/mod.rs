@@ -35,7 +35,8 @@ pub use repository::{
 };
 pub use schedule::Schedule;
 pub use server::{
-    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep,
-    PrivateHost, Properties, Property, PullRequests, RefPattern, ServerConfig, ServerSchedule,
-    StatusNames, Template, WallsWanted, WriteLimits, base_url, forge_name, make_secret, socket_key,
+    Access, Entrance, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep,
+    PrivateHost, PrivateInputs, Properties, Property, PullRequests, RefPattern, ServerConfig,
+    ServerSchedule, StatusNames, Template, WallsWanted, WriteLimits, base_url, forge_name,
+    make_secret, socket_key,
 };

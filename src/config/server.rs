@@ -6,6 +6,7 @@
 mod file;
 mod post_build;
 mod private_host;
+mod private_inputs;
 mod ref_pattern;
 mod schedule;
 mod secret;
@@ -20,6 +21,7 @@ use url::Url;
 pub use self::{
     post_build::PostBuildStep,
     private_host::PrivateHost,
+    private_inputs::{Entrance, PrivateInputs},
     ref_pattern::RefPattern,
     schedule::ServerSchedule,
     secret::make_secret,
@@ -107,6 +109,8 @@ pub struct ForgeConfig {
     pub repositories: Vec<String>,
     /// How much may be written to it.
     pub writes: WriteLimits,
+    /// What opens private inputs at it to evaluations.
+    pub private_inputs: Vec<PrivateInputs>,
     /// The repositories of a forge that has no interface, by name.
     pub plain: BTreeMap<String, PlainRepository>,
 }

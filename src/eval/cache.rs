@@ -66,6 +66,8 @@ impl CacheKey {
             || !override_inputs.is_empty()
             || reference_lock_file.is_some()
             || request.scope.file.is_some()
+            // What a token has opened is for nobody else.
+            || isolation.as_ref().is_some_and(|it| it.credentials.is_some())
         {
             return None;
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub(super) use machine::machines_fault;
 
-use super::EvalFailure;
+use super::{EvalFailure, sections::ACCESS_LINE};
 
 /// The longest message, in bytes, unless the whole trace is wanted.
 const MESSAGE_MAX: usize = 16 << 10;
@@ -195,6 +195,12 @@ fn whole(message: &Item, frames: &[Item]) -> String {
 
 /// Takes an error text apart: the message, and the frames from the innermost out.
 fn parse(text: &str) -> (Item, Vec<Item>) {
+    let (text, access) = match text.rsplit_once('\n') {
+        Some((before, last)) if last.starts_with(ACCESS_LINE) => {
+            (before, last.strip_prefix(ACCESS_LINE))
+        }
+        Some(_) | None => (text, None),
+    };
     let text = without_headers(text);
     // What follows an empty header are frames, outermost first, and the message is behind them.
     let frames_first = text.starts_with('\n');
@@ -252,6 +258,10 @@ fn parse(text: &str) -> (Item, Vec<Item>) {
         while is_blank(item.text.first()) {
             item.text.remove(0);
         }
+    }
+    if let Some(access) = access {
+        // The cause, of which Nix says nothing.
+        message.text.insert(0, access.to_owned());
     }
     if message.text.is_empty() {
         // Of what makes up an escape sequence Nix itself prints nothing.

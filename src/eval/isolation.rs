@@ -5,19 +5,21 @@
 //! own evaluation. Each defence is a row of the list of attacks that a server must withstand, and has a test named so.
 
 mod bubblewrap;
+mod credentials;
 mod landlock;
 mod leftovers;
 
 use std::{
     env,
     ffi::OsString,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use tokio::process::Command;
 
+pub use self::credentials::{CredentialFiles, HostToken};
 pub use self::landlock::{Connect, Fence, FenceError, LANDLOCK_MIN, landlock_abi};
 pub use self::leftovers::end_leftovers;
 use super::{EvalError, EvalRequest};
@@ -74,6 +76,8 @@ pub struct Isolation {
     pub import_from_derivation: bool,
     /// With what the addresses must begin that it fetches; `None`: any address.
     pub allowed_uris: Option<Vec<String>>,
+    /// The folder in its home with what opens private inputs to it; `None`: nothing does. See [`Self::open_to`].
+    pub credentials: Option<String>,
     /// The control group that its processes go into, see [`super::Cell`].
     pub cgroup: Option<PathBuf>,
     /// What it may cost.
@@ -173,6 +177,7 @@ impl Isolation {
             network: Network::All,
             import_from_derivation: true,
             allowed_uris: None,
+            credentials: None,
             cgroup: None,
             limits: EvalLimits::default(),
         }
@@ -187,24 +192,49 @@ impl Isolation {
         }
     }
 
+    /// Gives the evaluation of this name what opens hosts to it. It has that for as long as the files are there.
+    pub fn open_to(self, name: &str, hosts: &[HostToken]) -> io::Result<(Self, CredentialFiles)> {
+        let files = CredentialFiles::write(&self.home, name, hosts)?;
+        let opened = Self {
+            credentials: Some(files.name().to_owned()),
+            ..self
+        };
+        Ok((opened, files))
+    }
+
+    /// Where its home is for itself.
+    fn home_inside(&self) -> &Path {
+        match self.walls {
+            Walls::Bubblewrap(_) => Path::new(bubblewrap::HOME),
+            Walls::Landlock(_) | Walls::None => &self.home,
+        }
+    }
+
+    /// A file of what opens private inputs to it, as it sees that.
+    fn credential(&self, file: &str) -> Option<PathBuf> {
+        let folder = self.credentials.as_ref()?;
+        Some(self.home_inside().join(folder).join(file))
+    }
+
     /// Prepares a program that runs apart if there is an isolation, and may write to these folders then.
     pub(super) fn command(isolation: Option<&Self>, program: &Path, writable: &[&Path]) -> Command {
         let Some(isolation) = isolation else {
             return Command::new(program);
         };
-        let (mut words, home, tmp) = match &isolation.walls {
+        let home = isolation.home_inside();
+        let (mut words, tmp) = match &isolation.walls {
             Walls::Bubblewrap(bubblewrap) => {
                 let mut words = isolation.kept_to_a_port();
                 words.push(bubblewrap.into());
                 words.extend(isolation.in_bubblewrap(program, writable));
-                (words, Path::new(bubblewrap::HOME), "/tmp".into())
+                (words, "/tmp".into())
             }
             Walls::Landlock(nixci) => {
                 let mut words = vec![nixci.into()];
                 words.extend(isolation.fence(program, writable).arguments());
-                (words, &*isolation.home, isolation.home.join(TMP))
+                (words, isolation.home.join(TMP))
             }
-            Walls::None => (Vec::new(), &*isolation.home, "/tmp".into()),
+            Walls::None => (Vec::new(), "/tmp".into()),
         };
         words.push(program.into());
         // The fence goes into the group itself: this program may be one that only its own process can name.
@@ -295,15 +325,21 @@ impl Isolation {
             // Neither the user's settings nor the system's: they may hold tokens.
             ("NIX_CONF_DIR", "/var/empty"),
             ("NIX_CONFIG", ""),
-            ("NIX_USER_CONF_FILES", ""),
             ("NIX_REMOTE", "daemon"),
             ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
             ("GIT_TERMINAL_PROMPT", "0"),
             ("GIT_LFS_SKIP_SMUDGE", "1"),
         ] {
             set(name, value.into());
         }
+        let own = |file| self.credential(file).map(PathBuf::into_os_string);
+        let nix_conf = own(credentials::NIX_CONF);
+        set("NIX_USER_CONF_FILES", nix_conf.unwrap_or_default());
+        let git_config = own(credentials::GIT_CONFIG);
+        set(
+            "GIT_CONFIG_GLOBAL",
+            git_config.unwrap_or("/dev/null".into()),
+        );
         set("NIX_DAEMON_SOCKET_PATH", self.daemon_socket.clone().into());
         set("NIX_STORE_DIR", self.store_dir.clone().into());
         for (name, value) in &self.variables {
@@ -315,16 +351,21 @@ impl Isolation {
     /// The settings of Nix that count last.
     pub(super) fn settings(&self) -> Vec<(String, String)> {
         let ifd = self.import_from_derivation.to_string();
+        let netrc = self.credential(credentials::NETRC);
+        let netrc = netrc.unwrap_or_else(|| "/dev/null".into());
         let mut settings = vec![
             ("accept-flake-config", "false".to_owned()),
-            ("access-tokens", String::new()),
             ("allow-import-from-derivation", ifd),
             (
                 "allow-unsafe-native-code-during-evaluation",
                 "false".to_owned(),
             ),
-            ("netrc-file", "/dev/null".to_owned()),
+            ("netrc-file", netrc.display().to_string()),
         ];
+        // They would stand on the command line: a file of its own says them.
+        if self.credentials.is_none() {
+            settings.push(("access-tokens", String::new()));
+        }
         if let Some(uris) = &self.allowed_uris {
             settings.push(("restrict-eval", "true".to_owned()));
             settings.push(("allowed-uris", uris.join(" ")));

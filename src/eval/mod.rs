@@ -28,8 +28,8 @@ pub use choose::{EvaluatorKind, choose_evaluator};
 #[doc(hidden)]
 pub use fuzz::fuzz_evaluation;
 pub use isolation::{
-    Connect, EvalLimits, Fence, FenceError, Isolation, LANDLOCK_MIN, Network, PROXIES, Walls,
-    end_leftovers, landlock_abi,
+    Connect, CredentialFiles, EvalLimits, Fence, FenceError, HostToken, Isolation, LANDLOCK_MIN,
+    Network, PROXIES, Walls, end_leftovers, landlock_abi,
 };
 pub use nix_eval_jobs::NixEvalJobs;
 pub use scope::{EvalScope, FileSource};

@@ -34,6 +34,25 @@ const NOISE: &[&str] = &[
     "warning: unknown setting ",
 ];
 
+/// What git says before an error of Nix, which leaves it out, and what becomes of that behind the error. Source:
+/// `credential.c` and `http.c` of git 2.30 to 2.47.
+const ACCESS: &[(&str, &str)] = &[
+    (
+        "fatal: could not read Username for '",
+        "asks for a user and a password, and this evaluation has none for it",
+    ),
+    (
+        "fatal: could not read Password for '",
+        "asks for a password, and this evaluation has none for it",
+    ),
+    (
+        "fatal: Authentication failed for '",
+        "does not take the user and the password that this evaluation has for it",
+    ),
+];
+/// What the last line of an error begins with that came of this.
+pub(super) const ACCESS_LINE: &str = "git: ";
+
 /// What a section is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SectionKind {
@@ -60,6 +79,8 @@ pub(super) struct Section {
 #[derive(Debug, Default)]
 pub(super) struct Sections {
     open: Option<(SectionKind, Clipped)>,
+    /// What git said of access since the last error.
+    access: Option<String>,
 }
 
 impl Sections {
@@ -67,6 +88,10 @@ impl Sections {
     pub(super) fn push(&mut self, line: &[u8]) -> Option<Section> {
         let line = String::from_utf8_lossy(line);
         let line = strip_ansi_codes(&line);
+        if let Some(access) = access(&line) {
+            self.access = Some(access);
+            return None;
+        }
         let Some((kind, text)) = section_start(&line) else {
             // Before the first section there are greetings only.
             if let Some((_, open)) = &mut self.open {
@@ -88,11 +113,22 @@ impl Sections {
     /// Returns the section that is still open.
     pub(super) fn finish(&mut self) -> Option<Section> {
         let (kind, open) = self.open.take()?;
-        Some(Section {
-            kind,
-            text: open.into_text(),
-        })
+        let mut text = open.into_text();
+        if kind == SectionKind::Error
+            && let Some(access) = self.access.take()
+        {
+            text.extend(["\n", ACCESS_LINE, &access]);
+        }
+        Some(Section { kind, text })
     }
+}
+
+/// What a line of git says of access.
+fn access(line: &str) -> Option<String> {
+    ACCESS.iter().find_map(|(begin, what)| {
+        let (address, _) = line.strip_prefix(begin)?.split_once('\'')?;
+        Some(format!("{address} {what}"))
+    })
 }
 
 fn section_start(line: &str) -> Option<(SectionKind, &str)> {

@@ -1,6 +1,7 @@
 //! What is right and wrong with a server and its surroundings: `nixci serve --check` and `nixci ctl doctor`.
 
 mod forge;
+mod inputs;
 
 use std::process::Command;
 
@@ -73,6 +74,7 @@ pub(super) async fn examine(
     findings.extend(short_secrets(config));
     for (name, forge) in &config.forges {
         findings.extend(of_forge(name, forge, config, connections).await);
+        findings.extend(inputs::of_forge(name, forge, config));
     }
     if config.forges.is_empty() {
         findings.push(finding(

@@ -9,7 +9,7 @@
 //! of special-purpose addresses, RFC 6890.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{Arc, PoisonError, RwLock},
@@ -25,7 +25,7 @@ use tokio::{
 use tracing::{debug, warn};
 use url::Url;
 
-use crate::config::{PrivateHost, ServerConfig};
+use crate::config::{Entrance, PrivateHost, ServerConfig};
 
 /// How many connections there are at once.
 const CONNECTIONS: usize = 256;
@@ -44,8 +44,36 @@ pub(super) struct Egress {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// Hosts whose addresses may be any.
-type Reachable = HashSet<PrivateHost>;
+/// What may be reached.
+struct Reachable {
+    /// Hosts whose addresses may be any.
+    named: HashSet<PrivateHost>,
+    /// Hosts whose tokens evaluations may have, and where they may be shown there: Nix finds one by the name alone, and
+    /// would tell it to whatever listens at another port, or without TLS.
+    guarded: HashMap<String, Vec<Entrance>>,
+}
+
+impl Reachable {
+    fn names(&self, asked: &Asked) -> bool {
+        let has = |name: &str, port| {
+            let name = name.to_owned();
+            self.named.contains(&PrivateHost { name, port })
+        };
+        has(&asked.host, Some(asked.port)) || has(&asked.host, None) || has(EVERYTHING, None)
+    }
+
+    /// Whether a host is guarded, and this is no way in.
+    fn refuses(&self, asked: &Asked) -> bool {
+        let name = asked.host.trim_end_matches('.');
+        let is_tunnel = asked.forwarded.is_none();
+        let is_entrance = |found: &Entrance| {
+            found.port.is_none_or(|port| port == asked.port)
+                && found.tls.is_none_or(|tls| tls == is_tunnel)
+        };
+        let entrances = self.guarded.get(name);
+        entrances.is_some_and(|entrances| !entrances.iter().any(is_entrance))
+    }
+}
 
 impl Egress {
     /// Listens at a port of this machine.
@@ -94,7 +122,10 @@ fn reachable(config: &ServerConfig) -> Reachable {
         [&forge.url, &forge.api_url].into_iter().chain(plain)
     });
     let named = config.private_hosts.iter().cloned();
-    forges.filter_map(host).chain(named).collect()
+    Reachable {
+        named: forges.filter_map(host).chain(named).collect(),
+        guarded: config.guarded_hosts().collect(),
+    }
 }
 
 async fn answer(listener: TcpListener, reachable: Arc<RwLock<Reachable>>) {
@@ -127,14 +158,18 @@ async fn pass(mut client: TcpStream, reachable: &RwLock<Reachable>) -> io::Resul
     let Some(asked) = asked else {
         return refuse(&mut client, 400, "this proxy takes CONNECT and http://").await;
     };
-    let is_named = {
+    let (is_named, is_refused) = {
         let reachable = reachable.read().unwrap_or_else(PoisonError::into_inner);
-        let has = |name: &str, port| {
-            let name = name.to_owned();
-            reachable.contains(&PrivateHost { name, port })
-        };
-        has(&asked.host, Some(asked.port)) || has(&asked.host, None) || has(EVERYTHING, None)
+        (reachable.names(&asked), reachable.refuses(&asked))
     };
+    if is_refused {
+        return refuse(
+            &mut client,
+            403,
+            "of this host only the forge is fetched from, by its own port and with TLS if it has that: a token could be shown to something else",
+        )
+        .await;
+    }
     let bare = asked.host.trim_start_matches('[').trim_end_matches(']');
     let found = timeout(PATIENCE, tokio::net::lookup_host((bare, asked.port))).await;
     let found: Vec<SocketAddr> = match found {

@@ -12,14 +12,15 @@ use tracing::{info, warn};
 use super::{
     egress::Egress,
     failures::Failures,
+    private_inputs,
     walls::{Found, LANDLOCK_TCP, SELF},
 };
 use crate::{
     config::{NixHost, NixHostError, ServerConfig, Upload, free_memory_bytes, program_on_path},
-    db::server::{Run, Trust},
+    db::server::{Repository, Run, Trust},
     eval::{
-        Cell, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation, Network, PROXIES, Walls,
-        choose_evaluator, end_leftovers,
+        Cell, CredentialFiles, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation,
+        Network, PROXIES, Walls, choose_evaluator, end_leftovers,
     },
     git::{GitHttp, Mirror, MirrorError},
     nix::{Builders, StoreUrl, System},
@@ -81,6 +82,15 @@ pub(super) struct Engine {
     keeps_to_ports: bool,
     /// The control groups that are this process's own; none: memory is watched from outside alone.
     delegation: Option<Delegation>,
+}
+
+/// How the evaluation of a run is kept apart.
+#[derive(Default)]
+pub(super) struct Apart {
+    /// None where no daemon runs.
+    pub(super) isolation: Option<Isolation>,
+    /// What goes when the evaluation is over: its control group, and what opens private inputs to it.
+    pub(super) held: (Option<Cell>, Option<CredentialFiles>),
 }
 
 /// What settings give to a run that begins; one that goes on keeps what it has.
@@ -153,6 +163,7 @@ impl Engine {
                 "evaluations of a killed server have been ended"
             );
         }
+        CredentialFiles::clean_up(&homes_dir(&config.state_dir));
         // Before any other process is started.
         let delegation = Delegation::take()
             .inspect_err(|why| info!(why, "evaluations have no control groups"))
@@ -252,19 +263,26 @@ impl Engine {
             .map_err(|error| error.to_string())
     }
 
-    /// How the evaluation of a run is kept apart, and the control group that goes with it. None where no daemon runs.
+    /// How the evaluation of a run is kept apart. An error: what opens its private inputs cannot be written.
     pub(super) fn isolation(
         &self,
         config: &ServerConfig,
         mirror: &Mirror,
         run: &Run,
-    ) -> (Option<Isolation>, Option<Cell>) {
+        repository: &Repository,
+    ) -> Result<Apart, String> {
         // Without a daemon Nix has to write the store itself.
         let Some(daemon_socket) = self.daemon_socket.clone() else {
-            return (None, None);
+            return Ok(Apart::default());
         };
         let is_stranger = run.trust == Some(Trust::Stranger);
-        let level = if is_stranger { "stranger" } else { "trusted" };
+        let opened = private_inputs::opened(config, run, run.trust, repository);
+        let level = match (is_stranger, opened.is_empty()) {
+            (true, _) => "stranger",
+            (false, true) => "trusted",
+            // Nix keeps copies of what it fetched there.
+            (false, false) => "private",
+        };
         let home = format!("{}-{level}", run.new.repository.0);
         let isolation = Isolation::new(
             self.walls.clone(),
@@ -306,7 +324,20 @@ impl Engine {
         } else {
             isolation
         };
-        (Some(isolation), cell)
+        let (isolation, files) = if opened.is_empty() {
+            (isolation, None)
+        } else {
+            let has_proxy = matches!(isolation.network, Network::Proxy { .. });
+            let tokens = opened.tokens(config, has_proxy);
+            let (isolation, files) = isolation
+                .open_to(&name, &tokens)
+                .map_err(|error| format!("what opens private inputs cannot be written: {error}"))?;
+            (isolation, Some(files))
+        };
+        Ok(Apart {
+            isolation: Some(isolation),
+            held: (cell, files),
+        })
     }
 
     /// Whether all that Nix builds here is in a sandbox, as it says itself.

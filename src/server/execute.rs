@@ -15,20 +15,20 @@ use tracing::{info, warn};
 
 use super::{
     app::App,
-    engine::{Engine, Means},
+    engine::{Apart, Engine, Means},
     failures::RunGate,
     insist::insist,
     journal::{self, Entry},
     keep, logs, own_rules,
     post_build::{self, PostBuild},
-    queue,
+    private_inputs, queue,
     required::Required,
     source, texts,
 };
 use crate::{
     config::{CheckRule, CheckRules, RepositoryConfig, write_file},
     db::server::{NewStatus, Repository, Run, RunEnd, RunKind},
-    eval::{Cell, EvalOptions, EvalRequest, EvalScope},
+    eval::{Cell, CredentialFiles, EvalOptions, EvalRequest, EvalScope},
     event::{Event, EventKind, RunOutcome},
     forge::StatusState,
     git::{CommitId, Mirror, MirrorError},
@@ -132,6 +132,11 @@ pub(super) async fn execute(
             Err(error) => warn!(run = run.id.0, %error, "statuses of checks that are gone stay"),
         }
     }
+    let error = error.map(|mut error| {
+        let hint = private_inputs::hint(&app.config(), &run, &repository, &error);
+        error.extend(hint.map(|hint| format!("\n{hint}")));
+        error
+    });
     let end = RunEnd {
         outcome: outcome.as_str().to_owned(),
         error,
@@ -198,7 +203,8 @@ impl From<MirrorError> for Unready {
 struct Work {
     request: EvalRequest,
     file: RepositoryConfig,
-    cell: Option<Cell>,
+    /// What goes when its evaluation is over.
+    held: (Option<Cell>, Option<CredentialFiles>),
     /// The checks that have to be there and pass.
     required: Vec<String>,
 }
@@ -239,7 +245,9 @@ impl Work {
                 .as_ref()
                 .map_or_else(Vec::new, |patterns| patterns.value.clone())
         };
-        let (isolation, cell) = engine.isolation(&app.config(), &mirror, run);
+        let Apart { isolation, held } = engine
+            .isolation(&app.config(), &mirror, run, repository)
+            .map_err(Unready::Here)?;
         let request = EvalRequest {
             installable: Installable {
                 flake: mirror.flake(commit, &dir.unwrap_or_default()),
@@ -272,7 +280,7 @@ impl Work {
         Ok(Self {
             request,
             file,
-            cell,
+            held,
             required,
         })
     }
@@ -389,7 +397,7 @@ async fn carry_out(
         }),
     };
     let ports = Ports {
-        evaluate: permitted(evaluate, (permit, work.cell)),
+        evaluate: permitted(evaluate, (permit, work.held)),
         planner: Planner::new(engine.builders.clone(), true),
         store,
         builder: Builder::new(Arc::clone(&means.pool))
@@ -430,7 +438,7 @@ fn stops(app: &App, run: &Run, stopped: CancellationToken) -> mpsc::UnboundedRec
 }
 
 /// Gives back what an evaluation had when it is over.
-fn permitted(evaluate: Evaluate, permit: (OwnedSemaphorePermit, Option<Cell>)) -> Evaluate {
+fn permitted<H: Send + 'static>(evaluate: Evaluate, permit: (OwnedSemaphorePermit, H)) -> Evaluate {
     Box::new(move |found, cancel| {
         Box::pin(async move {
             let ended = evaluate(found, cancel).await;

@@ -38,6 +38,7 @@ mod own_rules;
 mod pages;
 mod post_build;
 mod prepare;
+mod private_inputs;
 mod publish;
 mod pull_request;
 mod queue;

@@ -3,7 +3,7 @@
 //! Here what the forge has now decides, whatever the webhook said: a commit that is no longer where the webhook saw it is
 //! not built, and what is there instead is.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -14,7 +14,7 @@ use super::{
     app::App,
     insist::insist,
     intake::{again, end},
-    keep, own_rules, post_build,
+    keep, own_rules, post_build, private_inputs,
     pull_request::{self, Now},
     source, texts,
 };
@@ -233,7 +233,7 @@ async fn prepare(
         commit: commit.to_string(),
         tree: tree.to_string(),
         base_commit: base.map(|commit| commit.to_string()),
-        settings: settings_key(app, trust, &required),
+        settings: settings_key(app, &run, trust, repository, &required),
         title: message.lines().next().unwrap_or_default().to_owned(),
     };
     if let Some(same) = same_as(app, &run, trust, repository, &tested).await? {
@@ -310,14 +310,21 @@ async fn same_as(
 }
 
 /// All that decides on the result besides the tree.
-fn settings_key(app: &App, trust: Trust, required: &[String]) -> String {
+fn settings_key(
+    app: &App,
+    run: &Run,
+    trust: Trust,
+    repository: &Repository,
+    required: &[String],
+) -> String {
+    let config = app.config();
     let systems: Vec<String> = app
         .engine
-        .systems(&app.config())
+        .systems(&config)
         .iter()
         .map(ToString::to_string)
         .collect();
-    format!(
+    let mut key = format!(
         "nix {} · {} · {} · {}",
         app.engine.host.version,
         systems.join(" "),
@@ -328,7 +335,13 @@ fn settings_key(app: &App, trust: Trust, required: &[String]) -> String {
             "trusted"
         },
         required.join(" ")
-    )
+    );
+    let opened = private_inputs::opened(&config, run, Some(trust), repository);
+    if !opened.is_empty() {
+        // One without them fails, or should.
+        let _ = write!(key, " · private inputs of {}", opened.names());
+    }
+    key
 }
 
 /// How far what a run builds is trusted; `None`: it waits for approval.
@@ -363,8 +376,17 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
         }
     }
     let all = own_rules::pull_requests(app, repository) == PullRequests::All;
-    // Outside of a sandbox a builder does what the build users can, unless somebody has looked at it.
-    Ok((all && app.engine.is_sandboxed()).then_some(Trust::Stranger))
+    Ok((all && why_not_unasked(app, repository).is_none()).then_some(Trust::Stranger))
+}
+
+/// Why nothing of strangers is built unasked, if it is not.
+fn why_not_unasked(app: &App, repository: &Repository) -> Option<&'static str> {
+    if !app.engine.is_sandboxed() {
+        // Outside of one a builder does what the build users can, unless somebody has looked at it.
+        return Some("builds have no sandbox here");
+    }
+    // What was fetched lies in the store, where the hash in a lock file opens it.
+    private_inputs::has_any(app, repository).then_some("the repository has private inputs")
 }
 
 fn not_answered(what: &str, error: &ForgeError) -> Trouble {
@@ -395,8 +417,11 @@ async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Res
     app.db.await_approval(run.id).await?;
     let contexts = texts::contexts(&app.config(), repository);
     let mut text = format!("waits for approval of {}", texts::short(&run.new.commit));
-    if own_rules::pull_requests(app, repository) == PullRequests::All {
-        text.push_str(": builds have no sandbox here");
+    if own_rules::pull_requests(app, repository) == PullRequests::All
+        && let Some(why) = why_not_unasked(app, repository)
+    {
+        text.push_str(": ");
+        text.push_str(why);
     }
     let statuses = texts::both(
         &contexts,

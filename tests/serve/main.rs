@@ -25,6 +25,7 @@ mod installations;
 mod own_rules;
 mod pages;
 mod post_builds;
+mod private_inputs;
 mod pull_requests;
 mod pushes;
 mod reload;

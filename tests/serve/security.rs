@@ -6,4 +6,4 @@ mod guesses;
 mod names;
 mod payloads;
 mod sandbox;
-mod secrets;
+pub(crate) mod secrets;

@@ -25,6 +25,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) forge: FakeForge,
+    /// Where its repositories are.
+    pub(crate) git_server: GitServer,
     pub(crate) server: Option<Running>,
     pub(crate) url: String,
     pub(crate) config: PathBuf,
@@ -97,6 +99,7 @@ impl World {
         fs::write(&config, text).unwrap();
         let world = Self {
             forge,
+            git_server,
             server: None,
             url,
             config,

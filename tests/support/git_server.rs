@@ -34,6 +34,9 @@ pub(crate) struct GitServer {
 /// The header that opens what is private: user `x-access-token`, password `t0ken`.
 const OPEN: &str = "Basic eC1hY2Nlc3MtdG9rZW46dDBrZW4=";
 
+/// What an archive of a repository's branch is called behind its name.
+const ARCHIVE: &str = "/archive/main.tar.gz";
+
 /// How long a server that stalls keeps a connection open.
 const STALL: Duration = Duration::from_secs(60);
 
@@ -152,6 +155,17 @@ impl GitServer {
             "cut" if is_post => {
                 let whole = self.backend(asked, rest);
                 stream.write_all(&whole[..whole.len() - 1000])
+            }
+            "private" if rest.ends_with(ARCHIVE) => {
+                let repository = rest.trim_end_matches(ARCHIVE);
+                let archive = Command::new("git")
+                    .args(["archive", "--format=tar.gz", "--prefix=source/", "main"])
+                    .current_dir(self.root.join(format!("{repository}.git")))
+                    .output()?;
+                head("200 OK")?;
+                let length = archive.stdout.len();
+                write!(stream, "Content-Length: {length}\r\n\r\n")?;
+                stream.write_all(&archive.stdout)
             }
             "private" | "stall-pack" | "garbage" | "flood" | "cut" => {
                 stream.write_all(&self.backend(asked, rest))

@@ -1,6 +1,7 @@
 //! `nixci-server.toml` as it is written.
 
 mod post_build;
+mod private_inputs;
 mod schedule;
 
 use std::{
@@ -81,6 +82,8 @@ struct Forge {
     repositories: Vec<Spanned<String>>,
     writes_per_minute: Option<Spanned<usize>>,
     writes_per_hour: Option<Spanned<usize>>,
+    #[serde(default)]
+    private_inputs: Vec<private_inputs::Keys>,
     #[serde(default)]
     repository: BTreeMap<String, Plain>,
 }
@@ -356,8 +359,17 @@ impl Reader<'_> {
             let message = "`repository` is for forges of kind \"plain\"; use `repositories = [\"owner/name\"]`";
             return Err(self.wrong(span, message));
         }
+        if keys.kind == ForgeSoftware::Plain
+            && keys.url.is_none()
+            && !keys.private_inputs.is_empty()
+        {
+            let message = "`url` is missing: private inputs are fetched from there";
+            return Err(self.wrong(span, message));
+        }
+        let private_inputs = self.private_inputs(keys.private_inputs, keys.kind, &access)?;
         let usual = WriteLimits::of(keys.kind);
         Ok(ForgeConfig {
+            private_inputs,
             writes: WriteLimits {
                 per_minute: self.count(keys.writes_per_minute)?.or(usual.per_minute),
                 per_hour: self.count(keys.writes_per_hour)?.or(usual.per_hour),

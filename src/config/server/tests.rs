@@ -14,6 +14,7 @@ fn read(text: &str) -> Result<ServerConfig, String> {
         ("key", "PEM"),
         ("hook", " s1 "),
         ("empty", "\n"),
+        ("two", "a b"),
     ] {
         fs::write(dir.path().join(name), secret).unwrap();
     }
@@ -135,6 +136,11 @@ fn what_is_wrong_is_said_with_its_place() {
     let step = |keys: &str| {
         format!("{HEAD}[secrets]\nkey = \"DIR/key\"\n[[post_build]]\nname = \"push\"\n{keys}\n")
     };
+    let inputs = |keys: &str| {
+        forge(&format!(
+            "kind = \"gitlab\"\ntoken_file = \"DIR/token\"\n[[forge.x.private_inputs]]\n{keys}"
+        ))
+    };
     let schedule = |keys: &str| format!("{HEAD}[[schedule]]\nname = \"nightly\"\n{keys}\n");
     let wrong = [
         format!("{HEAD}lisen = 1"),
@@ -150,6 +156,15 @@ fn what_is_wrong_is_said_with_its_place() {
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/none\""),
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/empty\""),
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/token\"\nrepositories = [\"x\"]"),
+        inputs("token_file = \"DIR/hook\""),
+        inputs("token_file = \"DIR/none\"\nrepositories = [\"a/b\"]"),
+        inputs("token_file = \"DIR/token\"\nrepositories = [\"a/b\"]"),
+        inputs("token_file = \"DIR/two\"\nrepositories = [\"a/b\"]"),
+        inputs("token_file = \"DIR/hook\"\nuser = \"a:b\"\nrepositories = [\"a/b\"]"),
+        inputs("token_file = \"DIR/hook\"\nrepositories = [\"a[\"]"),
+        forge(
+            "kind = \"plain\"\n[[forge.x.private_inputs]]\ntoken_file = \"DIR/hook\"\nrepositories = []",
+        ),
         format!("{HEAD}[forge.\"a/b\"]\nkind = \"plain\""),
         step("command = []"),
         step("command = [\"x\", \"%(prop:outpath)s\"]"),
@@ -191,4 +206,84 @@ fn a_step_is_for_the_branches_and_repositories_that_it_names() {
     assert!(named.is_for_repository("hub", "us/tool"));
     assert!(!named.is_for_repository("work", "us/tool"));
     assert!(step("").is_for_repository("work", "us/tool"));
+}
+
+#[test]
+fn private_inputs_are_for_those_that_are_named() {
+    let config = read(&format!(
+        r#"{HEAD}
+[forge.work]
+kind = "gitea"
+url = "https://git.example.org:8443/sub"
+token_file = "DIR/token"
+[[forge.work.private_inputs]]
+token_file = "DIR/hook"
+repositories = ["acme/*", "open/tool", "hub/us/*"]
+[[forge.work.private_inputs]]
+token_file = "DIR/key"
+user = "reader"
+repositories = ["*"]
+pull_requests = true
+[forge.hub]
+kind = "github"
+token_file = "DIR/token"
+[forge.sources]
+kind = "plain"
+url = "https://sources.example.net"
+[[forge.sources.private_inputs]]
+token_file = "DIR/hook"
+repositories = ["hub/us/tool", "acme/*", "hub/*"]
+"#
+    ))
+    .unwrap();
+    let of = |forge: &str, name: &str, private: bool| {
+        let inputs = config.private_inputs(forge, name, private);
+        let user =
+            |(forge, inputs): (&str, &super::PrivateInputs)| format!("{forge} {}", inputs.user);
+        inputs.map(user).collect::<Vec<_>>()
+    };
+    assert_eq!(of("work", "acme/demo", true), ["work nixci"]);
+    // Of another forge only what names that, and its own `acme` is somebody else's.
+    assert_eq!(of("hub", "acme/demo", true), [""; 0]);
+    assert_eq!(of("hub", "us/tool", true), ["sources nixci", "work nixci"]);
+    assert_eq!(of("hub", "us/other", true), ["work nixci"]);
+    assert_eq!(of("work", "else/x", true), ["work reader"]);
+    // What everybody may see is named in full.
+    assert_eq!(of("work", "acme/demo", false), [""; 0]);
+    assert_eq!(of("work", "open/tool", false), ["work nixci"]);
+    assert_eq!(of("hub", "us/tool", false), ["sources nixci"]);
+    assert!(!config.forges["work"].private_inputs[0].pull_requests);
+    // They are hidden as they are, and as they go over the wire: `nixci:s1`.
+    let secrets: Vec<_> = config
+        .secrets
+        .iter()
+        .map(ExposeSecret::expose_secret)
+        .collect();
+    assert!(
+        secrets.contains(&"s1") && secrets.contains(&"bml4Y2k6czE="),
+        "{secrets:?}"
+    );
+}
+
+#[test]
+fn a_guarded_host_has_the_entrances_that_are_named() {
+    let read = |more: &str| {
+        read(&format!(
+            "{more}\n{HEAD}[forge.work]\nkind = \"gitea\"\nurl = \"https://git.example.org\"\ntoken_file = \"DIR/token\"\n\
+            [[forge.work.private_inputs]]\ntoken_file = \"DIR/hook\"\nrepositories = [\"acme/*\"]\n\
+            [forge.hub]\nkind = \"github\"\ntoken_file = \"DIR/token\"\n"
+        ))
+        .unwrap()
+    };
+    let entrance = |port, tls| super::Entrance { port, tls };
+    let config = read("");
+    let name = "git.example.org".to_owned();
+    let https = entrance(Some(443), Some(true));
+    let guarded: Vec<_> = config.guarded_hosts().collect();
+    assert_eq!(guarded, [(name, vec![https, https])]);
+    assert!(config.has_host_of_its_own(&config.forges["work"].url));
+    let config = read("private_hosts = [\"git.example.org:80\"]");
+    let (_, entrances) = config.guarded_hosts().next().unwrap();
+    assert!(entrances.contains(&entrance(Some(80), None)));
+    assert!(!config.has_host_of_its_own(&config.forges["work"].url));
 }

@@ -93,3 +93,23 @@ fn a_single_endless_line_is_cut() {
     let text = format!("trace: {}", "é".repeat(MESSAGE_MAX * 2));
     assert!(sections(&text)[0].text.len() <= MESSAGE_MAX);
 }
+
+#[test]
+fn what_git_says_of_access_belongs_to_the_error_behind_it() {
+    let text = "\
+warning: old
+fatal: could not read Username for 'https://git.example.org': terminal prompts disabled
+error: program 'git' failed with exit code 128
+error: another";
+    let expected = [
+        (SectionKind::Warning, "old"),
+        (
+            SectionKind::Error,
+            "error: program 'git' failed with exit code 128\n\
+             git: https://git.example.org asks for a user and a password, and this evaluation has none for it",
+        ),
+        (SectionKind::Error, "error: another"),
+    ]
+    .map(|(kind, text)| (kind, text.to_owned()));
+    assert_eq!(shown(text), expected);
+}

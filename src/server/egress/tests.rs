@@ -115,3 +115,43 @@ fn what_is_passed_on_is_one_request_to_a_server() {
         "POST /b?c=d HTTP/1.1\r\nHost: a:8\r\nAccept: */*\r\nConnection: close\r\n\r\nbody"
     );
 }
+
+/// Security: "token leak through fetchers": at a host whose token evaluations may have, the forge alone is fetched from.
+#[test]
+fn a_guarded_host_is_entered_where_its_forge_is() {
+    let entrance = |port, tls| Entrance { port, tls };
+    let https = vec![entrance(Some(443), Some(true)), entrance(Some(8080), None)];
+    let reachable = Reachable {
+        named: HashSet::new(),
+        guarded: [
+            ("git.example.org".to_owned(), https),
+            (
+                "127.0.0.1".to_owned(),
+                vec![entrance(Some(3000), Some(false))],
+            ),
+        ]
+        .into(),
+    };
+    let refuses = |text: &str| reachable.refuses(&parse(text.as_bytes()).unwrap().unwrap());
+    for open in [
+        "CONNECT git.example.org:443 HTTP/1.1\r\n\r\n",
+        "CONNECT GIT.example.org:443 HTTP/1.1\r\n\r\n",
+        "GET http://git.example.org:8080/ HTTP/1.1\r\n\r\n",
+        "GET http://127.0.0.1:3000/a HTTP/1.1\r\n\r\n",
+        "GET http://other.example.org/ HTTP/1.1\r\n\r\n",
+        "CONNECT other.example.org:8443 HTTP/1.1\r\n\r\n",
+    ] {
+        assert!(!refuses(open), "{open}");
+    }
+    for shut in [
+        "GET http://git.example.org/ HTTP/1.1\r\n\r\n",
+        "GET http://git.example.org:443/ HTTP/1.1\r\n\r\n",
+        "GET http://Git.Example.Org./ HTTP/1.1\r\n\r\n",
+        "CONNECT git.example.org:8443 HTTP/1.1\r\n\r\n",
+        "CONNECT git.example.org.:22 HTTP/1.1\r\n\r\n",
+        "CONNECT 127.0.0.1:3000 HTTP/1.1\r\n\r\n",
+        "GET http://0x7f.1:3001/ HTTP/1.1\r\n\r\n",
+    ] {
+        assert!(refuses(shut), "{shut}");
+    }
+}

@@ -92,6 +92,8 @@ let
           keys "post_build." postBuildOptions.options
         else if name == "schedule" then
           keys "schedule." scheduleOptions.options
+        else if name == "private_inputs" then
+          keys "forge.*.private_inputs." privateInputsOptions.options
         else if name == "repository" then
           keys "forge.*.repository.*." repositoryOptions.options
         else
@@ -114,6 +116,7 @@ let
   forgeOptions = named.forge.type;
   postBuildOptions = named.post_build.type;
   scheduleOptions = named.schedule.type;
+  privateInputsOptions = forgeOptions.options.private_inputs.type;
   repositoryOptions = forgeOptions.options.repository.type;
   undescribed =
     at: options:
@@ -135,6 +138,7 @@ in
     undescribed "nixci" options
     ++ undescribed "settings" settingOptions
     ++ undescribed "forge" forgeOptions.options
+    ++ undescribed "private_inputs" privateInputsOptions.options
     ++ undescribed "repository" repositoryOptions.options
     ++ undescribed "post_build" postBuildOptions.options
     ++ undescribed "schedule" scheduleOptions.options;
@@ -163,6 +167,18 @@ in
             ];
             topics = [ "nixci" ];
             repositories = [ "acme/*" ];
+            private_inputs = [
+              {
+                token_file = "/secrets/inputs";
+                repositories = [ "acme/*" ];
+              }
+              {
+                token_file = "/secrets/all-inputs";
+                user = "reader";
+                repositories = [ "infra/*" ];
+                pull_requests = true;
+              }
+            ];
           };
           hub = {
             kind = "github";

@@ -17,7 +17,7 @@ fn whole((start, end): (&str, &str)) -> String {
 }
 
 /// All that is kept below a folder: names of files and what they have.
-fn everything(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+pub(crate) fn everything(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();
         if entry.file_type().unwrap().is_dir() {
