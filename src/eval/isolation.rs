@@ -309,6 +309,10 @@ impl Isolation {
             }
             Network::None => {}
         }
+        // What Nix trusts, git does not know of.
+        if let Some(certificates) = env::var_os("NIX_SSL_CERT_FILE") {
+            environment.push(("GIT_SSL_CAINFO".into(), certificates));
+        }
         let mut set = |name: &str, value: OsString| environment.push((name.into(), value));
         set("HOME", home.into());
         set("TMPDIR", tmp.into());

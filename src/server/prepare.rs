@@ -350,11 +350,12 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
         return Ok(Some(Trust::Trusted));
     }
     let number = run.new.pull_request.unwrap_or_default();
-    if app
+    let is_approved = app
         .db
         .is_approved(run.new.repository, number, run.new.commit.clone())
-        .await?
-    {
+        .await?;
+    // What opens private inputs is for the author's trust alone.
+    if is_approved && !private_inputs::has_any(app, repository) {
         return Ok(Some(Trust::Approved));
     }
     if let Some((id, login)) = &run.new.author
@@ -374,6 +375,9 @@ async fn trust(app: &App, run: &Run, repository: &Repository) -> Result<Option<T
                 return Err(not_answered(&what, &error));
             }
         }
+    }
+    if is_approved {
+        return Ok(Some(Trust::Approved));
     }
     let all = own_rules::pull_requests(app, repository) == PullRequests::All;
     Ok((all && why_not_unasked(app, repository).is_none()).then_some(Trust::Stranger))

@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -22,6 +23,8 @@ use crate::{
     support::{
         git_server::{GitRepository, Seen},
         nix, servers,
+        store::TestStore,
+        tls::Authority,
     },
     world::{World, pull_request},
 };
@@ -36,11 +39,15 @@ impl World {
     /// A world with a repository `acme/lib` that is private, and a flake that has what this makes of the forge's address
     /// as an input.
     async fn with_input(settings: &str, input: impl Fn(&str) -> String) -> Self {
-        Self::with_input_in(nix::newest(), settings, input).await
+        Self::with_input_in(nix::newest().store(), settings, input).await
     }
 
-    async fn with_input_in(nix: nix::Nix, settings: &str, input: impl Fn(&str) -> String) -> Self {
-        let world = World::in_store(nix.store().with_daemon(), &flake(ANY), settings).await;
+    async fn with_input_in(
+        store: TestStore,
+        settings: &str,
+        input: impl Fn(&str) -> String,
+    ) -> Self {
+        let world = World::in_store(store.with_daemon(), &flake(ANY), settings).await;
         let folder = world.store.folder().join("lib");
         let lib = GitRepository::init(&folder);
         lib.commit(&[("flake.nix", "{ outputs = _: { word = \"hidden word\"; }; }")]);
@@ -50,6 +57,20 @@ impl World {
         world.commit("a private input", &[("flake.nix", &flake(&input))]);
         fs::write(world.store.folder().join("inputs-token"), TOKEN).unwrap();
         world
+    }
+
+    /// A world whose server and Nix trust an authority; its evaluations may have the token.
+    async fn by_tls(isolation: &str) -> (Self, Authority) {
+        let store = nix::newest().store();
+        let authority = Authority::in_folder(&store.folder().join("tls"));
+        let certificate = authority.certificate().display().to_string();
+        let store = store
+            .with_variable("SSL_CERT_FILE", &certificate)
+            .with_variable("NIX_SSL_CERT_FILE", &certificate);
+        let settings = format!("isolation = \"{isolation}\"\n");
+        let world = Self::with_input_in(store, &settings, git_input).await;
+        world.let_in("\"acme/demo\"", "");
+        (world, authority)
     }
 
     /// Lets the evaluations of these repositories have the token.
@@ -183,7 +204,7 @@ async fn a_push_has_its_private_inputs_and_nobody_sees_by_what() {
     for (nix, isolation) in others.chain(walls).chain(bubblewrap) {
         let case = format!("{nix} {isolation}");
         let settings = format!("isolation = \"{isolation}\"\n");
-        let mut world = World::with_input_in(nix, &settings, git_input).await;
+        let mut world = World::with_input_in(nix.store(), &settings, git_input).await;
         world.let_in("\"acme/demo\"", "");
         let homes = world.store.folder().join("state/homes");
         // What a server left that was killed.
@@ -315,8 +336,9 @@ async fn a_run_that_may_not_have_private_inputs_sends_no_token() {
     let before = world.asked_for_lib();
     assert!(before.1);
 
-    // What that has fetched, Nix keeps at home: not in that of a stranger whose commit is approved.
-    let of_stranger = open(&world, 10, &base, &[("topic", "4")]);
+    // What that has fetched, Nix keeps at home: not in that of a stranger whose commit is approved. Nor does the result count for
+    // him, although it is the same tree.
+    let of_stranger = open(&world, 10, &base, &[("topic", "3")]);
     world
         .deliver(
             "pull_request",
@@ -419,6 +441,112 @@ async fn a_tarball_is_fetched_from_the_forge_and_its_token_goes_to_no_other_port
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// Behind both kinds of walls, and through the proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn private_inputs_come_by_tls() {
+    let bubblewrap = servers::bubblewrap().map(|_| "bubblewrap");
+    for isolation in ["landlock"].into_iter().chain(bubblewrap) {
+        let (mut world, authority) = World::by_tls(isolation).await;
+        let own = world.git_server.address().to_owned();
+        let behind = own.replace("http://", "").parse().unwrap();
+        let at = "127.0.0.1:0".parse().unwrap();
+        let front = authority.front(at, behind).await.unwrap();
+        let front = format!("https://localhost:{}", front.port());
+        let commit = world.commit("by TLS", &[("flake.nix", &flake(&git_input(&front)))]);
+        world.change_settings(|text| text.replace(&own, &front));
+        world.start().await;
+        let verdict = world.verdict(&commit).await;
+        let state = &verdict["nixci/build"].0;
+        assert_eq!(
+            state,
+            "success",
+            "{isolation}: {verdict:?}\n{}",
+            world.log()
+        );
+        assert!(world.asked_for_lib().1, "{isolation}");
+
+        // The same host without TLS is another one.
+        let plain = git_input(&own.replace("127.0.0.1", "localhost"));
+        let before = world.asked_for_lib().0;
+        let commit = world.commit("without", &[("flake.nix", &flake(&plain))]);
+        world.push_event("main", &commit).await;
+        let verdict = world.verdict(&commit).await;
+        assert_eq!(
+            verdict["nixci/eval"].0, "failure",
+            "{isolation}: {verdict:?}"
+        );
+        assert_eq!(world.asked_for_lib().0, before, "{isolation}");
+        assert_eq!(world.stop().await, Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_of_gitlab_has_the_token_in_a_header() {
+    let (mut world, authority) = World::by_tls("landlock").await;
+    let behind = world.git_server.address().replace("http://", "");
+    let behind = behind.parse().unwrap();
+    // Nix knows no port of such a host.
+    let at = "127.0.0.43:443".parse().unwrap();
+    if authority.front(at, behind).await.is_none() {
+        // Only root may listen there.
+        assert!(!rustix::process::geteuid().is_root());
+        return;
+    }
+    let input = "gitlab:acme/lib?host=127.0.0.43";
+    let commit = world.commit("of GitLab", &[("flake.nix", &flake(input))]);
+    let folder = world.store.folder().display().to_string();
+    world.change_settings(|text| {
+        let (text, _) = text
+            .split_once("[[forge.work.private_inputs]]")
+            .unwrap();
+        format!(
+            "{text}[forge.lab]\nkind = \"gitlab\"\nurl = \"https://127.0.0.43\"\ntoken_file = \"{folder}/token\"\n\
+            [[forge.lab.private_inputs]]\ntoken_file = \"{folder}/inputs-token\"\nrepositories = [\"work/acme/demo\"]\n"
+        )
+    });
+    world.start().await;
+    let verdict = world.verdict(&commit).await;
+    assert_eq!(
+        verdict["nixci/build"].0,
+        "success",
+        "{verdict:?}\n{}",
+        world.log()
+    );
+    let seen = world.git_server.seen();
+    let of_api = |seen: &&Seen| seen.line.contains("/projects/acme%2Flib/");
+    assert_eq!(seen.iter().filter(of_api).count(), 2, "{seen:#?}");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_leaves_no_token_behind() {
+    let stalls = |address: &str| format!("git+{address}/stall/acme/lib.git?ref=main");
+    let mut world = World::with_input("[limits]\ndrain = \"1s\"\n", stalls).await;
+    world.let_in("\"acme/demo\"", "");
+    let begun = async |world: &World| {
+        let began = Instant::now();
+        while world.opened().is_empty() {
+            assert!(began.elapsed().as_secs() < 30, "{}", world.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // In the middle of an evaluation.
+    world.start().await;
+    begun(&world).await;
+    world.stop().await;
+    assert_eq!(world.opened(), Vec::<PathBuf>::new());
+    world.start().await;
+    begun(&world).await;
+    world.kill().await;
+    // Only the next one can take it away.
+    assert_eq!(world.opened().len(), 1);
+    world.let_in("", "");
+    world.start().await;
+    world.log_has("a run begins").await;
+    assert_eq!(world.opened(), Vec::<PathBuf>::new());
+    world.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_says_whose_eyes_a_token_is_for() {
     let world = World::with_input("", git_input).await;
@@ -466,7 +594,7 @@ impl World {
             "action": "created", "is_pull": true, "sender": { "id": 2, "login": "writer" },
             "repository": { "id": 12, "full_name": "acme/demo", "default_branch": "main", "private": false },
             "issue": { "id": 1, "number": number, "pull_request": {}, "user": { "id": 3, "login": "reader" } },
-            "comment": { "id": 99, "body": format!("/nixci approve {commit}"), "user": { "id": 2, "login": "writer" } },
+            "comment": { "id": 90 + number, "body": format!("/nixci approve {commit}"), "user": { "id": 2, "login": "writer" } },
         });
         assert_eq!(self.deliver("issue_comment", &comment).await, 202);
     }

@@ -34,6 +34,9 @@ pub(crate) struct GitServer {
 /// The header that opens what is private: user `x-access-token`, password `t0ken`.
 const OPEN: &str = "Basic eC1hY2Nlc3MtdG9rZW46dDBrZW4=";
 
+/// The same of the interface.
+const OPEN_API: &str = "Bearer t0ken";
+
 /// What an archive of a repository's branch is called behind its name.
 const ARCHIVE: &str = "/archive/main.tar.gz";
 
@@ -157,21 +160,49 @@ impl GitServer {
                 stream.write_all(&whole[..whole.len() - 1000])
             }
             "private" if rest.ends_with(ARCHIVE) => {
-                let repository = rest.trim_end_matches(ARCHIVE);
-                let archive = Command::new("git")
-                    .args(["archive", "--format=tar.gz", "--prefix=source/", "main"])
-                    .current_dir(self.root.join(format!("{repository}.git")))
-                    .output()?;
                 head("200 OK")?;
-                let length = archive.stdout.len();
-                write!(stream, "Content-Length: {length}\r\n\r\n")?;
-                stream.write_all(&archive.stdout)
+                body(stream, &self.archive(rest.trim_end_matches(ARCHIVE)))
+            }
+            "api" if asked.authorization.as_deref() != Some(OPEN_API) => {
+                head("404 Not Found")?;
+                body(stream, b"{}")
+            }
+            // As GitLab answers what `gitlab:` asks.
+            "api" => {
+                let project = asked.path.split('/').nth(4).unwrap_or_default();
+                let repository = project.replace("%2F", "/");
+                head("200 OK")?;
+                if asked.path.ends_with("/archive.tar.gz") {
+                    return body(stream, &self.archive(&repository));
+                }
+                let commit = self.git(&repository, &["rev-parse", "main"]);
+                let commit = String::from_utf8_lossy(&commit);
+                let commit = commit.trim();
+                let time = "2026-01-01T00:00:00Z";
+                let commits = format!("[{{\"id\":\"{commit}\",\"committed_date\":\"{time}\"}}]");
+                body(stream, commits.as_bytes())
             }
             "private" | "stall-pack" | "garbage" | "flood" | "cut" => {
                 stream.write_all(&self.backend(asked, rest))
             }
             _ => stream.write_all(&self.backend(asked, &asked.path[1..])),
         }
+    }
+
+    /// The branch `main` of a repository, as a tarball.
+    fn archive(&self, repository: &str) -> Vec<u8> {
+        let arguments = ["archive", "--format=tar.gz", "--prefix=source/", "main"];
+        self.git(repository, &arguments)
+    }
+
+    fn git(&self, repository: &str, arguments: &[&str]) -> Vec<u8> {
+        let folder = self.root.join(format!("{repository}.git"));
+        let mut git = Command::new("git");
+        git.args(arguments)
+            .current_dir(folder)
+            .output()
+            .unwrap()
+            .stdout
     }
 
     /// Asks git.
@@ -207,6 +238,11 @@ impl GitServer {
         ]
         .concat()
     }
+}
+
+fn body(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
+    write!(stream, "Content-Length: {}\r\n\r\n", body.len())?;
+    stream.write_all(body)
 }
 
 fn read(stream: &TcpStream) -> Option<Asked> {

@@ -29,5 +29,6 @@ pub(crate) mod running;
 pub(crate) mod servers;
 pub(crate) mod stand_in;
 pub(crate) mod store;
+pub(crate) mod tls;
 
 pub(crate) use project::Project;

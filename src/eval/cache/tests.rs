@@ -2,7 +2,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use super::{CacheKey, CachedEvaluation, EvalCache};
 use crate::{
-    eval::{EvalOptions, EvalRequest, EvalScope, EvaluatedCheck, EvaluatedOutput},
+    eval::{
+        EvalOptions, EvalRequest, EvalScope, EvaluatedCheck, EvaluatedOutput, Isolation, Walls,
+    },
     nix::{AttrPath, CheckPattern, Installable, StorePath, System},
 };
 
@@ -67,6 +69,20 @@ fn whatever_reaches_the_result_is_part_of_the_key() {
         changed(&|r| r.options.reference_lock_file = Some("x".into())),
         None
     );
+}
+
+/// Security: "token leak through fetchers".
+#[test]
+fn what_a_token_has_opened_is_not_kept() {
+    let mut apart = request();
+    let isolation = Isolation::new(Walls::None, "/mirror".as_ref(), "/home".into());
+    apart.options.isolation = Some(isolation.clone());
+    assert!(key(&apart).is_some());
+    apart.options.isolation = Some(Isolation {
+        credentials: Some("inputs-7".to_owned()),
+        ..isolation
+    });
+    assert_eq!(key(&apart), None);
 }
 
 #[test]

@@ -376,3 +376,24 @@ fn the_machine_is_at_fault_when_its_daemon_is_gone_or_its_disk_is_full() {
     );
     assert_eq!(machines_fault(&thrown), None);
 }
+
+#[test]
+fn what_git_said_of_access_comes_first() {
+    let git = "git: https://git.example.org asks for a user and a password, and this evaluation has none for it";
+    let texts = [
+        "error: program 'git' failed with exit code 128\n\n       \u{2026} while fetching the input 'git+https://git.example.org/a'",
+        "error:\n       \u{2026} while fetching the input 'git+https://git.example.org/a'\n\n       error: Failed to fetch git repository 'https://git.example.org/a'",
+    ];
+    for text in texts {
+        let failure = FailureContext::default().failure(&format!("{text}\n{git}"));
+        let mut lines = failure.message.lines();
+        assert_eq!(lines.next(), git.strip_prefix("git: "), "{failure:?}");
+        let second = lines.next().unwrap();
+        assert!(second.contains("git"), "{failure:?}");
+        assert!(
+            failure.message.contains("while fetching the input"),
+            "{failure:?}"
+        );
+        assert!(!failure.message.contains("git: https"), "{failure:?}");
+    }
+}

@@ -24,15 +24,18 @@ impl Isolation {
         if self.network != Network::None {
             say(&[word("--share-net")]);
         }
-        let certificates = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);
-        let everywhere = PROGRAMS.iter().chain(CONFIGURATION).map(Path::new);
-        for path in everywhere.chain(certificates.as_deref()) {
+        for path in PROGRAMS.iter().chain(CONFIGURATION).map(Path::new) {
             say(&[word("--ro-bind-try"), path, path]);
         }
         say(&[
             "--proc", "/proc", "--dev", "/dev", "--size", TMP_BYTES, "--tmpfs", "/tmp",
         ]
         .map(word));
+        // Behind the folder for temporary files, where they may be.
+        let certificates = env::var_os("NIX_SSL_CERT_FILE").map(PathBuf::from);
+        if let Some(path) = &certificates {
+            say(&[word("--ro-bind-try"), path, path]);
+        }
         let socket = self.daemon_socket.parent();
         let readable = self.readable.iter().map(PathBuf::as_path);
         let own = self.executable(program).skip(PROGRAMS.len());
