@@ -205,7 +205,7 @@ impl Annotation {
             "message": super::hook::bounded(markdown::plain(&self.message), MESSAGE_BYTES),
         });
         if !self.title.is_empty() {
-            body["title"] = json!(cut(&self.title, TITLE_CHARS));
+            body["title"] = json!(cut(&markdown::plain(&self.title), TITLE_CHARS));
         }
         body
     }

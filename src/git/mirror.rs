@@ -7,6 +7,7 @@
 mod fetch;
 mod inspect;
 mod leftovers;
+mod listing;
 mod merge;
 
 use std::{

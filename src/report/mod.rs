@@ -12,7 +12,7 @@
 //! | `wish` | what someone at the keyboard wants |
 //! | `plain`, `json` | the two streams |
 //! | `ci`, `dialect`, `build_log` | which CI this is, its commands, and the logs it has folded |
-//! | `source_tree` | what the flake's own files tell about a failure |
+//! | `source_tree`, `wrong_hash` | what the flake's own files tell about a failure |
 //! | `files`, `file` | what else a run is written to, and how |
 //! | `record`, `junit`, `markdown` | every check, and the reports that list them |
 //! | `line`, `words`, `summary`, `running` | single lines, the end, and what runs, the same for terminal and stream |
@@ -45,6 +45,7 @@ mod styles;
 mod summary;
 mod wish;
 mod words;
+mod wrong_hash;
 
 pub use ci::{Ci, step_summary};
 pub use file::{FileError, ReportFile, StreamFile};
@@ -62,3 +63,4 @@ pub use source_tree::{NoSource, SourceTree};
 pub use styles::sign;
 pub use wish::Wish;
 pub use words::{headline, spoken};
+pub use wrong_hash::{WrongHash, find_wrong_hashes, is_wrong_hash};

@@ -18,12 +18,12 @@ use std::{
 };
 
 pub(super) use entry::{Entry, of_failure};
+pub(super) use hash_fix::{HashFix, locate};
 pub(super) use last_line::last_line;
 pub(super) use text::{Ending, Extent};
 
 use self::{
     causes::{CHECKS_NAMED, Causes, Checks},
-    hash_fix::HashFix,
     passed::Passed,
 };
 use super::source_tree::{SourceTree, excerpt};

@@ -1,15 +1,15 @@
-//! What a check run of GitHub says beside the state: a table of what failed, last lines, a button.
+//! What a check run of GitHub says beside the state: a table of what failed, last lines, places in files, buttons.
 //!
 //! Everything from outside stands in code there, and nowhere else.
 
 use std::fmt::Write as _;
 
 use crate::{
-    db::server::{CheckRow, Compared, DueStatus, StepRow},
+    db::server::{AnnotationRow, CheckRow, Compared, DueStatus, RunPart, StepRow},
     event::Outcome,
     forge::{
-        CheckButton, CheckOutput, CheckRun, CheckState, Command, CommitId, Conclusion, StatusState,
-        code_span, fenced,
+        Annotation, AnnotationLevel, CheckButton, CheckOutput, CheckRun, CheckState, Command,
+        CommitId, Conclusion, StatusState, code_span, fenced,
     },
 };
 
@@ -27,8 +27,32 @@ const EXCERPT_CHARS: usize = 6000;
 pub(super) struct Facts {
     pub(super) checks: Vec<CheckRow>,
     pub(super) steps: Vec<StepRow>,
+    /// The places that this check run points at.
+    pub(super) annotations: Vec<AnnotationRow>,
+    /// Whether the run is over.
+    pub(super) is_over: bool,
     /// The checks beside those of the branch that it goes into.
     pub(super) compared: Option<Compared>,
+}
+
+/// What a context is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About<'a> {
+    /// The evaluation or the build of a run.
+    Part(RunPart),
+    /// A check, by its attribute path below the flake's outputs.
+    Check(&'a str),
+}
+
+impl<'a> About<'a> {
+    /// `nixci/eval`, `nixci/build`, `nixci/build github:acme/demo#checks.x86_64-linux.fmt`; an attribute may have any name.
+    pub(super) fn of(context: &'a str) -> Self {
+        match context.split_once(' ') {
+            Some((_, check)) => Self::Check(check.split_once('#').map_or(check, |(_, path)| path)),
+            None if context.ends_with("eval") => Self::Part(RunPart::Evaluation),
+            None => Self::Part(RunPart::Build),
+        }
+    }
 }
 
 /// The check run for a state.
@@ -45,16 +69,8 @@ pub(super) fn check_run(due: &DueStatus, commit: CommitId, facts: &Facts) -> Che
         StatusState::Failure => completed(Conclusion::Failure),
         StatusState::Error => completed(Conclusion::Cancelled),
     };
-    let approve = Command::ApproveUnnamed;
-    let buttons = if due.needs_approval {
-        vec![CheckButton {
-            label: "Approve and run".to_owned(),
-            description: "Build this very commit".to_owned(),
-            identifier: approve.button().to_owned(),
-        }]
-    } else {
-        Vec::new()
-    };
+    let buttons = buttons(due, facts);
+    let annotations = facts.annotations.iter().map(annotation);
     CheckRun {
         name: due.row.context.clone(),
         commit,
@@ -65,19 +81,70 @@ pub(super) fn check_run(due: &DueStatus, commit: CommitId, facts: &Facts) -> Che
         output: Some(CheckOutput {
             title: due.row.description.clone(),
             summary: summary(due, facts),
+            annotations: annotations.collect(),
             ..CheckOutput::default()
         }),
         buttons,
     }
 }
 
+/// What people may press. GitHub shows no button while a check run is pending.
+fn buttons(due: &DueStatus, facts: &Facts) -> Vec<CheckButton> {
+    let state = super::texts::state_of(&due.row.state);
+    let button = match (state, About::of(&due.row.context)) {
+        (StatusState::Pending, _) if due.needs_approval => button(
+            &Command::ApproveUnnamed,
+            "Approve and run",
+            "Build this very commit",
+        ),
+        (StatusState::Pending, _) => return Vec::new(),
+        // The evaluation is over, and the build goes on.
+        (_, About::Part(_)) if due.run.is_some() && !facts.is_over => {
+            button(&Command::Cancel, "Cancel", "End this run")
+        }
+        (StatusState::Success, _) => return Vec::new(),
+        (StatusState::Failure | StatusState::Error, About::Part(_)) => {
+            button(&Command::Rebuild, "Rebuild", "Build what failed once more")
+        }
+        (StatusState::Failure | StatusState::Error, About::Check(_)) => button(
+            &Command::Rebuild,
+            "Rebuild",
+            "Build what it failed by once more",
+        ),
+    };
+    vec![button]
+}
+
+fn button(command: &Command, label: &str, description: &str) -> CheckButton {
+    CheckButton {
+        label: label.to_owned(),
+        description: description.to_owned(),
+        identifier: command.button().to_owned(),
+    }
+}
+
+/// Whether a button ends a run.
+pub(super) fn is_cancel(button: &CheckButton) -> bool {
+    button.identifier == Command::Cancel.button()
+}
+
+fn annotation(row: &AnnotationRow) -> Annotation {
+    Annotation {
+        path: row.file.clone(),
+        line: row.line,
+        level: if row.allowed {
+            AnnotationLevel::Warning
+        } else {
+            AnnotationLevel::Failure
+        },
+        title: row.title.clone(),
+        message: row.message.clone(),
+    }
+}
+
 /// The failures that a context is about: of the whole run, or of the check whose path it ends with.
 fn summary(due: &DueStatus, facts: &Facts) -> String {
-    let context = due.row.context.as_str();
-    // `nixci/build github:acme/demo#checks.x86_64-linux.fmt`: an attribute may have any name.
-    let of_check = context
-        .split_once(' ')
-        .map(|(_, check)| check.split_once('#').map_or(check, |(_, path)| path));
+    let about = About::of(&due.row.context);
     let is_failed = |check: &&CheckRow| {
         check
             .outcome
@@ -90,15 +157,17 @@ fn summary(due: &DueStatus, facts: &Facts) -> String {
         .checks
         .iter()
         .filter(is_failed)
-        .filter(|check| of_check.is_none_or(|path| check.path == path))
+        .filter(|check| match about {
+            About::Check(path) => check.path == path,
+            About::Part(_) => true,
+        })
         .collect();
     let mut text = code_span(&due.row.description);
     text.push('\n');
-    if of_check.is_none() && context.ends_with("build") {
+    if about == About::Part(RunPart::Build) {
         push_compared(&mut text, facts.compared.as_ref());
     }
-    let is_evaluation = of_check.is_none() && context.ends_with("eval");
-    if is_evaluation || failed.is_empty() {
+    if about == About::Part(RunPart::Evaluation) || failed.is_empty() {
         return text;
     }
     text.push_str("\n| check | outcome | why |\n|---|---|---|\n");

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::check_runs::{Facts, check_run};
+use super::check_runs::{Facts, check_run, is_cancel};
 use crate::{
     config::{Access, ForgeConfig, ForgeSoftware, ServerConfig},
-    db::server::{DueStatus, Repository, SeenRepository},
+    db::server::{DueStatus, Remote, Repository, SeenRepository},
     forge::{
         self, AppKey, CommitStatus, ForgeApi, ForgeError, Gitea, Github, Gitlab, IdentError,
         Permission, StatusPlace, User,
@@ -38,13 +38,13 @@ impl Connections {
         self.get(forge).is_some_and(|api| api.has_check_runs())
     }
 
-    /// Tells a forge the state of a context; `facts` are for a check run. Returns what the forge calls that.
+    /// Tells a forge the state of a context; `facts` are for a check run. Returns that.
     pub(super) async fn set_status(
         &self,
         repository: &Repository,
         due: &DueStatus,
         facts: &Facts,
-    ) -> Result<Option<u64>, ForgeError> {
+    ) -> Result<Option<Remote>, ForgeError> {
         let Some(api) = self.get(&due.forge) else {
             return Ok(None);
         };
@@ -91,15 +91,29 @@ impl Connections {
     }
 }
 
-/// Makes a check run, or changes the one that is there.
+/// Makes a check run, or changes the one that is there. Annotations are only ever added to those that a check run has, so
+/// one that has those of another run is followed by another one of the same name, which counts instead of it.
 async fn tell_check_run(
     api: &dyn ForgeApi,
     place: &StatusPlace,
     due: &DueStatus,
     facts: &Facts,
-) -> Result<u64, ForgeError> {
-    let run = check_run(due, place.commit.clone(), facts);
+) -> Result<Remote, ForgeError> {
+    let mut run = check_run(due, place.commit.clone(), facts);
+    let is_cancellable = run.buttons.iter().any(is_cancel);
+    let are_there = due.annotated_by.is_some() && due.annotated_by == due.run;
+    let new = run.output.as_mut().map(|output| &mut output.annotations);
+    let new = new.filter(|new| !new.is_empty());
+    let annotated_by = due.run.filter(|_| are_there || new.is_some());
+    let may_have_others =
+        !are_there && (due.annotated_by.is_some() || (due.is_uncertain && new.is_some()));
+    if let Some(new) = new
+        && are_there
+    {
+        new.clear();
+    }
     let id = match due.remote {
+        _ if may_have_others => None,
         Some(id) => Some(id),
         // It may be there: the server died just then, or the answer was lost.
         None if due.is_uncertain => {
@@ -109,13 +123,18 @@ async fn tell_check_run(
         }
         None => None,
     };
-    match id {
-        Some(id) => api
-            .update_check_run(&place.repository, id, &run)
-            .await
-            .map(|()| id),
-        None => api.create_check_run(&place.repository, &run).await,
-    }
+    let id = match id {
+        Some(id) => {
+            api.update_check_run(&place.repository, id, &run).await?;
+            id
+        }
+        None => api.create_check_run(&place.repository, &run).await?,
+    };
+    Ok(Remote {
+        id,
+        annotated_by,
+        is_cancellable,
+    })
 }
 
 fn connect(forge: &ForgeConfig) -> Result<Option<Arc<dyn ForgeApi>>, ForgeError> {

@@ -77,6 +77,39 @@ struct Commands {
 }
 
 impl Commands {
+    /// Begins to carry out what a webhook told of.
+    fn begin(
+        &mut self,
+        app: &App,
+        delivery: &Delivery,
+        repository: Repository,
+        key: CommandKey,
+        asked: commands::Asked,
+    ) {
+        let (id, forge) = (delivery.id, delivery.new.forge.clone());
+        self.going_on.insert(id, key.clone());
+        let app = Arc::clone(app);
+        self.tasks.spawn(async move {
+            let outcome = commands::carry_out(&app, &repository, &asked).await;
+            // What came to nothing may be told again.
+            let key = outcome.is_ok().then_some(key);
+            let why = outcome.unwrap_or_else(|why| why);
+            let noted = insist("a command", || {
+                note(&app, id, &forge, why.clone(), key.clone())
+            });
+            if let Err(error) = noted.await {
+                warn!(forge, %error, "a command is not noted");
+            }
+            id
+        });
+    }
+
+    /// Whether a command goes on, or was carried out.
+    async fn has(&self, app: &App, key: &CommandKey) -> Result<bool, DbError> {
+        Ok(self.going_on.values().any(|other| other == key)
+            || app.db.knows_command(key.clone()).await?)
+    }
+
     fn end(&mut self, done: Result<i64, JoinError>) {
         match done {
             Ok(id) => {
@@ -135,8 +168,7 @@ async fn try_take_up(
         word: word_of(&event, &delivery.new.body),
     };
     if matches!(decision, Decision::Ask { .. } | Decision::Rerun { .. })
-        && (commands.going_on.values().any(|other| *other == key)
-            || app.db.knows_command(key.clone()).await?)
+        && commands.has(app, &key).await?
     {
         let why = "what it asks for was done when it was told before".to_owned();
         return done(app, id, &forge, why).await;
@@ -175,26 +207,12 @@ async fn try_take_up(
             about,
             actor,
         } => {
-            commands.going_on.insert(id, key.clone());
-            let app = Arc::clone(app);
-            commands.tasks.spawn(async move {
-                let asked = commands::Asked {
-                    command,
-                    about,
-                    actor,
-                };
-                let outcome = commands::carry_out(&app, &repository, &asked).await;
-                // What came to nothing may be told again.
-                let key = outcome.is_ok().then_some(key);
-                let why = outcome.unwrap_or_else(|why| why);
-                let noted = insist("a command", || {
-                    note(&app, id, &forge, why.clone(), key.clone())
-                });
-                if let Err(error) = noted.await {
-                    warn!(forge, %error, "a command is not noted");
-                }
-                id
-            });
+            let asked = commands::Asked {
+                command,
+                about,
+                actor,
+            };
+            commands.begin(app, &delivery, repository, key, asked);
             return Ok(());
         }
         Decision::Nothing { why } => why,
@@ -235,9 +253,10 @@ async fn rerun(
 /// What a command is known by, under whatever name the webhook comes that tells of it. Of the presses of a button no two
 /// are told alike: when the check run changed last is in it.
 fn word_of(event: &HookEvent, body: &[u8]) -> String {
-    match event {
-        HookEvent::Comment(comment) => format!("comment {}", comment.id),
-        _ => format!("webhook {}", hex(&Sha256::digest(body))),
+    if let HookEvent::Comment(comment) = event {
+        format!("comment {}", comment.id)
+    } else {
+        format!("webhook {}", hex(&Sha256::digest(body)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{app::App, insist::insist, logs, required::Required, texts};
+use super::{annotations::Annotations, app::App, insist::insist, logs, required::Required, texts};
 use crate::{
     db::server::{FailedBuild, NewStatus, Repository, Run},
     event::{Event, EventKind, Outcome},
@@ -41,6 +41,7 @@ pub(super) async fn keep(
     let url = app.run_url(run.id.0);
     let mut end = None;
     let mut last = Vec::new();
+    let mut annotations = Annotations::of(&app, &run, &repository);
     let mut file = EventsFile::create(&logs::events_file(&app, run.id));
     while let Some(first) = entries_rx.recv().await {
         let mut entries = vec![first];
@@ -50,6 +51,7 @@ pub(super) async fn keep(
             entries.push(entry);
         }
         let (mut events, mut logs, mut news) = (Vec::new(), Vec::new(), Vec::new());
+        let mut places = Vec::new();
         for entry in entries {
             let mut event = match entry {
                 Entry::ShortLog(drv_path, text) => {
@@ -59,6 +61,8 @@ pub(super) async fn keep(
                 Entry::Event(event) => *event,
             };
             required.observe(&mut event);
+            annotations.observe(&event);
+            places.extend(annotations.due(&event).await);
             file.add(&event);
             let told = statuses.observe(&event).into_iter();
             let told = told.map(|news| texts::of_news(news, &url));
@@ -81,6 +85,9 @@ pub(super) async fn keep(
             let db = &app.db;
             db.record(run.id, attribute.clone(), events.clone()).await?;
             db.keep_short_logs(run.id, logs.clone()).await?;
+            for (part, rows) in &places {
+                db.annotate(run.id, *part, rows.clone()).await?;
+            }
             let commit = run.new.commit.clone();
             db.set_statuses(repository.id, commit, Some(run.id), news.clone())
                 .await

@@ -12,6 +12,7 @@
 //! forge has when the work begins decides.
 
 mod access;
+mod annotations;
 mod app;
 mod budget;
 mod check_runs;

@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 use tracing::{debug, warn};
 
-use super::{app::App, budget::Budget, check_runs::Facts};
+use super::{
+    app::App,
+    budget::Budget,
+    check_runs::{About, Facts},
+};
 use crate::{
-    db::server::{DbError, DueStatus},
+    db::server::{DbError, DueStatus, RunId, RunState},
     forge::ForgeError,
 };
 
@@ -133,14 +137,7 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
     };
     let facts = match due.run {
         Some(run) if app.connections().has_check_runs(&due.forge) && due.row.state != "pending" => {
-            Facts {
-                checks: app.db.checks_of(run).await?,
-                steps: app.db.steps_of(run).await?,
-                compared: match app.db.run(run).await? {
-                    Some(run) => app.db.compared(&run).await?,
-                    None => None,
-                },
-            }
+            facts(app, &due, run).await?
         }
         Some(_) | None => Facts::default(),
     };
@@ -184,4 +181,24 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             Ok(None)
         }
     }
+}
+
+/// What is known of a run, for one of its check runs.
+async fn facts(app: &App, due: &DueStatus, id: RunId) -> Result<Facts, DbError> {
+    let run = app.db.run(id).await?;
+    Ok(Facts {
+        checks: app.db.checks_of(id).await?,
+        steps: app.db.steps_of(id).await?,
+        annotations: match About::of(&due.row.context) {
+            About::Part(part) => app.db.annotations_of(id, part).await?,
+            About::Check(_) => Vec::new(),
+        },
+        is_over: run
+            .as_ref()
+            .is_none_or(|run| run.state == RunState::Finished),
+        compared: match run {
+            Some(run) => app.db.compared(&run).await?,
+            None => None,
+        },
+    })
 }

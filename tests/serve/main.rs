@@ -9,6 +9,7 @@
 mod support;
 
 mod budget;
+mod check_runs;
 mod crash;
 mod ctl;
 mod discovery;

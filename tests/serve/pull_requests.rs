@@ -214,7 +214,73 @@ async fn what_is_said_below_a_pull_request_is_about_that_one() {
     assert_eq!(first, ended);
     // And of all others none ended.
     assert_eq!(world.open_runs(), 2, "{}", world.log());
-    world.kill().await;
+    world.end_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_turn_of_a_pull_request_is_followed() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let head = open(&world, 7, &base, &[("topic", "a file")]);
+    let of_lost = open(&world, 8, &base, &[("topic", "another file")]);
+    world.git(&["checkout", "-q", "-B", "other"]);
+    let bad = flake(&[("bad", "exit 1")]);
+    world.commit("other", &[("flake.nix", &bad)]);
+    world.git(&["checkout", "-q", "main"]);
+    world.on_github_with_a_token();
+    world.start().await;
+    world.verdict(&base).await;
+    let opened = pull_request("opened", 7, &head, (3, "reader"));
+    world.deliver("pull_request", &opened).await;
+    let first = world.run_is("pull/7", 0, "approval").await;
+
+    let closed = pull_request("closed", 7, &head, (3, "reader"));
+    {
+        let mut forge = world.forge.world();
+        let pulls = &mut forge.find("acme/demo").unwrap().pulls;
+        pulls.get_mut(&7).unwrap()["state"] = json!("closed");
+    }
+    world.deliver_as("closed", "pull_request", &closed).await;
+    world.run_is("pull/7", 0, "finished").await;
+
+    // By a maintainer, which lends its author nothing.
+    let mut reopened = pull_request("reopened", 7, &head, (3, "reader"));
+    reopened["sender"] = json!({ "id": 1, "login": "owner" });
+    world.deliver("pull_request", &reopened).await;
+    let second = world.run_is("pull/7", first, "approval").await;
+
+    let mut retargeted = pull_request("edited", 7, &head, (3, "reader"));
+    retargeted["changes"] = json!({ "base": { "ref": { "from": "main" } } });
+    retargeted["pull_request"]["base"]["ref"] = json!("other");
+    world.deliver("pull_request", &retargeted).await;
+    let third = world.run_is("pull/7", second, "approval").await;
+    let approve = comment(7, 1, (2, "writer"), &format!("/nixci approve {head}"));
+    world.deliver("issue_comment", &approve).await;
+    world.run_is("pull/7", second, "finished").await;
+    let verdict = world.verdict(&head).await;
+    assert_eq!(verdict["nixci/build"].1, "1 failed", "{verdict:?}");
+
+    let mut ready = retargeted.clone();
+    ready["action"] = json!("ready_for_review");
+    ready.as_object_mut().unwrap().remove("changes");
+    world.deliver("pull_request", &ready).await;
+    world.run_is("pull/7", third, "finished").await;
+
+    // Its title changed: nothing to build.
+    let mut edited = ready.clone();
+    edited["action"] = json!("edited");
+    edited["changes"] = json!({ "title": { "from": "another title" } });
+    world.deliver("pull_request", &edited).await;
+    world.all_is_handled().await;
+    assert_eq!(world.open_runs(), 0, "{}", world.log());
+
+    // The repository that it came from is gone; its commit is not.
+    let mut lost = pull_request("opened", 8, &of_lost, (2, "writer"));
+    lost["pull_request"]["head"]["repo"] = Value::Null;
+    world.deliver("pull_request", &lost).await;
+    let verdict = world.verdict(&of_lost).await;
+    assert_eq!(verdict["nixci/build"].0, "success", "{verdict:?}");
+    assert_eq!(world.stop().await, Some(0));
 }
 
 /// Security: "webhook replay". The id of a delivery is signed by nobody.

@@ -2,10 +2,7 @@
 
 use serde_json::json;
 
-use crate::{
-    pages::ask,
-    world::{World, flake, pull_request, push},
-};
+use crate::world::{World, flake, pull_request, push};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_pending_at_once_and_ends_in_its_verdict() {
@@ -317,70 +314,5 @@ async fn a_merge_queue_is_one_run_although_two_events_come() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let log = world.log();
     assert_eq!(log.matches("a run begins").count(), 2, "{log}");
-    assert_eq!(world.stop().await, Some(0));
-}
-
-/// The sweep at the start finds the branch; each request is held against GitHub's own description.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
-    let flake = flake(&[
-        ("good", "echo ok > $out"),
-        ("bad", "echo '| <b> @you ```'; exit 3"),
-        ("worse", "exit 4"),
-    ]);
-    let mut world = World::new(&flake, "").await;
-    let commit = world.git(&["rev-parse", "HEAD"]);
-    world.on_github();
-    world.start().await;
-    let began = std::time::Instant::now();
-    let runs = loop {
-        let runs = world
-            .forge
-            .world()
-            .find("acme/demo")
-            .unwrap()
-            .check_runs
-            .clone();
-        let is_over = |run: &serde_json::Value| run["status"] == "completed";
-        if runs.len() >= 4 && runs.iter().all(is_over) {
-            break runs;
-        }
-        assert!(began.elapsed().as_secs() < 60, "{runs:#?}\n{}", world.log());
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
-    let of = |name: &str| runs.iter().find(|run| run["name"] == name).unwrap().clone();
-    assert_eq!(of("nixci/eval")["conclusion"], "success");
-    assert_eq!(of("nixci/build")["conclusion"], "failure");
-    let bad = of("nixci/build github:acme/demo#checks.x86_64-linux.bad");
-    assert_eq!(bad["conclusion"], "failure");
-    let summary = bad["output"]["summary"].as_str().unwrap();
-    assert!(summary.contains("````text\n| <b> @you ```"), "{summary}");
-    assert_eq!(runs.len(), 4, "one of each name: {runs:#?}");
-
-    // Its button: what this check failed by is built once more, and nothing else that failed.
-    let pressed = json!({
-        "action": "rerequested",
-        "repository": {
-            "id": 12, "full_name": "acme/demo", "default_branch": "main", "private": false,
-        },
-        "installation": { "id": 5 },
-        "sender": { "id": 2, "login": "writer" },
-        "check_run": { "head_sha": commit, "name": bad["name"], "external_id": "" },
-    });
-    assert_eq!(world.deliver("check_run", &pressed).await, 202);
-    let again = loop {
-        let again = ask(&world, "/runs/2", None).await.text().await.unwrap();
-        if again.contains("What failed") && !again.contains("data-live") {
-            break again;
-        }
-        assert!(began.elapsed().as_secs() < 60, "{again}\n{}", world.log());
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
-    assert_eq!(
-        again.matches("<p>it failed in run 1 already").count(),
-        1,
-        "{again}"
-    );
-    assert!(again.contains("@you"), "it is built: {again}");
     assert_eq!(world.stop().await, Some(0));
 }

@@ -384,6 +384,33 @@ impl World {
         }
     }
 
+    /// Waits until something came of each webhook.
+    pub(crate) async fn all_is_handled(&self) {
+        let began = Instant::now();
+        let open = "SELECT 1 FROM deliveries WHERE handled_at IS NULL";
+        while self.database().prepare(open).unwrap().exists([]).unwrap() {
+            assert!(began.elapsed() < LIMIT, "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends all runs by hand, and the server.
+    pub(crate) async fn end_all(&mut self) {
+        let began = Instant::now();
+        while self.open_runs() > 0 {
+            let newest = "SELECT max(id) FROM runs WHERE state <> 'finished'";
+            let newest: Option<i64> = self
+                .database()
+                .query_row(newest, [], |row| row.get(0))
+                .unwrap();
+            if let Some(run) = newest {
+                self.ctl(&["cancel", &run.to_string()]).await;
+            }
+            assert!(began.elapsed() < LIMIT, "{}", self.log());
+        }
+        assert_eq!(self.stop().await, Some(0));
+    }
+
     /// How many runs are not over.
     pub(crate) fn open_runs(&self) -> i64 {
         let count = "SELECT count(*) FROM runs WHERE state <> 'finished'";

@@ -3,6 +3,7 @@
 //! Apart from the history of `nixci check`, which may be lost; here nothing may. SQL stands in these files alone: one for
 //! each group of tables, as methods of [`ServerDb`].
 
+mod annotations;
 mod audit;
 mod commands;
 mod compared;
@@ -21,6 +22,7 @@ mod sight;
 mod statuses;
 mod warnings;
 
+pub use annotations::{AnnotationRow, RunPart};
 pub use audit::Deed;
 pub use commands::CommandKey;
 pub use compared::Compared;
@@ -35,5 +37,5 @@ pub use run::{NewRun, Run, RunEnd, RunId, RunKind, RunState, Tested, Trust};
 pub use runs::TakeUp;
 pub use schedules::{ScheduleKey, ScheduleOrigin, ScheduleRow};
 pub use sight::{OpenRun, Sight, ToldStatus};
-pub use statuses::{DueStatus, NewStatus, StatusId, StatusRow};
+pub use statuses::{DueStatus, NewStatus, Remote, StatusId, StatusRow};
 pub use warnings::{Warning, Warnings};

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
+    annotations::forget_annotations,
     commands::{CommandKey, note_command},
     database::{DbError, ServerDb},
     deliveries::handled,
@@ -155,6 +156,7 @@ impl ServerDb {
             connection.execute("DELETE FROM checks WHERE run = ?1", [id.0])?;
             connection.execute("DELETE FROM steps WHERE run = ?1", [id.0])?;
             forget_warnings(connection, id)?;
+            forget_annotations(connection, id)?;
             Ok(begun > 0)
         })
         .await

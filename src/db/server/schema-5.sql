@@ -11,10 +11,10 @@ CREATE TABLE commands (
 
 CREATE TABLE annotations (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    -- In the order in which they came.
-    number INTEGER NOT NULL,
     -- eval or build: which check run of the run has it.
     part TEXT NOT NULL,
+    -- In the order in which they came.
+    number INTEGER NOT NULL,
     -- The file, from the top of the repository, and the line in it.
     file TEXT NOT NULL,
     line INTEGER NOT NULL,
@@ -22,10 +22,10 @@ CREATE TABLE annotations (
     allowed INTEGER NOT NULL,
     title TEXT NOT NULL,
     message TEXT NOT NULL,
-    PRIMARY KEY (run, number)
+    PRIMARY KEY (run, part, number)
 ) WITHOUT ROWID;
 
--- Whether the check run has annotations, which stay with it: what is told next makes another one.
-ALTER TABLE statuses ADD COLUMN annotated INTEGER NOT NULL DEFAULT 0;
+-- The run whose annotations the check run has. They stay with it: what another run says is told by another check run.
+ALTER TABLE statuses ADD COLUMN annotated_by INTEGER;
 -- Whether the check run has a button that ends its run, which goes when the run is over.
 ALTER TABLE statuses ADD COLUMN cancellable INTEGER NOT NULL DEFAULT 0;

@@ -55,8 +55,21 @@ pub struct DueStatus {
     pub is_uncertain: bool,
     /// What the forge calls it, where it has a check run.
     pub remote: Option<u64>,
+    /// The run whose annotations that has.
+    pub annotated_by: Option<RunId>,
     /// Whether its run waits for approval.
     pub needs_approval: bool,
+}
+
+/// A check run as a forge has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// What the forge calls it.
+    pub id: u64,
+    /// The run whose annotations it has: they stay with it.
+    pub annotated_by: Option<RunId>,
+    /// Whether it has a button that ends its run.
+    pub is_cancellable: bool,
 }
 
 /// The state of a context.
@@ -120,7 +133,8 @@ impl ServerDb {
                     // Only the context of a check has a space in it.
                     "SELECT id, repository, forge, commit_id, run, context, state, description, target_url,
                      version, attempts, sending > sent, remote,
-                     (SELECT state = 'approval' FROM runs WHERE id = due.run), installation, of_check
+                     (SELECT state = 'approval' FROM runs WHERE id = due.run), installation, of_check,
+                     annotated_by
                      FROM (SELECT s.*, r.forge, r.installation, instr(s.context, ' ') > 0 AS of_check, row_number() OVER
                            (PARTITION BY s.repository, instr(s.context, ' ') > 0 ORDER BY s.changed_at, s.id) AS turn
                            FROM statuses s JOIN repositories r ON r.id = s.repository
@@ -142,6 +156,7 @@ impl ServerDb {
                         needs_approval: row.get::<_, Option<_>>(13)?.unwrap_or(false),
                         account: row.get(14)?,
                         is_of_check: row.get(15)?,
+                        annotated_by: row.get::<_, Option<_>>(16)?.map(RunId),
                     })
                 })?
                 .collect()
@@ -173,20 +188,30 @@ impl ServerDb {
         .await
     }
 
-    /// Notes that a forge knows a state, and what it calls it.
+    /// Notes that a forge knows a state, and what it has of it. A button that ends a run that is over by now is taken
+    /// away at once.
     pub async fn status_sent(
         &self,
         id: StatusId,
         version: i64,
-        remote: Option<u64>,
+        remote: Option<Remote>,
     ) -> Result<(), DbError> {
         self.write(move |connection| {
             connection
                 .prepare_cached(
                     "UPDATE statuses SET sent = max(sent, ?2), sending = ?2, attempts = 0, error = NULL,
-                     remote = coalesce(?3, remote) WHERE id = ?1",
+                     remote = coalesce(?3, remote), annotated_by = ?4, cancellable = ?5,
+                     version = version + (?5 AND version = ?2
+                         AND EXISTS (SELECT 1 FROM runs WHERE id = statuses.run AND state = 'finished'))
+                     WHERE id = ?1",
                 )?
-                .execute(params![id.0, version, remote])?;
+                .execute(params![
+                    id.0,
+                    version,
+                    remote.map(|remote| remote.id),
+                    remote.and_then(|remote| remote.annotated_by).map(|run| run.0),
+                    remote.is_some_and(|remote| remote.is_cancellable)
+                ])?;
             Ok(())
         })
         .await
@@ -326,7 +351,7 @@ pub(super) fn set_status(
     Ok(())
 }
 
-/// Ends what is pending of a run that is over.
+/// Ends what is pending of a run that is over, and takes away the buttons that would end it.
 pub(super) fn end_pending(
     connection: &Connection,
     run: RunId,
@@ -339,5 +364,11 @@ pub(super) fn end_pending(
              not_before = 0 WHERE run = ?1 AND state = 'pending'",
         )?
         .execute(params![run.0, why, now])?;
+    connection
+        .prepare_cached(
+            "UPDATE statuses SET changed_at = ?2, version = version + 1, attempts = 0, not_before = 0
+             WHERE run = ?1 AND cancellable AND sent = version",
+        )?
+        .execute(params![run.0, now])?;
     Ok(())
 }

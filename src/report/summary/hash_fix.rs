@@ -37,7 +37,7 @@ pub(in crate::report) struct HashPlace {
 impl HashFix {
     /// Reads an error of a build or an evaluation, in which every version of Nix has a line each for what was
     /// `specified:` and `got:`; of an input of a flake, all stands in one line.
-    pub(super) fn parse(error: &str) -> Option<Self> {
+    pub(in crate::report) fn parse(error: &str) -> Option<Self> {
         let labelled = |label: &str| {
             let mut lines = error.lines();
             let text = lines.find_map(|line| line.trim().strip_prefix(label))?;
@@ -77,7 +77,10 @@ impl HashFix {
 }
 
 /// Looks for all wrong hashes in one go.
-pub(super) fn locate<'f>(fixes: impl IntoIterator<Item = &'f mut HashFix>, tree: &dyn SourceTree) {
+pub(in crate::report) fn locate<'f>(
+    fixes: impl IntoIterator<Item = &'f mut HashFix>,
+    tree: &dyn SourceTree,
+) {
     let mut fixes: Vec<_> = fixes.into_iter().collect();
     let mut words = HashMap::new();
     let mut meant = Vec::new();

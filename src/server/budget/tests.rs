@@ -32,6 +32,7 @@ fn status(account: &str, repository: i64, is_of_check: bool) -> DueStatus {
         attempts: 0,
         is_uncertain: false,
         remote: None,
+        annotated_by: None,
         needs_approval: false,
     }
 }

@@ -1,7 +1,10 @@
 //! What check runs say of made-up runs.
 
-use super::{Facts, summary};
-use crate::db::server::{CheckRow, DueStatus, RepositoryId, RunId, StatusId, StatusRow};
+use super::{Facts, buttons, check_run, summary};
+use crate::{
+    db::server::{AnnotationRow, CheckRow, DueStatus, RepositoryId, RunId, StatusId, StatusRow},
+    forge::AnnotationLevel,
+};
 
 fn due(context: &str, state: &str) -> DueStatus {
     DueStatus {
@@ -22,6 +25,7 @@ fn due(context: &str, state: &str) -> DueStatus {
         attempts: 0,
         is_uncertain: false,
         remote: None,
+        annotated_by: None,
         needs_approval: false,
     }
 }
@@ -62,4 +66,74 @@ fn each_check_run_says_what_failed_of_what_it_is_about() {
         let context = format!("nixci/build github:acme/demo#{path}");
         assert_eq!(told(&context), [path]);
     }
+}
+
+#[test]
+fn buttons_are_offered_where_they_do_something() {
+    let check = "nixci/build github:acme/demo#checks.x.a";
+    let offered = |context: &str, state: &str, is_over: bool| {
+        let facts = Facts {
+            is_over,
+            ..Facts::default()
+        };
+        let buttons = buttons(&due(context, state), &facts);
+        for button in &buttons {
+            let chars = |text: &str| text.chars().count();
+            assert!(chars(&button.label) <= 20 && chars(&button.description) <= 40);
+            assert!(chars(&button.identifier) <= 20);
+        }
+        let name = buttons.first().map(|button| button.identifier.clone());
+        name.unwrap_or_else(|| "-".to_owned())
+    };
+    let table: Vec<String> = ["nixci/eval", "nixci/build", check]
+        .into_iter()
+        .flat_map(|context| {
+            ["pending", "success", "failure", "error"].map(|state| (context, state))
+        })
+        .map(|(context, state)| {
+            let (going_on, over) = (
+                offered(context, state, false),
+                offered(context, state, true),
+            );
+            format!("{context} {state}: {going_on} | {over}")
+        })
+        .collect();
+    insta::assert_snapshot!(table.join("\n"), @r"
+    nixci/eval pending: - | -
+    nixci/eval success: cancel | -
+    nixci/eval failure: cancel | rebuild
+    nixci/eval error: cancel | rebuild
+    nixci/build pending: - | -
+    nixci/build success: cancel | -
+    nixci/build failure: cancel | rebuild
+    nixci/build error: cancel | rebuild
+    nixci/build github:acme/demo#checks.x.a pending: - | -
+    nixci/build github:acme/demo#checks.x.a success: - | -
+    nixci/build github:acme/demo#checks.x.a failure: rebuild | rebuild
+    nixci/build github:acme/demo#checks.x.a error: rebuild | rebuild
+    ");
+    let mut waits = due("nixci/build", "pending");
+    waits.needs_approval = true;
+    assert_eq!(buttons(&waits, &Facts::default())[0].identifier, "approve");
+}
+
+#[test]
+fn what_may_fail_is_pointed_at_as_a_warning() {
+    let annotations = [false, true].map(|allowed| AnnotationRow {
+        file: "flake.nix".to_owned(),
+        line: 3,
+        allowed,
+        title: "x: cannot be evaluated".to_owned(),
+        message: "why".to_owned(),
+    });
+    let facts = Facts {
+        annotations: annotations.into(),
+        ..Facts::default()
+    };
+    let due = due("nixci/eval", "failure");
+    let run = check_run(&due, due.commit.parse().expect("it is one"), &facts);
+    let told = run.output.expect("it says something").annotations;
+    let levels: Vec<_> = told.iter().map(|annotation| annotation.level).collect();
+    assert_eq!(levels, [AnnotationLevel::Failure, AnnotationLevel::Warning]);
+    assert_eq!((told[0].path.as_str(), told[0].line), ("flake.nix", 3));
 }

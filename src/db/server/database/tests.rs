@@ -1,5 +1,7 @@
 //! The database as the server uses it, on a real disk.
 
+mod told;
+
 use std::{path::Path, time::Duration};
 
 use super::{DbError, FILE, ServerDb, backup};

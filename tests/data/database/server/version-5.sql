@@ -1,10 +1,10 @@
 BEGIN TRANSACTION;
 CREATE TABLE annotations (
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    -- In the order in which they came.
-    number INTEGER NOT NULL,
     -- eval or build: which check run of the run has it.
     part TEXT NOT NULL,
+    -- In the order in which they came.
+    number INTEGER NOT NULL,
     -- The file, from the top of the repository, and the line in it.
     file TEXT NOT NULL,
     line INTEGER NOT NULL,
@@ -12,11 +12,11 @@ CREATE TABLE annotations (
     allowed INTEGER NOT NULL,
     title TEXT NOT NULL,
     message TEXT NOT NULL,
-    PRIMARY KEY (run, number)
+    PRIMARY KEY (run, part, number)
 ) WITHOUT ROWID;
-INSERT INTO "annotations" VALUES(1,0,'eval','nix/checks.nix',12,0,'good failed to evaluate','attribute `x` missing
+INSERT INTO "annotations" VALUES(1,'eval',0,'nix/checks.nix',12,0,'good failed to evaluate','attribute `x` missing
 at nix/checks.nix:12:5:');
-INSERT INTO "annotations" VALUES(1,1,'build','flake.nix',3,1,'src.tar.gz: wrong hash','"sha256-AAAA" -> "sha256-BBBB"');
+INSERT INTO "annotations" VALUES(1,'build',0,'flake.nix',3,1,'src.tar.gz: wrong hash','"sha256-AAAA" -> "sha256-BBBB"');
 CREATE TABLE approvals (
     repository INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
     pull_request INTEGER NOT NULL,
@@ -225,18 +225,18 @@ CREATE TABLE statuses (
     attempts INTEGER NOT NULL DEFAULT 0,
     not_before INTEGER NOT NULL DEFAULT 0,
     changed_at INTEGER NOT NULL,
-    error TEXT, annotated INTEGER NOT NULL DEFAULT 0, cancellable INTEGER NOT NULL DEFAULT 0,
+    error TEXT, annotated_by INTEGER, cancellable INTEGER NOT NULL DEFAULT 0,
     UNIQUE (repository, commit_id, context)
 );
-INSERT INTO "statuses" VALUES(1,1,'66038ff0cc66eb49a683994fca257e2844f86fb5','nixci/eval',1,'success','2 checks','https://ci.example.org/runs/1',3,3,3,NULL,0,0,1795808490520,NULL,0,0);
-INSERT INTO "statuses" VALUES(2,1,'66038ff0cc66eb49a683994fca257e2844f86fb5','nixci/build',1,'failure','1 passed, 1 failed, 1 post-build step failed without effect','https://ci.example.org/runs/1',4,4,4,NULL,0,0,1795808490761,NULL,0,0);
-INSERT INTO "statuses" VALUES(3,1,'66038ff0cc66eb49a683994fca257e2844f86fb5','nixci/build gitea:acme/demo#checks.x86_64-linux.bad',1,'failure','failed: builder failed with exit code 3','https://ci.example.org/runs/1',1,1,1,NULL,0,0,1795808490520,NULL,0,0);
-INSERT INTO "statuses" VALUES(4,1,'e7eea407579e036dea8c3a36a5f0e747edc46ffc','nixci/eval',2,'success','2 checks','https://ci.example.org/runs/2',4,4,4,NULL,0,0,1795808491457,NULL,0,0);
-INSERT INTO "statuses" VALUES(5,1,'e7eea407579e036dea8c3a36a5f0e747edc46ffc','nixci/build',2,'failure','1 passed, 1 failed','https://ci.example.org/runs/2',5,5,5,NULL,0,0,1795808491459,NULL,0,0);
-INSERT INTO "statuses" VALUES(6,1,'e7eea407579e036dea8c3a36a5f0e747edc46ffc','nixci/build gitea:acme/demo#checks.x86_64-linux.bad',2,'failure','failed: it failed in run 1 already: builder failed with exit code 3','https://ci.example.org/runs/2',1,1,1,NULL,0,0,1795808491457,NULL,0,0);
-INSERT INTO "statuses" VALUES(7,1,'f64b878d63de58ee9983e08167737069f95cf88f','nixci/eval',3,'success','2 checks','https://ci.example.org/runs/3',3,3,3,NULL,0,0,1795808492130,NULL,0,1);
-INSERT INTO "statuses" VALUES(8,1,'f64b878d63de58ee9983e08167737069f95cf88f','nixci/build',3,'pending','building','https://ci.example.org/runs/3',3,3,3,NULL,0,0,1795808492130,NULL,0,0);
-INSERT INTO "statuses" VALUES(9,2,'0123456789abcdef0123456789abcdef01234567','nixci/build',5,'error','the daemon''s connection was lost','https://ci.example.org/runs/5',3,2,3,9071,4,1795808492000,1795808433000,'HTTP 502',1,0);
+INSERT INTO "statuses" VALUES(1,1,'66038ff0cc66eb49a683994fca257e2844f86fb5','nixci/eval',1,'success','2 checks','https://ci.example.org/runs/1',3,3,3,NULL,0,0,1795808490520,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(2,1,'66038ff0cc66eb49a683994fca257e2844f86fb5','nixci/build',1,'failure','1 passed, 1 failed, 1 post-build step failed without effect','https://ci.example.org/runs/1',4,4,4,NULL,0,0,1795808490761,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(3,1,'66038ff0cc66eb49a683994fca257e2844f86fb5','nixci/build gitea:acme/demo#checks.x86_64-linux.bad',1,'failure','failed: builder failed with exit code 3','https://ci.example.org/runs/1',1,1,1,NULL,0,0,1795808490520,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(4,1,'e7eea407579e036dea8c3a36a5f0e747edc46ffc','nixci/eval',2,'success','2 checks','https://ci.example.org/runs/2',4,4,4,NULL,0,0,1795808491457,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(5,1,'e7eea407579e036dea8c3a36a5f0e747edc46ffc','nixci/build',2,'failure','1 passed, 1 failed','https://ci.example.org/runs/2',5,5,5,NULL,0,0,1795808491459,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(6,1,'e7eea407579e036dea8c3a36a5f0e747edc46ffc','nixci/build gitea:acme/demo#checks.x86_64-linux.bad',2,'failure','failed: it failed in run 1 already: builder failed with exit code 3','https://ci.example.org/runs/2',1,1,1,NULL,0,0,1795808491457,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(7,1,'f64b878d63de58ee9983e08167737069f95cf88f','nixci/eval',3,'success','2 checks','https://ci.example.org/runs/3',3,3,3,NULL,0,0,1795808492130,NULL,NULL,1);
+INSERT INTO "statuses" VALUES(8,1,'f64b878d63de58ee9983e08167737069f95cf88f','nixci/build',3,'pending','building','https://ci.example.org/runs/3',3,3,3,NULL,0,0,1795808492130,NULL,NULL,0);
+INSERT INTO "statuses" VALUES(9,2,'0123456789abcdef0123456789abcdef01234567','nixci/build',5,'error','the daemon''s connection was lost','https://ci.example.org/runs/5',3,2,3,9071,4,1795808492000,1795808433000,'HTTP 502',5,0);
 CREATE TABLE steps (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
