@@ -29,7 +29,7 @@ endif
 test-servers: ## install the ssh server, the S3 server and the bubblewrap that the tests need
 	@dev/install-test-servers
 
-test-descriptions: ## get what GitHub says of its interface, for tests that otherwise do without; in CI (NIXCI_CI) it must be there
+test-descriptions: ## get what forges say of their interfaces, for tests that otherwise do without; in CI (NIXCI_CI) it must be there
 	@dev/install-forge-descriptions || test -z "$$NIXCI_CI"
 
 bench: ## measure nixci beside Nix on this machine and print a table

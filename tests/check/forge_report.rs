@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
-use crate::support::{
-    Project, nix,
-    project::SYSTEM,
-    running::{Finished, Running},
+use crate::{
+    openapi::{self, Call},
+    support::{
+        Project, nix,
+        project::SYSTEM,
+        running::{Finished, Running},
+    },
 };
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -62,10 +65,23 @@ fn run(
     let run = Running::start(&mut command).finish();
     assert!(!format!("{run}").contains(TOKEN), "{run}");
     let requests = runtime.block_on(server.received_requests()).unwrap();
+    for request in &requests {
+        assert_eq!(fits(request), Ok(()));
+    }
     let posted = requests
         .into_iter()
         .filter(|request| request.method.as_str() != "GET");
     (run, posted.collect())
+}
+
+/// Whether a request fits what the forge says of its interface.
+fn fits(request: &Request) -> Result<(), String> {
+    openapi::check(&Call {
+        method: request.method.as_str(),
+        path: request.url.path(),
+        query: &request.url.query_pairs().into_owned().collect(),
+        body: &request.body_json().unwrap_or_default(),
+    })
 }
 
 /// What each context says at the end.

@@ -8,6 +8,9 @@
     reason = "what goes wrong here fails the test that asked for it"
 )]
 
+#[path = "../support/forge/openapi/mod.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod openapi;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -12,6 +12,7 @@ mod gitea;
 mod github;
 mod github_app;
 mod gitlab;
+mod nonsense;
 mod openapi;
 mod peers;
 mod webhooks;

@@ -5,7 +5,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 use serde_json::{Value, json};
 
 use crate::{
-    fake::{FakeForge, Repository, openapi},
+    fake::{
+        FakeForge, Repository,
+        openapi::{self, Side},
+    },
     support::nix,
     terminal::Terminal,
 };
@@ -347,7 +350,7 @@ fn is_githubs(manifest: &Value) {
         let schema = &root["components"]["schemas"]["app-permissions"];
         assert!(schema.is_object());
         let rights = &manifest["default_permissions"];
-        assert_eq!(openapi::fits(&root, schema, rights, true), Ok(()));
+        assert_eq!(openapi::fits(&root, schema, rights, Side::Request), Ok(()));
     }
     if let Some(published) = openapi::description("webhooks.json") {
         let known: Vec<&Value> = published

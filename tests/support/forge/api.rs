@@ -5,24 +5,20 @@ use std::collections::BTreeMap;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
-use super::{Asked, Grant, Reply, Repository, World, missing, openapi, plain};
+use super::{Asked, Grant, Reply, Repository, World, missing, openapi::Kind, plain};
 
 /// What belongs to the App's private key.
 const PUBLIC_KEY: &[u8] = include_bytes!("../../data/github-app/public.pem");
 const ENDS_AT: &str = "2099-01-01T00:00:00Z";
 
 pub(super) fn answer(world: &mut World, asked: &Asked) -> Reply {
-    if let Some(path) = asked.path.strip_prefix("/api/v4") {
-        return gitlab(world, asked, path);
-    }
-    if let Some(path) = asked.path.strip_prefix("/api/v1") {
-        if asked.credential != "token secret" {
+    match Kind::of(&asked.path) {
+        (Kind::Gitlab, path) => return gitlab(world, asked, path),
+        (Kind::Gitea, _) if asked.credential != "token secret" => {
             return plain(401, json!({ "message": "invalid token" }));
         }
-        return github(world, asked, path, true);
-    }
-    if let Err(violation) = openapi::check(asked) {
-        world.violations.push(violation);
+        (Kind::Gitea, path) => return github(world, asked, path, true),
+        (Kind::Github, _) => {}
     }
     if let ["app-manifests", code, "conversions"] =
         asked.path.split('/').skip(1).collect::<Vec<_>>().as_slice()
@@ -199,12 +195,18 @@ impl World {
 impl Repository {
     fn shown(&self, is_gitea: bool) -> Value {
         let mut shown = json!({ "id": self.id, "full_name": self.name, "private": self.is_private, "default_branch": "main",
-            "archived": self.is_archived, "topics": self.topics, "clone_url": "https://elsewhere.example/" });
-        if is_gitea {
+            "archived": self.is_archived, "clone_url": "https://elsewhere.example/" });
+        if !is_gitea {
             // Before Gitea 1.23 only a request of its own tells the topics.
-            shown["topics"] = Value::Null;
+            shown["topics"] = json!(self.topics);
         }
-        shown["permissions"] = self.permissions.clone();
+        self.show_permissions(shown)
+    }
+
+    fn show_permissions(&self, mut shown: Value) -> Value {
+        if !self.permissions.is_null() {
+            shown["permissions"] = self.permissions.clone();
+        }
         shown
     }
 }
@@ -284,11 +286,15 @@ fn of_repository(
         ("GET", []) => plain(200, found.shown(is_gitea)),
         ("GET", ["topics"]) => plain(200, json!({ "topics": found.topics })),
         ("GET", ["pulls"]) => {
-            let all = newest_first(found, |pull| pull["state"] == "open");
+            let mut all = newest_first(found, |pull| pull["state"] == "open");
+            if !is_gitea {
+                all = all.into_iter().map(|pull| of_github(pull, true)).collect();
+            }
             page(world, asked, None, all)
         }
         ("GET", ["pulls", number]) => match found.pulls.get(&number.parse().unwrap()) {
-            Some(pull) => plain(200, pull.clone()),
+            Some(pull) if is_gitea => plain(200, pull.clone()),
+            Some(pull) => plain(200, of_github(pull.clone(), false)),
             None => missing(),
         },
         ("GET", ["collaborators", login, "permission"]) => match found.rights.get(*login) {
@@ -362,7 +368,9 @@ fn of_repository(
                 .filter(|run| run["head_sha"] == *commit);
             let all = runs.cloned().map(|mut run| {
                 // They have a list of their own.
-                run["output"]["annotations"] = Value::Null;
+                run["output"].as_object_mut().unwrap().remove("annotations");
+                // They are not told.
+                run.as_object_mut().unwrap().remove("actions");
                 run
             });
             let all = all.collect();
@@ -371,6 +379,20 @@ fn of_repository(
         (_, ["hooks", ..]) => hooks(world, asked, name, rest, is_gitea),
         _ => missing(),
     }
+}
+
+/// A pull request as GitHub shows it: without what only Gitea says; in a list it also says less.
+fn of_github(mut pull: Value, is_listed: bool) -> Value {
+    for side in ["head", "base"] {
+        if let Some(side) = pull[side].as_object_mut() {
+            side.remove("repo_id");
+        }
+    }
+    if let Some(pull) = pull.as_object_mut().filter(|_| is_listed) {
+        pull.remove("merged");
+        pull.remove("mergeable");
+    }
+    pull
 }
 
 /// The pull requests that are so, by when they changed.
@@ -453,9 +475,10 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
         return plain(401, json!({ "message": "401 Unauthorized" }));
     }
     let shown = |known: &Repository| {
-        json!({ "id": known.id, "path_with_namespace": known.name, "default_branch": "main", "topics": known.topics,
+        known.show_permissions(json!({
+            "id": known.id, "path_with_namespace": known.name, "default_branch": "main", "topics": known.topics,
             "visibility": if known.is_private { "private" } else { "public" }, "archived": known.is_archived,
-            "permissions": known.permissions })
+        }))
     };
     match path {
         "/user" => return plain(200, json!({ "id": 1, "username": "owner" })),

@@ -1,8 +1,8 @@
 //! A forge that remembers: repositories, rights, pull requests, statuses, check runs, webhooks, tokens that end.
 //!
 //! Over real HTTP, in GitHub's, Gitea's and GitLab's form at once: GitHub's at the root, the others below `/api/v1` and
-//! `/api/v4`. Each request to GitHub's is held against [`openapi`]; what does not fit it, fails the test at the end. What
-//! may go wrong on the way is in [`fault`].
+//! `/api/v4`. Each request, and each answer that the forge itself gives, is held against [`openapi`]; what does not fit it,
+//! fails the test at the end. What may go wrong on the way is in [`fault`].
 
 mod api;
 pub(crate) mod fault;
@@ -23,7 +23,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use self::fault::{Course, Done, Fault, Shut};
+use self::{
+    fault::{Course, Done, Fault, Shut},
+    openapi::Call,
+};
 
 /// What a forge knows.
 #[derive(Default)]
@@ -65,6 +68,7 @@ pub(crate) struct World {
     pub(crate) requests: Vec<String>,
     /// The credentials that came with each request.
     pub(crate) credentials: Vec<String>,
+    /// What no forge takes, or says.
     pub(crate) violations: Vec<String>,
     /// How many entries a page has at most.
     pub(crate) page: usize,
@@ -155,7 +159,7 @@ impl Drop for FakeForge {
             assert_eq!(
                 world.violations,
                 Vec::<String>::new(),
-                "GitHub takes no such request"
+                "no forge takes such a request, or gives such an answer"
             );
         }
     }
@@ -169,6 +173,17 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
     pub(crate) credential: String,
     pub(crate) url: String,
+}
+
+impl Asked {
+    fn call(&self) -> Call<'_> {
+        Call {
+            method: self.method.as_str(),
+            path: &self.path,
+            query: &self.query,
+            body: &self.body,
+        }
+    }
 }
 
 /// An answer: status, headers, body.
@@ -199,6 +214,10 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
             .requests
             .push(format!("{} {}", asked.method, parts.uri));
         world.credentials.push(asked.credential.clone());
+        // Whatever becomes of it.
+        if let Err(violation) = openapi::check(&asked.call()) {
+            world.violations.push(violation);
+        }
         let course = match world.answers.pop_front() {
             Some(reply) => Course::Reply(reply),
             None => match world.broken(&asked) {
@@ -210,7 +229,11 @@ async fn answer(world: &Mutex<World>, url: &str, request: Request) -> Response {
             Course::Reply(reply) => (Course::Well, reply),
             Course::Silence(Done::No) | Course::Cut(Done::No) => (course, plain(200, json!({}))),
             Course::Well | Course::Silence(Done::Yes) | Course::Cut(Done::Yes) => {
-                (course, api::answer(&mut world, &asked))
+                let (status, headers, body) = api::answer(&mut world, &asked);
+                if let Err(violation) = openapi::check_answer(&asked.call(), status, &body) {
+                    world.violations.push(violation);
+                }
+                (course, (status, headers, body))
             }
         };
         (course, reply, date, scopes)
