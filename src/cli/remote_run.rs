@@ -354,6 +354,7 @@ impl OpenStep {
             phase: None,
             checks: Vec::new(),
             allowed: false,
+            may_pass: false,
         }
     }
 }

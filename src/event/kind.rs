@@ -195,6 +195,9 @@ pub enum EventKind {
         /// Whether it failed, and every check may do so that is known to need it.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
         allowed: bool,
+        /// Whether it failed in a way that Nix calls transient: whatever fetches something from a network does.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        may_pass: bool,
     },
     /// A check ended. Comes exactly once for each check.
     CheckFinished {

@@ -213,6 +213,8 @@ pub struct PullRequestNow {
     pub head_commit: CommitId,
     /// The id of the repository that it comes from; `None` if that is gone.
     pub head_repository: Option<String>,
+    /// The id of the account that this repository belongs to; `None` if the forge does not say.
+    pub head_owner: Option<u64>,
     /// Whether it was made by a push to `refs/for/…`, which readers may do.
     pub is_agit: bool,
     /// The branch that it wants to change.

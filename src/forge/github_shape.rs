@@ -106,6 +106,11 @@ pub(super) fn pull_request(answer: Value) -> Result<PullRequestNow, ForgeError> 
         number: answer.number,
         is_agit: told.head.is_agit(&git_ref),
         head_commit: told.head.sha,
+        head_owner: told
+            .head
+            .repo
+            .as_ref()
+            .and_then(|repository| Some(repository.owner.as_ref()?.id)),
         head_repository: told.head.repo.map(|repository| repository.id.to_string()),
         git_ref,
         base_ref: GitRef::of_branch(&told.base.name).map_err(refused)?,

@@ -164,6 +164,7 @@ fn merge_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
             .map_err(refused)?,
         head_commit: answer.sha,
         head_repository: answer.source_project_id.map(|id| id.to_string()),
+        head_owner: None,
         is_agit: false,
         base_ref: GitRef::of_branch(&answer.target_branch).map_err(refused)?,
         base_commit: None,
@@ -180,6 +181,27 @@ fn merge_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
         },
         title: cut(&answer.title.unwrap_or_default(), 1024),
     })
+}
+
+impl Gitlab {
+    /// Whom a project belongs to, where that is a user and the token may see it.
+    async fn owner(&self, project: &str) -> Result<Option<u64>, ForgeError> {
+        #[derive(Deserialize)]
+        struct Project {
+            owner: Option<Owner>,
+        }
+        #[derive(Deserialize)]
+        struct Owner {
+            id: u64,
+        }
+        match self.session().get(&format!("/projects/{project}")).await {
+            Err(ForgeError::Missing(_) | ForgeError::Forbidden(_)) => Ok(None),
+            answer => {
+                let project: Project = read("a project", answer?)?;
+                Ok(project.owner.map(|owner| owner.id))
+            }
+        }
+    }
 }
 
 impl ForgeApi for Gitlab {
@@ -213,7 +235,13 @@ impl ForgeApi for Gitlab {
     ) -> BoxFuture<'a, PullRequestNow> {
         Box::pin(async move {
             let path = format!("{}/merge_requests/{number}", project_path(repository));
-            merge_request(self.session().get(&path).await?)
+            let mut request = merge_request(self.session().get(&path).await?)?;
+            if let Some(head) = &request.head_repository
+                && *head != repository.id
+            {
+                request.head_owner = self.owner(head).await?;
+            }
+            Ok(request)
         })
     }
 

@@ -55,6 +55,8 @@ impl TriggerSettings {
 pub enum Decision {
     /// A commit is to be built.
     Build(Build),
+    /// A commit would be built if its message did not say to skip it.
+    Skip(Build),
     /// What is under way under this key, and all that waits under it, is pointless now.
     Cancel {
         /// Which.
@@ -224,9 +226,6 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
 }
 
 fn of_push(push: &Push, settings: &TriggerSettings) -> Decision {
-    if is_skipped(&push.message) {
-        return nothing("the commit's message says to skip it");
-    }
     let told = push.repository.default_branch.as_deref();
     let default_branch = settings.default_branch.as_deref().or(told);
     let kind = match (push.git_ref.branch(), push.git_ref.tag()) {
@@ -241,7 +240,9 @@ fn of_push(push: &Push, settings: &TriggerSettings) -> Decision {
         // AGit pushes arrive as pull requests, too.
         (None, None) => return nothing("the ref is neither a branch nor a tag"),
     };
-    build(kind, &push.git_ref, &push.commit)
+    // A queue waits until it is told something.
+    let is_skipped = kind != BuildKind::MergeQueue && is_skipped(&push.message);
+    unless(is_skipped, build(kind, &push.git_ref, &push.commit))
 }
 
 fn of_pull_request(pull_request: &PullRequest) -> Decision {
@@ -260,16 +261,17 @@ fn of_pull_request(pull_request: &PullRequest) -> Decision {
         | PullRequestAction::Retargeted
         | PullRequestAction::Ready => {}
     }
-    if pull_request.message.as_deref().is_some_and(is_skipped) {
-        return nothing("the commit's message says to skip it");
-    }
+    let is_skipped = pull_request.message.as_deref().is_some_and(is_skipped);
     let kind = BuildKind::PullRequest {
         number: pull_request.number,
         base_ref: pull_request.base_ref.clone(),
         author: pull_request.author.clone(),
         is_agit: pull_request.is_agit,
     };
-    build(kind, &pull_request.git_ref, &pull_request.head_commit)
+    unless(
+        is_skipped,
+        build(kind, &pull_request.git_ref, &pull_request.head_commit),
+    )
 }
 
 /// Whoever asks knows the secret, so that no glob has to name the branch.
@@ -295,6 +297,13 @@ fn build(kind: BuildKind, git_ref: &GitRef, commit: &CommitId) -> Decision {
         commit: commit.clone(),
         key: SupersedeKey::of(git_ref),
     })
+}
+
+fn unless(is_skipped: bool, decision: Decision) -> Decision {
+    if is_skipped && let Decision::Build(build) = decision {
+        return Decision::Skip(build);
+    }
+    decision
 }
 
 fn nothing(why: &str) -> Decision {

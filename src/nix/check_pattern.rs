@@ -66,6 +66,14 @@ pub enum Reach {
 }
 
 impl CheckPattern {
+    /// The pattern that every check matches.
+    pub fn all() -> Self {
+        Self {
+            text: "**".to_owned(),
+            names: vec![Name::AnyNumber],
+        }
+    }
+
     /// Parses a pattern.
     pub fn parse(text: &str) -> Result<Self, CheckPatternError> {
         if text.len() > LENGTH_MAX {

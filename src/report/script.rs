@@ -175,6 +175,7 @@ impl Script {
             phase: failed.then(|| "checkPhase".into()),
             checks: checks.iter().map(ToString::to_string).collect(),
             allowed: false,
+            may_pass: false,
         })
     }
 

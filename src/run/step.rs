@@ -89,6 +89,8 @@ pub(super) struct Step {
     pub(super) is_wanted: bool,
     /// Whether its attempt was told to stop because nothing needed it any more.
     pub(super) is_cancelled: bool,
+    /// Whether it failed in a way that Nix calls transient.
+    pub(super) may_pass: bool,
     /// Why nobody can build it or what failed, in words.
     pub(super) reason: Option<String>,
 }
@@ -128,6 +130,7 @@ impl Step {
             source: String::new(),
             is_wanted: true,
             is_cancelled: false,
+            may_pass: false,
             reason: None,
         }
     }

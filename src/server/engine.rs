@@ -345,6 +345,12 @@ impl Engine {
         self.host.settings.value("sandbox") == "true"
     }
 
+    /// How long Nix lets a build take by its own settings; `None`: as long as it wants.
+    pub(super) fn host_timeout(&self) -> Option<Duration> {
+        let seconds: u64 = self.host.settings.value("timeout").parse().ok()?;
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
     /// The folder of a Nix that is neither in the store nor where programs of the system are.
     fn nix_prefix(&self) -> Option<PathBuf> {
         let program = self.host.program.canonicalize().ok()?;

@@ -61,6 +61,7 @@ pub(super) async fn execute(
     run: Run,
     repository: Repository,
     permit: OwnedSemaphorePermit,
+    asked_rx: mpsc::UnboundedReceiver<Stop>,
 ) {
     let run = Arc::new(run);
     info!(
@@ -70,8 +71,17 @@ pub(super) async fn execute(
     );
     let work = match Work::of(app, &run, &repository) {
         Ok(work) => work,
-        Err(Unready::Here(why)) => return try_again(app, &run, &why).await,
-        Err(Unready::Commit(why)) => {
+        Err(unready) => {
+            let (is_here, why) = match (app.run_ends(run.id), unready) {
+                (Some(why), _) => {
+                    return finish(app, &run, RunEnd::cancelled(&why), Vec::new()).await;
+                }
+                (None, Unready::Here(why)) => (true, why),
+                (None, Unready::Commit(why)) => (false, why),
+            };
+            if is_here {
+                return try_again(app, &run, &why).await;
+            }
             let contexts = texts::contexts(&app.config(), &repository);
             let statuses = texts::both(
                 &contexts,
@@ -89,7 +99,7 @@ pub(super) async fn execute(
     };
     let attribute = work.request.installable.attribute.to_string();
     let lock_file = work.request.options.reference_lock_file.clone();
-    let (mut statuses, end) = carry_out(app, &run, &repository, work, permit).await;
+    let (mut statuses, end) = carry_out(app, &run, &repository, work, permit, asked_rx).await;
     if let Some(file) = lock_file {
         let _ = std::fs::remove_file(file);
     }
@@ -285,20 +295,30 @@ impl Work {
         })
     }
 
-    /// The options of single checks.
-    fn rules(&self) -> CheckRules {
-        let rules: Vec<CheckRule> = self
-            .file
-            .checks
-            .iter()
-            .map(|rule| rule.value.clone())
-            .collect();
+    /// The options of checks. What is built sets them, and may give its builds less time than the server does, never more.
+    fn rules(&self, timeout: Option<Duration>) -> CheckRules {
+        let of_all = self.file.timeout.as_ref().map(|own| CheckRule {
+            timeout: Some(own.value),
+            ..CheckRule::of_all()
+        });
+        let of_some = self.file.checks.iter().map(|rule| rule.value.clone());
+        let rules = of_all.into_iter().chain(of_some).map(|rule| CheckRule {
+            timeout: rule.timeout.map(|own| own.min(timeout.unwrap_or(own))),
+            ..rule
+        });
+        let rules: Vec<CheckRule> = rules.collect();
         let installable = &self.request.installable;
         CheckRules::new(
             rules,
             installable.attribute.clone(),
             self.request.scope.roots(),
         )
+    }
+
+    /// Whether something is said on how long builds may take.
+    fn has_own_limits(&self) -> bool {
+        let mut rules = self.file.checks.iter();
+        self.file.timeout.is_some() || rules.any(|rule| rule.value.timeout.is_some())
     }
 }
 
@@ -337,9 +357,11 @@ async fn carry_out(
     repository: &Repository,
     work: Work,
     permit: OwnedSemaphorePermit,
+    asked_rx: mpsc::UnboundedReceiver<Stop>,
 ) -> (Vec<NewStatus>, Option<Event>) {
     let engine = &app.engine;
     let means = engine.means();
+    let has_own_limits = work.has_own_limits();
     let settings = settings(app, &means, run, repository, &work);
     let attribute = settings.attribute.clone();
     let (mut entries_tx, entries_rx) = mpsc::unbounded_channel();
@@ -363,9 +385,10 @@ async fn carry_out(
         repository.clone(),
         attribute.clone(),
         Required::new(work.required, &attribute),
+        has_own_limits,
         entries_rx,
     ));
-    let stops = stops(app, run, stopped);
+    let stops = stops(asked_rx, stopped);
     let (_wish_tx, wishes) = mpsc::unbounded_channel();
     // What it holds is held until it is dropped: what is run after the builds needs what they made.
     let store = Arc::new(PooledStore::new(Arc::clone(&means.pool), true));
@@ -424,10 +447,11 @@ async fn carry_out(
 }
 
 /// How a run is told to stop, and `stopped` with it.
-fn stops(app: &App, run: &Run, stopped: CancellationToken) -> mpsc::UnboundedReceiver<Stop> {
-    let (asked_tx, mut asked_rx) = mpsc::unbounded_channel();
+fn stops(
+    mut asked_rx: mpsc::UnboundedReceiver<Stop>,
+    stopped: CancellationToken,
+) -> mpsc::UnboundedReceiver<Stop> {
     let (stop_tx, stops) = mpsc::unbounded_channel();
-    app.run_begins(run.id, asked_tx);
     tokio::spawn(async move {
         while let Some(stop) = asked_rx.recv().await {
             stopped.cancel();
@@ -467,7 +491,8 @@ fn settings(
     work: &Work,
 ) -> RunSettings {
     let engine = &app.engine;
-    let timeout = work.file.timeout.as_ref().map(|timeout| timeout.value);
+    // That of every connection.
+    let timeout = app.config().limits.timeout;
     let (slots, remote_slots) = engine.slots.count();
     RunSettings {
         flake: repository.seen.full_name.clone(),
@@ -486,8 +511,8 @@ fn settings(
         fail_fast: false,
         no_build: false,
         flake_check: false,
-        rules: work.rules(),
-        timeout: timeout.or(app.config().limits.timeout),
+        rules: work.rules(timeout.or(engine.host_timeout())),
+        timeout,
         only: None,
         previous: HashMap::new(),
         log_lines: LOG_LINES,

@@ -52,8 +52,20 @@ impl Failures {
     fn refusal(&self, drv_path: &str, run: RunId) -> Option<String> {
         let known = self.known();
         let failed = known.get(drv_path).filter(|failed| failed.run != run)?;
+        self.is_new(failed).then(|| failed.refusal())
+    }
+
+    /// Whether a failure is not too old to count.
+    fn is_new(&self, failed: &FailedBuild) -> bool {
         let age = Timestamp::now().as_millisecond().saturating_sub(failed.at);
-        (age < self.age_ms.load(Ordering::Relaxed)).then(|| failed.refusal())
+        age < self.age_ms.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self, drv_path: &str) -> bool {
+        let known = self.known();
+        known
+            .get(drv_path)
+            .is_some_and(|failed| self.is_new(failed))
     }
 
     /// Whether a derivation is known to have failed before a time in milliseconds since 1970.
@@ -64,11 +76,11 @@ impl Failures {
 
     /// Remembers that a derivation failed by itself.
     pub(super) async fn remember(&self, failed: FailedBuild) {
-        let drv_path = failed.drv_path.clone();
-        if self.known().contains_key(&drv_path) {
+        // The first failure is the one to look at, as long as it counts.
+        if self.counts(&failed.drv_path) {
             return;
         }
-        self.known().insert(drv_path, failed.clone());
+        self.known().insert(failed.drv_path.clone(), failed.clone());
         if let Err(error) = self.db.remember_failed(failed).await {
             warn!(%error, "a failure is not remembered");
         }
@@ -145,5 +157,36 @@ impl Gate for RunGate {
                 None => Entry::Permitted(Box::new(permit)),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_that_is_too_old_makes_room_for_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = ServerDb::open(dir.path()).unwrap();
+        let hour = Duration::from_secs(3600);
+        let failures = Failures::load(db.clone(), hour).await.unwrap();
+        let drv_path = "/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a.drv";
+        let now = Timestamp::now().as_millisecond();
+        let failed = |run: i64, at: i64| FailedBuild {
+            drv_path: drv_path.to_owned(),
+            run: RunId(run),
+            at,
+            reason: String::new(),
+        };
+        failures.remember(failed(1, now - 2 * millis(hour))).await;
+        assert_eq!(failures.refusal(drv_path, RunId(9)), None);
+        failures.remember(failed(2, now)).await;
+        let refusal = failures.refusal(drv_path, RunId(9)).unwrap();
+        assert!(refusal.contains("run 2"), "{refusal}");
+        // The first that counts stays.
+        failures.remember(failed(3, now)).await;
+        assert_eq!(failures.refusal(drv_path, RunId(9)).unwrap(), refusal);
+        let kept = Failures::load(db, hour).await.unwrap();
+        assert_eq!(kept.refusal(drv_path, RunId(9)).unwrap(), refusal);
     }
 }

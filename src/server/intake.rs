@@ -13,15 +13,16 @@ use super::{
     app::App,
     commands,
     connection::as_row,
+    gone::{Gone, take_leave},
     insist::{AGAIN, insist},
-    keep, texts,
+    texts,
     webhook::hook_kind,
 };
 use crate::{
     config::ForgeConfig,
     db::server::{
-        CommandKey, DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, RunState,
-        SeenRepository, TakeUp,
+        CommandKey, DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, SeenRepository,
+        TakeUp,
     },
     forge::{
         self, Build, BuildKind, CheckName, Decision, HookEvent, MERGE_QUEUES, StatusState,
@@ -68,37 +69,36 @@ pub(super) async fn take_up_all(app: &App) {
     }
 }
 
-/// What people asked for and the forge has to be asked about, apart from all else: it may take its time.
+/// What the forge has to be asked about, apart from all else: it may take its time.
 #[derive(Default)]
 struct Commands {
     tasks: JoinSet<i64>,
-    /// By the webhooks they came with.
-    going_on: HashMap<i64, CommandKey>,
+    /// By the webhooks they came with; a command by what it is known by.
+    going_on: HashMap<i64, Option<CommandKey>>,
 }
 
 impl Commands {
-    /// Begins to carry out what a webhook told of.
+    /// Begins what a webhook leads to, and notes what came of it at its end.
     fn begin(
         &mut self,
         app: &App,
-        delivery: &Delivery,
-        repository: Repository,
-        key: CommandKey,
-        asked: commands::Asked,
+        id: i64,
+        forge: String,
+        key: Option<CommandKey>,
+        work: impl Future<Output = Result<String, String>> + Send + 'static,
     ) {
-        let (id, forge) = (delivery.id, delivery.new.forge.clone());
         self.going_on.insert(id, key.clone());
         let app = Arc::clone(app);
         self.tasks.spawn(async move {
-            let outcome = commands::carry_out(&app, &repository, &asked).await;
+            let outcome = work.await;
             // What came to nothing may be told again.
-            let key = outcome.is_ok().then_some(key);
+            let key = key.filter(|_| outcome.is_ok());
             let why = outcome.unwrap_or_else(|why| why);
-            let noted = insist("a command", || {
+            let noted = insist("what came of a webhook", || {
                 note(&app, id, &forge, why.clone(), key.clone())
             });
             if let Err(error) = noted.await {
-                warn!(forge, %error, "a command is not noted");
+                warn!(forge, %error, "what came of a webhook is not noted");
             }
             id
         });
@@ -106,7 +106,8 @@ impl Commands {
 
     /// Whether a command goes on, or was carried out.
     async fn has(&self, app: &App, key: &CommandKey) -> Result<bool, DbError> {
-        Ok(self.going_on.values().any(|other| other == key)
+        let mut going_on = self.going_on.values();
+        Ok(going_on.any(|other| other.as_ref() == Some(key))
             || app.db.knows_command(key.clone()).await?)
     }
 
@@ -131,6 +132,34 @@ async fn take_up(app: &App, delivery: Delivery, commands: &mut Commands) -> Resu
     }
 }
 
+/// What a webhook says, about which repository, and what is to be done about it; or why nothing is.
+async fn understand(
+    app: &App,
+    delivery: &Delivery,
+) -> Result<Result<(HookEvent, Repository, Decision), String>, DbError> {
+    let event = match read(app, delivery) {
+        Ok(event) => event,
+        Err(why) => return Ok(Err(why)),
+    };
+    let found = match event.repository() {
+        None => Err("it is about no repository".to_owned()),
+        Some(seen) => find(app, &delivery.new.forge, seen).await?,
+    };
+    let changed = matches!(
+        event,
+        HookEvent::InstallationChanged { .. } | HookEvent::RepositoryChanged { .. }
+    );
+    if found.is_err() && changed {
+        // What is not known may be one that is to be built from now on.
+        app.wake.sweep.notify_one();
+    }
+    Ok(found.and_then(|repository| {
+        let settings = settings(app, &repository)?;
+        let decision = decide(&event, &settings);
+        Ok((event, repository, decision))
+    }))
+}
+
 async fn try_take_up(
     app: &App,
     delivery: Delivery,
@@ -138,31 +167,10 @@ async fn try_take_up(
 ) -> Result<(), DbError> {
     let id = delivery.id;
     let forge = delivery.new.forge.clone();
-    let event = match read(app, &delivery) {
-        Ok(event) => event,
+    let (event, repository, decision) = match understand(app, &delivery).await? {
+        Ok(understood) => understood,
         Err(why) => return done(app, id, &forge, why).await,
     };
-    let found = match event.repository() {
-        None => Err("it is about no repository".to_owned()),
-        Some(seen) => find(app, &forge, seen).await?,
-    };
-    let repository = match found {
-        Ok(repository) => repository,
-        Err(why) => {
-            // What is not known may be one that is to be built from now on.
-            if let HookEvent::InstallationChanged { .. } | HookEvent::RepositoryChanged { .. } =
-                event
-            {
-                app.wake.sweep.notify_one();
-            }
-            return done(app, id, &forge, why).await;
-        }
-    };
-    let settings = match settings(app, &repository) {
-        Ok(settings) => settings,
-        Err(why) => return done(app, id, &forge, why).await,
-    };
-    let decision = decide(&event, &settings);
     let key = CommandKey {
         repository: repository.id,
         word: word_of(&event, &delivery.new.body),
@@ -182,10 +190,24 @@ async fn try_take_up(
             up.runs.push(asked(app, &repository, &event, &build));
             String::new()
         }
+        Decision::Skip(build) => {
+            let (run, _) = asked(app, &repository, &event, &build);
+            up.skipped.push((run, texts::SKIPPED.to_owned()));
+            texts::SKIPPED.to_owned()
+        }
         Decision::Cancel { key } => {
-            cancel(app, &repository, key.as_str()).await?;
-            keep::forget(app, &repository, key.as_str());
-            format!("{} is gone", key.as_str())
+            let mut gone = Gone {
+                git_ref: key.as_str().to_owned(),
+                pull_request: None,
+            };
+            if let HookEvent::PullRequest(pull) = &event {
+                gone.pull_request = Some(pull.number);
+            }
+            let app_of_it = Arc::clone(app);
+            commands.begin(app, id, forge, None, async move {
+                Ok(take_leave(&app_of_it, &repository, &gone).await)
+            });
+            return Ok(());
         }
         Decision::Rerun { commit, check, .. } => {
             up.anew = true;
@@ -212,7 +234,10 @@ async fn try_take_up(
                 about,
                 actor,
             };
-            commands.begin(app, &delivery, repository, key, asked);
+            let app_of_it = Arc::clone(app);
+            commands.begin(app, id, forge, Some(key), async move {
+                commands::carry_out(&app_of_it, &repository, &asked).await
+            });
             return Ok(());
         }
         Decision::Nothing { why } => why,
@@ -254,10 +279,9 @@ async fn rerun(
 /// are told alike: when the check run changed last is in it.
 fn word_of(event: &HookEvent, body: &[u8]) -> String {
     if let HookEvent::Comment(comment) = event {
-        format!("comment {}", comment.id)
-    } else {
-        format!("webhook {}", hex(&Sha256::digest(body)))
+        return format!("comment {}", comment.id);
     }
+    format!("webhook {}", hex(&Sha256::digest(body)))
 }
 
 /// Notes that nothing more comes of a webhook.
@@ -473,7 +497,7 @@ pub(super) fn id_and_login(user: &forge::User) -> (String, String) {
 pub(super) fn again(app: &App, repository: &Repository, new: NewRun) -> AskedRun {
     let contexts = texts::contexts(&app.config(), repository);
     let url = app.run_url(RUN);
-    let statuses = texts::both(&contexts, StatusState::Pending, "waiting", &url);
+    let statuses = texts::both(&contexts, StatusState::Pending, texts::WAITING, &url);
     (new, statuses)
 }
 
@@ -489,24 +513,6 @@ pub(super) async fn forget_failures(app: &App, run: &Run, check: Option<String>)
     if let Err(error) = forgotten.await {
         warn!(run = run.id.0, %error, "what failed is not forgotten");
     }
-}
-
-/// Ends whatever goes on for a ref that is gone.
-async fn cancel(app: &App, repository: &Repository, git_ref: &str) -> Result<(), DbError> {
-    let why = format!("{git_ref} is gone");
-    for state in [
-        RunState::Taken,
-        RunState::Approval,
-        RunState::Queued,
-        RunState::Running,
-    ] {
-        for (run, _) in app.db.runs_in(state).await? {
-            if run.new.repository == repository.id && run.new.git_ref == git_ref {
-                end(app, &run, &why).await;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Ends a run that nobody needs any more.

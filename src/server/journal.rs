@@ -35,6 +35,7 @@ pub(super) async fn keep(
     repository: Repository,
     attribute: String,
     mut required: Required,
+    has_own_limits: bool,
     mut entries_rx: mpsc::UnboundedReceiver<Entry>,
 ) -> (Vec<NewStatus>, Option<Event>) {
     let mut statuses = RunStatuses::new(texts::contexts(&app.config(), &repository));
@@ -74,7 +75,7 @@ pub(super) async fn keep(
                 if let EventKind::EvaluationFinished { duration, .. } = &event.kind {
                     app.metrics.evaluated(*duration);
                 }
-                remember_failure(&app, &run, &event).await;
+                remember_failure(&app, &run, &event, has_own_limits).await;
                 events.push(event);
             }
         }
@@ -156,17 +157,22 @@ impl EventsFile {
     }
 }
 
-/// Remembers a build that failed by its own fault.
-async fn remember_failure(app: &App, run: &Run, event: &Event) {
+/// Remembers a build that failed by its own fault, and will again for whoever builds it. What ran out of the time that a
+/// repository gives it may well be done in that of another.
+async fn remember_failure(app: &App, run: &Run, event: &Event, has_own_limits: bool) {
     let EventKind::StepFinished {
         drv_path,
-        outcome: Outcome::Failed | Outcome::TimedOut,
+        outcome: outcome @ (Outcome::Failed | Outcome::TimedOut),
         error,
+        may_pass: false,
         ..
     } = &event.kind
     else {
         return;
     };
+    if *outcome == Outcome::TimedOut && has_own_limits {
+        return;
+    }
     let failed = FailedBuild {
         drv_path: drv_path.to_string(),
         run: run.id,

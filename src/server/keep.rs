@@ -18,6 +18,7 @@ use std::{
 use tracing::{info, warn};
 use url::form_urlencoded::byte_serialize;
 
+use self::roots::Known;
 use super::app::App;
 use crate::{
     config::write_file,
@@ -44,33 +45,36 @@ pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribu
         Ok(checks) => checks,
         Err(error) => return warn!(run = run.id.0, %error, "its outputs are not kept"),
     };
-    let branch = branch_of(&run.new.git_ref);
-    if let Err(error) = root(app, run, repository, branch, attribute, &checks).await {
+    let branch = folder_of(&run.new.git_ref);
+    if let Err(error) = root(app, run, repository, &branch, attribute, &checks).await {
         warn!(
             run = run.id.0,
             error, "its outputs are not kept from garbage collection"
         );
     }
     if let Some(dir) = &app.config().outputs_dir
-        && let Err(error) = name(dir, repository, branch, attribute, &checks)
+        && let Err(error) = name(dir, repository, &branch, attribute, &checks)
     {
         warn!(run = run.id.0, dir = %dir.display(), %error, "its outputs are not named");
     }
 }
 
-/// Lets go of what a branch that is gone has left behind.
-pub(super) fn forget(app: &App, repository: &Repository, git_ref: &str) {
-    for dir in places(app, repository) {
-        remove(&dir.join(encoded(branch_of(git_ref))));
+/// Lets go of all that a repository has left behind, and of what is kept to build it. What is found by its name stays if
+/// another has that name now.
+pub(super) fn forget_all(app: &App, repository: &Repository, is_name_free: bool) {
+    let mut places = places(app, repository);
+    if !is_name_free {
+        places.truncate(1);
+    }
+    let mirror = Mirror::folder_of(&app.config().state_dir, repository.id.0);
+    for dir in places.into_iter().chain([mirror]) {
+        remove(&dir);
     }
 }
 
-/// Lets go of all that a repository has left behind, and of what is kept to build it.
-pub(super) fn forget_all(app: &App, repository: &Repository) {
-    let mirror = Mirror::folder_of(&app.config().state_dir, repository.id.0);
-    for dir in places(app, repository).into_iter().chain([mirror]) {
-        remove(&dir);
-    }
+/// Whether a ref has left roots behind.
+pub(super) fn has_left(app: &App, repository: &Repository, git_ref: &str) -> bool {
+    roots_of(app, repository).join(folder_of(git_ref)).is_dir()
 }
 
 /// What branches have left behind at a time.
@@ -93,7 +97,7 @@ impl LeftBehind {
 
     /// Lets go of what is of none of these branches and tags: nobody told that they are gone.
     pub(super) fn forget_gone<'r>(self, refs: impl Iterator<Item = &'r str>) {
-        let there: HashSet<String> = refs.map(|name| encoded(branch_of(name))).collect();
+        let there: HashSet<String> = refs.map(folder_of).collect();
         let is_gone = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             !there.contains(&*name)
@@ -114,11 +118,12 @@ fn remove(dir: &Path) {
     }
 }
 
-fn branch_of(git_ref: &str) -> &str {
-    let short = git_ref
-        .strip_prefix("refs/heads/")
-        .or_else(|| git_ref.strip_prefix("refs/tags/"));
-    short.unwrap_or(git_ref)
+/// The name of the folder of a branch, or of a tag: that has a space in it, which no branch has.
+fn folder_of(git_ref: &str) -> String {
+    match git_ref.strip_prefix("refs/tags/") {
+        Some(tag) => encoded(&format!("tag {tag}")),
+        None => encoded(git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref)),
+    }
 }
 
 /// A name of one part, which leads nowhere else.
@@ -132,7 +137,7 @@ fn encoded(name: &str) -> String {
     }
 }
 
-/// The folders in which a repository leaves something behind, a folder for each branch.
+/// The folders in which a repository leaves something behind, a folder for each branch: its own, then what is found by name.
 fn places(app: &App, repository: &Repository) -> Vec<PathBuf> {
     let mut dirs = vec![roots_of(app, repository)];
     let config = app.config();
@@ -188,7 +193,7 @@ async fn root(
     attribute: &str,
     checks: &[CheckRow],
 ) -> Result<(), String> {
-    let dir = roots_of(app, repository).join(encoded(branch));
+    let dir = roots_of(app, repository).join(branch);
     let mut connection = app
         .engine
         .means()
@@ -199,8 +204,8 @@ async fn root(
     let prefix = format!("{attribute}.");
     let known = checks
         .iter()
-        .map(|check| encoded(check.path.strip_prefix(&prefix).unwrap_or(&check.path)))
-        .collect();
+        .map(|check| check.path.strip_prefix(&prefix).unwrap_or(&check.path));
+    let known = Known::of(known, attribute);
     let passed = passed(attribute, checks).collect();
     let keep = app.config().limits.keep_outputs;
     roots::hold(&mut connection, &dir, run.id, passed, &known, keep)
@@ -215,7 +220,7 @@ fn name(
     attribute: &str,
     checks: &[CheckRow],
 ) -> io::Result<()> {
-    let dir = outputs_of(dir, repository).join(encoded(branch));
+    let dir = outputs_of(dir, repository).join(branch);
     for (check, outputs) in passed(attribute, checks) {
         let path = outputs.get("out").or_else(|| outputs.values().next());
         if let Some(path) = path {
@@ -227,13 +232,13 @@ fn name(
 
 #[cfg(test)]
 mod tests {
-    use super::{branch_of, encoded};
+    use super::{encoded, folder_of};
 
     #[test]
     fn names_cannot_lead_elsewhere() {
-        assert_eq!(encoded(branch_of("refs/heads/a/../b c")), "a%2F..%2Fb+c");
+        assert_eq!(folder_of("refs/heads/a/../b+c"), "a%2F..%2Fb%2Bc");
         assert_eq!(encoded(".."), "%2E.");
-        assert_eq!(encoded(branch_of("refs/heads/")), "%");
-        assert_eq!(branch_of("refs/tags/v1"), "v1");
+        assert_eq!(folder_of("refs/heads/"), "%");
+        assert_eq!(folder_of("refs/tags/v1"), "tag+v1");
     }
 }

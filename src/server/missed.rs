@@ -35,8 +35,7 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
     }
     let mut runs = Vec::new();
     for run in found {
-        let known = app.db.knows_commit(repository.id, run.commit.clone()).await;
-        if matches!(known, Ok(false)) {
+        if matches!(app.db.knows(run.clone()).await, Ok(false)) {
             runs.push(again(app, repository, run));
         }
     }
@@ -120,13 +119,15 @@ fn kind_of(config: &ServerConfig, repository: &Repository, branch: &str) -> Opti
             .filter_map(|queue| RefPattern::parse(queue).ok())
             .any(|queue| queue.matches(branch))
     };
-    if branch == repository.seen.default_branch
-        || config.branches.iter().any(|glob| glob.matches(branch))
+    if branch == repository.seen.default_branch {
+        Some(RunKind::Push)
+    } else if is_queue() {
+        // Whatever else is to be built: as a webhook of it is taken.
+        Some(RunKind::MergeQueue)
+    } else if config.branches.iter().any(|glob| glob.matches(branch))
         || own.any(|glob| glob.matches(branch))
     {
         Some(RunKind::Push)
-    } else if is_queue() {
-        Some(RunKind::MergeQueue)
     } else {
         None
     }

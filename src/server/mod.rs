@@ -25,6 +25,7 @@ mod egress;
 mod engine;
 mod execute;
 mod failures;
+mod gone;
 mod guesses;
 mod hooks;
 mod hub;

@@ -3,8 +3,11 @@
 //! Here what the forge has now decides, whatever the webhook said: a commit that is no longer where the webhook saw it is
 //! not built, and what is there instead is.
 
-use std::{collections::HashSet, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet, fmt::Write as _, panic::AssertUnwindSafe, sync::Arc, time::Duration,
+};
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,10 +24,9 @@ use super::{
 use crate::{
     config::PullRequests,
     db::server::{
-        DbError, NewRun, NewStatus, Repository, Run, RunEnd, RunId, RunKind, RunState, TakeUp,
-        Tested, Trust,
+        DbError, NewRun, Repository, Run, RunEnd, RunId, RunKind, RunState, TakeUp, Tested, Trust,
     },
-    forge::{ForgeError, Permission, StatusState, User},
+    forge::{ForgeError, Permission, StatusState, User, is_skipped},
     git::{CommitId, FetchLimits, Merge, Mirror, MirrorError, Wanted},
 };
 
@@ -40,6 +42,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(600);
 const ATTEMPTS_MAX: u32 = 150;
 /// How much of a commit's message is read, in characters.
 const MESSAGE_CHARS: usize = 1000;
+/// From how many attempts on the forge is told why a run waits.
+const ATTEMPTS_UNTOLD: u32 = 3;
 /// How many files in conflict are named.
 const CONFLICTS_SHOWN: usize = 3;
 
@@ -65,9 +69,12 @@ pub(super) async fn prepare_all(app: &App) {
             let attempt = attempts.get(&run.id).copied().unwrap_or_default();
             tasks.spawn(async move {
                 let id = run.id;
-                match prepare(&app, run, &repository, attempt).await {
+                let prepared = prepare(&app, run.clone(), &repository, attempt);
+                // Its place is for the next, whatever happens.
+                let prepared = AssertUnwindSafe(prepared).catch_unwind().await;
+                match prepared.unwrap_or_else(|_| Err(broken_down())) {
                     Ok(()) => (id, 0),
-                    Err(trouble) => (id, later(&app, id, attempt, trouble).await),
+                    Err(trouble) => (id, later(&app, &run, &repository, attempt, trouble).await),
                 }
             });
         }
@@ -117,8 +124,22 @@ impl From<DbError> for Trouble {
     }
 }
 
+fn broken_down() -> Trouble {
+    Trouble {
+        why: "preparing it broke down: this is a fault of nixci".to_owned(),
+        ..Trouble::default()
+    }
+}
+
 /// Tries a run again later, or gives it up. Returns how often it was tried without success.
-async fn later(app: &App, id: RunId, before: u32, trouble: Trouble) -> u32 {
+async fn later(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    before: u32,
+    trouble: Trouble,
+) -> u32 {
+    let id = run.id;
     let Trouble { why, wait, is_here } = trouble;
     let attempt = if is_here { before } else { before + 1 };
     warn!(run = id.0, attempt, why, "a run is not prepared");
@@ -135,6 +156,12 @@ async fn later(app: &App, id: RunId, before: u32, trouble: Trouble) -> u32 {
     if let Err(error) = result {
         warn!(run = id.0, %error, "and cannot be put off");
     }
+    // The forge may well show what it does not let be fetched.
+    if (ATTEMPTS_UNTOLD..ATTEMPTS_MAX).contains(&attempt)
+        && let Err(trouble) = tell_pending(app, run, repository, &format!("waits: {why}")).await
+    {
+        warn!(run = id.0, why = trouble.why, "nor is that told");
+    }
     attempt
 }
 
@@ -150,52 +177,18 @@ async fn prepare(
     let Some(trust) = trust(app, &run, repository).await? else {
         return wait_for_approval(app, &run, repository).await;
     };
-    let remote = match source::remote(app, repository).await {
-        Ok(remote) => remote,
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => return refuse(app, &run, repository, &error.to_string()).await,
+    let Some((mirror, commits)) = fetch(app, &run, repository).await? else {
+        return Ok(());
     };
-    let (state_dir, number) = (app.config().state_dir.clone(), repository.id.0);
-    let mirror = tokio::task::spawn_blocking(move || Mirror::open(&state_dir, number))
-        .await
-        .map_err(|error| Trouble {
-            why: error.to_string(),
-            ..Trouble::default()
-        })??;
-    let asked_for: CommitId = match run.new.commit.parse() {
-        Ok(commit) => commit,
-        Err(_) => {
-            return refuse(
-                app,
-                &run,
-                repository,
-                "repositories with SHA-256 are not supported yet",
-            )
-            .await;
-        }
-    };
-    let mut wanted = vec![if run.new.kind == RunKind::Manual {
-        Wanted::Commit(asked_for)
-    } else {
-        Wanted::RefAt(run.new.git_ref.clone(), asked_for)
-    }];
-    wanted.extend(run.new.base_ref.clone().map(Wanted::Ref));
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
-    let fetched = mirror
-        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
-        .await;
-    let commits = match fetched {
-        Ok(commits) => commits,
-        Err(MirrorError::Moved { found, name, .. }) => {
-            return out_of_date(app, &run, repository, &name, &found.to_string()).await;
-        }
-        Err(error @ MirrorError::Missing { .. }) => {
-            end(app, &run, &format!("out of date: {error}")).await;
-            return Ok(());
-        }
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => return refuse(app, &run, repository, &error.to_string()).await,
-    };
+    let message = mirror.message(commits[0], MESSAGE_CHARS)?;
+    let by_itself = matches!(
+        run.new.kind,
+        RunKind::Push | RunKind::Tag | RunKind::PullRequest
+    );
+    if by_itself && run.new.reason.is_none() && is_skipped(&message) {
+        end(app, &run, texts::SKIPPED).await;
+        return Ok(());
+    }
     // Now that it is known to be the newest.
     for older in app.db.superseded_by(&run).await? {
         let by = texts::short(&run.new.commit);
@@ -228,7 +221,6 @@ async fn prepare(
         },
     };
     let required = own_rules::required(&run, repository, &mirror, commit, base);
-    let message = mirror.message(head, MESSAGE_CHARS)?;
     let tested = Tested {
         commit: commit.to_string(),
         tree: tree.to_string(),
@@ -241,8 +233,69 @@ async fn prepare(
         return reuse(app, &run, repository, &same).await;
     }
     app.db.queue_run(run.id, trust, tested).await?;
+    if trust == Trust::Approved || attempt >= ATTEMPTS_UNTOLD {
+        // What it waited for before is over.
+        tell_pending(app, &run, repository, texts::WAITING).await?;
+    }
     info!(run = run.id.0, %commit, "a run waits for its turn");
     Ok(())
+}
+
+/// Fetches what a run builds, and what that goes into. `None`: the run is over, since it is not to be had.
+async fn fetch(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+) -> Result<Option<(Mirror, Vec<CommitId>)>, Trouble> {
+    let refused = async |why: &str| {
+        refuse(app, run, repository, why).await?;
+        Ok(None)
+    };
+    let remote = match source::remote(app, repository).await {
+        Ok(remote) => remote,
+        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) => return refused(&error.to_string()).await,
+    };
+    let (state_dir, number) = (app.config().state_dir.clone(), repository.id.0);
+    let mirror = tokio::task::spawn_blocking(move || Mirror::open(&state_dir, number))
+        .await
+        .map_err(|error| Trouble {
+            why: error.to_string(),
+            ..Trouble::default()
+        })??;
+    let asked_for: CommitId = match run.new.commit.parse() {
+        Ok(commit) => commit,
+        Err(_) => return refused("repositories with SHA-256 are not supported yet").await,
+    };
+    let mut wanted = vec![if run.new.kind == RunKind::Manual {
+        Wanted::Commit(asked_for)
+    } else {
+        Wanted::RefAt(run.new.git_ref.clone(), asked_for)
+    }];
+    wanted.extend(run.new.base_ref.clone().map(Wanted::Ref));
+    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let fetched = mirror
+        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
+        .await;
+    let commits = match fetched {
+        Ok(commits) => commits,
+        Err(MirrorError::Moved { found, name, .. }) => {
+            out_of_date(app, run, repository, &name, &found.to_string()).await?;
+            return Ok(None);
+        }
+        Err(error @ MirrorError::Missing { .. }) => {
+            end(app, run, &format!("out of date: {error}")).await;
+            return Ok(None);
+        }
+        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) => return refused(&error.to_string()).await,
+    };
+    Ok(Some((mirror, commits)))
+}
+
+/// Whether what cannot be fetched now may be later, with nobody pushing anything: a token may be wrong for a while.
+fn may_pass(error: &MirrorError) -> bool {
+    error.is_transient() || matches!(error, MirrorError::Refused(_))
 }
 
 /// A run as the forge has its pull request now; `None`: it is over, since that is elsewhere or gone.
@@ -275,10 +328,10 @@ async fn as_it_is_now(
             ..Trouble::default()
         });
     }
-    if let Some(other) = other {
-        instead(app, repository, other).await?;
+    match other {
+        Some(other) => instead(app, &run, repository, other, &why).await?,
+        None => end(app, &run, &why).await,
     }
-    end(app, &run, &why).await;
     Ok(None)
 }
 
@@ -304,6 +357,11 @@ async fn same_as(
     }
     // What nobody keeps is only there if it is built for this branch.
     let left_for = keep::leaves(run).then(|| run.new.git_ref.clone());
+    if let Some(git_ref) = &left_for
+        && !keep::has_left(app, repository, git_ref)
+    {
+        return Ok(None);
+    }
     let (tree, settings) = (tested.tree.clone(), tested.settings.clone());
     let same = app.db.run_of_tree(repository.id, tree, settings, left_for);
     Ok(same.await?)
@@ -418,7 +476,6 @@ async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Res
         .await;
         return Ok(());
     }
-    app.db.await_approval(run.id).await?;
     let contexts = texts::contexts(&app.config(), repository);
     let mut text = format!("waits for approval of {}", texts::short(&run.new.commit));
     if own_rules::pull_requests(app, repository) == PullRequests::All
@@ -433,10 +490,19 @@ async fn wait_for_approval(app: &App, run: &Run, repository: &Repository) -> Res
         &text,
         &app.run_url(run.id.0),
     );
-    tell(app, run, statuses).await
+    app.db.await_approval(run.id, statuses).await?;
+    Ok(())
 }
 
-async fn tell(app: &App, run: &Run, statuses: Vec<NewStatus>) -> Result<(), Trouble> {
+async fn tell_pending(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    text: &str,
+) -> Result<(), Trouble> {
+    let contexts = texts::contexts(&app.config(), repository);
+    let url = app.run_url(run.id.0);
+    let statuses = texts::both(&contexts, StatusState::Pending, text, &url);
     let commit = run.new.commit.clone();
     app.db
         .set_statuses(run.new.repository, commit, Some(run.id), statuses)
@@ -452,23 +518,30 @@ async fn out_of_date(
     git_ref: &str,
     found: &str,
 ) -> Result<(), Trouble> {
+    let why = format!("out of date: {git_ref} is at {} now", texts::short(found));
     if git_ref == run.new.git_ref {
         let newer = NewRun {
             commit: found.to_owned(),
             title: String::new(),
             ..run.new.clone()
         };
-        instead(app, repository, newer).await?;
+        return instead(app, run, repository, newer, &why).await;
     }
-    let why = format!("out of date: {git_ref} is at {} now", texts::short(found));
     end(app, run, &why).await;
     Ok(())
 }
 
-/// Builds something instead of what was told of.
-async fn instead(app: &App, repository: &Repository, other: NewRun) -> Result<(), Trouble> {
+/// Builds something instead of what was told of, unless it is or was, and ends that for this reason.
+async fn instead(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    other: NewRun,
+    why: &str,
+) -> Result<(), Trouble> {
     let up = TakeUp {
         runs: vec![again(app, repository, other)],
+        instead_of: Some((run.id, why.to_owned())),
         ..TakeUp::default()
     };
     app.db.take_up(up).await?;

@@ -30,6 +30,8 @@ const BACK_OFF: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(600);
 /// How often a state is tried that a forge neither takes nor refuses: about two days.
 const ATTEMPTS_MAX: u32 = 300;
+/// The same where the forge says that there is no such thing: about two hours.
+const ATTEMPTS_OF_MISSING: u32 = 20;
 
 /// Tells all forges until the server ends.
 pub(super) async fn publish_all(app: &App) {
@@ -130,6 +132,16 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
     }
 }
 
+/// How often a state is tried that a forge does not let this server tell.
+fn patience(error: &ForgeError) -> u32 {
+    match error {
+        ForgeError::Unauthorized(_) | ForgeError::Forbidden(_) => ATTEMPTS_MAX,
+        // It may be that, too, where it may not be known that it is there.
+        ForgeError::Missing(_) => ATTEMPTS_OF_MISSING,
+        ForgeError::Refused(_) | ForgeError::Later { .. } => 0,
+    }
+}
+
 /// Tells one state. Returns how long the forge wants to be left alone.
 async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
     let Some(repository) = app.db.repository(due.repository).await? else {
@@ -171,6 +183,17 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
                 .status_put_off(due.id, what, at, is_uncertain)
                 .await?;
             Ok(wait)
+        }
+        // Somebody may put the token right.
+        Err(error) if due.attempts < patience(&error) => {
+            app.metrics.status(&due.forge, "put_off");
+            let back_off = BACK_OFF * 2_u32.pow(due.attempts.min(12));
+            let pause = i64::try_from(back_off.min(BACK_OFF_MAX).as_millis()).unwrap_or(i64::MAX);
+            let at = Timestamp::now().as_millisecond() + pause;
+            app.db
+                .status_put_off(due.id, error.to_string(), at, due.is_uncertain)
+                .await?;
+            Ok(None)
         }
         Err(error) => {
             app.metrics.status(&due.forge, "refused");

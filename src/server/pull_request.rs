@@ -39,7 +39,7 @@ pub(super) async fn now(app: &App, run: Run, repository: &Repository) -> Result<
     };
     let known = as_forge(&repository.seen)?;
     match api.pull_request(&known, number).await {
-        Ok(pull) => Ok(compare(run, &pull)),
+        Ok(pull) => Ok(compare(run, &repository.seen.forge_id, &pull)),
         Err(ForgeError::Missing(why)) => {
             let why = format!("out of date: the forge shows no such pull request: {why}");
             Ok(Now::Over(why))
@@ -48,11 +48,17 @@ pub(super) async fn now(app: &App, run: Run, repository: &Repository) -> Result<
     }
 }
 
-fn compare(mut run: Run, pull: &PullRequestNow) -> Now {
+fn compare(mut run: Run, repository: &str, pull: &PullRequestNow) -> Now {
     if !pull.is_open {
         return Now::Over("out of date: the pull request is closed".to_owned());
     }
-    run.new.author = pull.author.as_ref().map(id_and_login);
+    // Whoever opens a pull request of somebody else's fork does not say what is pushed there.
+    let is_pushed_here = pull.head_repository.as_deref() == Some(repository);
+    let author = pull
+        .author
+        .as_ref()
+        .filter(|author| is_pushed_here || pull.head_owner == Some(author.id));
+    run.new.author = author.map(id_and_login);
     let (head, base) = (pull.head_commit.to_string(), pull.base_ref.to_string());
     let why = if head != run.new.commit {
         format!(

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{error, warn};
 
-use super::{app::App, execute::execute, queue};
+use super::{app::App, execute::execute, intake::end, queue};
 use crate::db::server::{RepositoryId, RunState};
 
 /// How many runs go on at once: those that build, and those that evaluate.
@@ -52,15 +52,21 @@ pub(super) async fn run_all(app: &App) {
             }
             continue;
         };
-        match app.db.begin_run(run.id).await {
-            Ok(true) => {}
-            // Somebody ended it meanwhile.
-            Ok(false) => continue,
-            Err(error) => {
+        // From here on it can be told to stop.
+        let (asked_tx, asked_rx) = mpsc::unbounded_channel();
+        app.run_begins(run.id, asked_tx);
+        let begun = app.db.begin_run(run.id).await;
+        if !matches!(begun, Ok(true)) {
+            let stopped = app.run_ends(run.id);
+            // Otherwise somebody ended it meanwhile.
+            if let Err(error) = begun {
                 error!(run = run.id.0, %error, "a run does not begin");
+                if let Some(why) = stopped {
+                    end(app, &run, &why).await;
+                }
                 tokio::time::sleep(LOOK).await;
-                continue;
             }
+            continue;
         }
         app.hub.changed(run.id);
         clock += 1;
@@ -69,7 +75,7 @@ pub(super) async fn run_all(app: &App) {
         let (app, going_on) = (Arc::clone(app), Arc::clone(&going_on));
         runs.spawn(async move {
             let id = repository.id;
-            execute(&app, run, repository, permit).await;
+            execute(&app, run, repository, permit, asked_rx).await;
             if let Some(count) = lock(&going_on).get_mut(&id) {
                 *count = count.saturating_sub(1);
             }

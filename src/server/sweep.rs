@@ -105,7 +105,13 @@ async fn forget_old_runs(app: &App) {
     match app.db.repositories_unseen_since(before).await {
         Ok(repositories) => {
             for repository in repositories {
-                keep::forget_all(app, &repository);
+                let seen = &repository.seen;
+                let named = app
+                    .db
+                    .enabled_named(seen.full_name.clone())
+                    .await
+                    .unwrap_or(true);
+                keep::forget_all(app, &repository, !named);
             }
         }
         Err(error) => warn!(%error, "repositories that are gone are not forgotten"),

@@ -6,6 +6,11 @@ use crate::{
     forge::{CommitStatus, News, StatusContexts, StatusState},
 };
 
+/// What is told of a run that waits for its turn.
+pub(super) const WAITING: &str = "waiting";
+/// Why a run ends whose commit has `[skip ci]` in its message.
+pub(super) const SKIPPED: &str = "skipped: the commit's message says so";
+
 /// The contexts of a repository.
 pub(super) fn contexts(config: &ServerConfig, repository: &Repository) -> StatusContexts {
     let StatusNames { prefix, failures } = &config.statuses;

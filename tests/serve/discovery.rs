@@ -323,7 +323,7 @@ fn listed(number: u64, head: &str, changed: Timestamp) -> Value {
         "number": number, "state": "open", "updated_at": changed.to_string(), "title": "a pull request", "draft": false,
         "user": { "id": 2, "login": "writer" },
         "base": { "ref": "main", "sha": "0".repeat(39) + "1", "repo": { "id": 12 } },
-        "head": { "ref": "topic", "label": "topic", "sha": head, "repo": { "id": 13 } },
+        "head": { "ref": "topic", "label": "topic", "sha": head, "repo": { "id": 13, "owner": { "id": 2 } } },
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     gitlab::{merge_request, token},
-    world::{SECRET, Status, World, flake, pull_request},
+    world::{SECRET, Status, World, flake, pull_request, push},
 };
 
 /// A builder that takes a minute.
@@ -176,6 +176,114 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
         .await;
     assert_eq!(world.verdict(&evil).await["nixci/build"].0, "success");
     assert_ne!(world.statuses(&head)["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Security: "benign actor, evil code": others push to what a writer has opened.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_writer_opens_of_somebody_elses_fork_waits() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let owners = [
+        (
+            7,
+            json!({ "id": 13, "owner": { "id": 3, "login": "reader" } }),
+        ),
+        (8, json!({ "id": 13 })),
+        (9, json!(null)),
+    ];
+    let heads = owners.map(|(number, head)| {
+        let commit = open(&world, number, &base, &[("of", &number.to_string())]);
+        (number, head, commit)
+    });
+    let own = open(&world, 10, &base, &[("of", "10")]);
+    let here = open(&world, 11, &base, &[("of", "11")]);
+    world.start().await;
+    world.verdict(&base).await;
+    for (number, head, commit) in &heads {
+        let mut opened = pull_request("opened", *number, commit, (2, "writer"));
+        opened["pull_request"]["head"]["repo"] = head.clone();
+        world.deliver("pull_request", &opened).await;
+    }
+    let opened = pull_request("opened", 10, &own, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    let mut opened = pull_request("opened", 11, &here, (2, "writer"));
+    opened["pull_request"]["head"]["repo"] = json!({ "id": 12, "owner": { "id": 5 } });
+    world.deliver("pull_request", &opened).await;
+    for commit in [&own, &here] {
+        assert_eq!(world.verdict(commit).await["nixci/build"].0, "success");
+    }
+    for (_, _, commit) in &heads {
+        world
+            .until(commit, |told| {
+                told.get("nixci/build")
+                    .is_some_and(|(_, text)| text.starts_with("waits for approval"))
+            })
+            .await;
+    }
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Security: "out-of-order".
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_word_that_something_is_gone_ends_nothing() {
+    let script =
+        "n=0; while [ $n -lt 20 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done; echo ok > $out";
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let base = world.git(&["rev-parse", "HEAD"]);
+    let slow = flake(&[("slow", script)]);
+    let head = open(&world, 7, &base, &[("flake.nix", &slow)]);
+    world.start().await;
+    world.verdict(&base).await;
+    let opened = pull_request("opened", 7, &head, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    world
+        .until(&head, |told| {
+            told.get("nixci/build")
+                .is_some_and(|(_, text)| text == "building")
+        })
+        .await;
+    // It was closed and opened again; the forge tells of the first only now. So it was with the branch.
+    let closed = pull_request("closed", 7, &head, (2, "writer"));
+    assert_eq!(world.deliver_as("late", "pull_request", &closed).await, 202);
+    world
+        .log_has("refs/pull/7/head is there all the same")
+        .await;
+    let mut deleted = push("main", &"0".repeat(40), "");
+    deleted["ref"] = "main".into();
+    deleted["ref_type"] = "branch".into();
+    assert_eq!(world.deliver("delete", &deleted).await, 202);
+    world.log_has("refs/heads/main is there all the same").await;
+    assert_eq!(world.verdict(&head).await["nixci/build"].0, "success");
+    let roots = world.store.folder().join("state/gcroots/1/main");
+    assert!(roots.is_dir());
+    // When it is gone, it is.
+    let last = open(
+        &world,
+        8,
+        &base,
+        &[("flake.nix", &slow.replace("20", "600"))],
+    );
+    let opened = pull_request("opened", 8, &last, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    world
+        .until(&last, |told| {
+            told.get("nixci/build")
+                .is_some_and(|(_, text)| text == "building")
+        })
+        .await;
+    let closed = pull_request("closed", 8, &last, (2, "writer"));
+    {
+        let mut forge = world.forge.world();
+        let pulls = &mut forge.find("acme/demo").unwrap().pulls;
+        pulls.get_mut(&8).unwrap()["state"] = json!("closed");
+    }
+    assert_eq!(
+        world.deliver_as("closed", "pull_request", &closed).await,
+        202
+    );
+    let told = world.verdict(&last).await;
+    assert_eq!(told["nixci/build"].1, "refs/pull/8/head is gone");
     assert_eq!(world.stop().await, Some(0));
 }
 

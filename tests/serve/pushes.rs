@@ -70,6 +70,9 @@ async fn what_is_not_signed_or_came_before_does_nothing() {
     let next = world.commit("next [skip ci]", &[]);
     let skipped = push("main", &next, "next [skip ci]");
     assert_eq!(world.deliver("push", &skipped).await, 202);
+    // Nor by looking.
+    world.sweep().await;
+    world.sweep().await;
     let after = world.commit("after", &[]);
     assert_eq!(world.push_event("main", &after).await, 202);
     world.verdict(&after).await;

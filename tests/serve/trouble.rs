@@ -35,6 +35,26 @@ async fn a_forge_in_trouble_is_told_everything_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_wrong_for_a_while_costs_time_only() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&commit).await;
+    let wrong = |status| (status, Vec::new(), json!({ "message": "who are you?" }));
+    let answers = [401, 403, 404].map(wrong);
+    world.forge.world().answers.extend(answers);
+    // Nor does the forge show the repository.
+    let git = world.store.folder().join("git/acme");
+    let next = world.commit("next", &[("file", "x")]);
+    std::fs::rename(git.join("demo.git"), git.join("hidden.git")).unwrap();
+    world.push_event("main", &next).await;
+    world.log_has("a run is not prepared").await;
+    std::fs::rename(git.join("hidden.git"), git.join("demo.git")).unwrap();
+    assert_eq!(world.verdict(&next).await["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_restarts_costs_time_only() {
     let slow = flake(&[(
         "slow",

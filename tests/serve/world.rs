@@ -511,7 +511,7 @@ pub(crate) fn pull_request(action: &str, number: u64, head: &str, author: (u64, 
         "pull_request": {
             "id": number, "number": number, "user": user, "title": "a pull request", "draft": false, "merged": false,
             "base": { "label": "main", "ref": "main", "sha": "0".repeat(39) + "1", "repo_id": 12, "repo": repository() },
-            "head": { "label": "topic", "ref": "topic", "sha": head, "repo_id": 13, "repo": { "id": 13 } },
+            "head": { "label": "topic", "ref": "topic", "sha": head, "repo_id": 13, "repo": { "id": 13, "owner": user } },
         },
     })
 }

@@ -17,6 +17,18 @@ pub struct CheckRule {
     pub local: Option<bool>,
 }
 
+impl CheckRule {
+    /// A rule for all checks, which says nothing yet.
+    pub fn of_all() -> Self {
+        Self {
+            name: CheckPattern::all(),
+            allow_failure: None,
+            timeout: None,
+            local: None,
+        }
+    }
+}
+
 /// Rules in order; of those that say something about the same, the last one counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckRules {

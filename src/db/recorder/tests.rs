@@ -94,6 +94,7 @@ fn built(name: &str, seconds: u64) -> Event {
             phase: Some("checkPhase".into()),
             checks: Vec::new(),
             allowed: false,
+            may_pass: false,
         })
     }
 }

@@ -37,11 +37,11 @@ impl FailedBuild {
 }
 
 impl ServerDb {
-    /// Remembers that a derivation failed, unless that is known.
+    /// Remembers that a derivation failed, in place of what is known of it.
     pub async fn remember_failed(&self, failed: FailedBuild) -> Result<(), DbError> {
         self.write(move |connection| {
             connection
-                .prepare_cached("INSERT OR IGNORE INTO failed_builds (drv_path, run, at, reason) VALUES (?1, ?2, ?3, ?4)")?
+                .prepare_cached("INSERT OR REPLACE INTO failed_builds (drv_path, run, at, reason) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![failed.drv_path, failed.run.0, failed.at, failed.reason])?;
             Ok(())
         })

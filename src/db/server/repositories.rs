@@ -167,6 +167,18 @@ impl ServerDb {
         .await
     }
 
+    /// Whether a repository that is built is called so now, at any forge.
+    pub async fn enabled_named(&self, full_name: String) -> Result<bool, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT 1 FROM repositories WHERE enabled AND full_name = ?1 COLLATE NOCASE",
+                )?
+                .exists([full_name])
+        })
+        .await
+    }
+
     /// All repositories, by name.
     pub async fn repositories(&self) -> Result<Vec<Repository>, DbError> {
         self.read(|connection| {

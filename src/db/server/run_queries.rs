@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     database::{DbError, ServerDb},
     repositories::{Repository, RepositoryId, find},
-    run::{COLUMNS, Run, RunId, RunState, of_row},
+    run::{COLUMNS, NewRun, Run, RunId, RunState, of_row},
     sight::Sight,
 };
 
@@ -40,6 +40,12 @@ impl ServerDb {
         .await
     }
 
+    /// Whether a forge has told already that what a run would build is where it is, however that ended.
+    pub async fn knows(&self, run: NewRun) -> Result<bool, DbError> {
+        self.read(move |connection| is_known(connection, &run, "1"))
+            .await
+    }
+
     /// The newest run of a pull request at a commit.
     pub async fn run_of_pull_request(
         &self,
@@ -55,22 +61,6 @@ impl ServerDb {
                 ))?
                 .query_row(params![repository.0, number, commit], of_row)
                 .optional()
-        })
-        .await
-    }
-
-    /// Whether a commit was to be built for another reason than that it was time.
-    pub async fn knows_commit(
-        &self,
-        repository: RepositoryId,
-        commit: String,
-    ) -> Result<bool, DbError> {
-        self.read(move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT 1 FROM runs WHERE repository = ?1 AND commit_id = ?2 AND kind <> 'schedule'",
-                )?
-                .exists(params![repository.0, commit])
         })
         .await
     }
@@ -114,6 +104,23 @@ impl ServerDb {
                      (SELECT max(id) FROM runs WHERE repository = ?1 GROUP BY git_ref) ORDER BY id DESC LIMIT ?2"
                 ))?
                 .query_map(params![repository.0, limit], of_row)?
+                .collect()
+        })
+        .await
+    }
+
+    /// The runs of a ref that are not over.
+    pub async fn open_runs_of(
+        &self,
+        repository: RepositoryId,
+        git_ref: String,
+    ) -> Result<Vec<Run>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM runs WHERE state <> 'finished' AND repository = ?1 AND git_ref = ?2"
+                ))?
+                .query_map(params![repository.0, git_ref], of_row)?
                 .collect()
         })
         .await
@@ -185,6 +192,26 @@ impl ServerDb {
         })
         .await
     }
+}
+
+/// Whether there is a run of the same commit, ref and base for which `how` holds, and the ref was nowhere else since. What
+/// somebody asked for, and what it was time for, says nothing about where a ref is; nor does a run that was cancelled: what
+/// was told may have been out of date.
+pub(super) fn is_known(connection: &Connection, run: &NewRun, how: &str) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "SELECT 1 FROM runs r WHERE repository = ?1 AND commit_id = ?2 AND git_ref = ?3 AND base_ref IS ?4
+         AND kind <> 'schedule' AND (kind <> 'manual' OR ?5 = 'manual') AND {how}
+         AND NOT EXISTS (SELECT 1 FROM runs l WHERE l.repository = ?1 AND l.git_ref = ?3 AND l.id > r.id
+             AND (l.commit_id <> ?2 OR l.base_ref IS NOT ?4) AND l.kind NOT IN ('schedule', 'manual')
+             AND (l.state <> 'finished' OR l.outcome <> 'cancelled'))"
+    );
+    connection.prepare_cached(&sql)?.exists(params![
+        run.repository.0,
+        run.commit,
+        run.git_ref,
+        run.base_ref,
+        run.kind.as_str()
+    ])
 }
 
 pub(super) fn with_repositories(

@@ -17,6 +17,7 @@ use super::{
     deliveries::handled,
     repositories::RepositoryId,
     run::{NewRun, RunEnd, RunId, RunKind, Tested, Trust},
+    run_queries::is_known,
     schedules::{ScheduleKey, carried_out},
     statuses::{NewStatus, end_pending, set_status},
     warnings::forget_warnings,
@@ -35,9 +36,16 @@ pub struct TakeUp {
     pub result: String,
     /// The runs that are asked for, each with what is told at once.
     pub runs: Vec<(NewRun, Vec<NewStatus>)>,
+    /// The run that ends since these take its place, and why.
+    pub instead_of: Option<(RunId, String)>,
+    /// The runs that are not to be, for a reason that lies in the commit.
+    pub skipped: Vec<(NewRun, String)>,
     /// Whether to begin anew although the same commit of the same ref was built already.
     pub anew: bool,
 }
+
+/// Why a run is wanted that somebody wants anew.
+const ANEW: &str = "once more";
 
 impl ServerDb {
     /// Takes up an event. Returns the runs that came of it, without those that are there already.
@@ -46,12 +54,21 @@ impl ServerDb {
         for (run, statuses) in &mut event.runs {
             self.clean([&mut run.title].into_iter().chain(&mut run.reason));
             self.clean(statuses.iter_mut().map(|status| &mut status.description));
+            if event.anew {
+                run.reason.get_or_insert_with(|| ANEW.to_owned());
+            }
+        }
+        for (run, _) in &mut event.skipped {
+            self.clean([&mut run.title]);
         }
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
+            if let Some((id, why)) = &event.instead_of {
+                finish(connection, *id, &RunEnd::cancelled(why), &[], now)?;
+            }
             let mut ids = Vec::new();
             for (run, statuses) in &event.runs {
-                if is_known(connection, run, event.anew)? {
+                if is_there(connection, run, event.anew)? {
                     continue;
                 }
                 let id = insert(connection, run, now)?;
@@ -70,6 +87,17 @@ impl ServerDb {
                     )?;
                 }
                 ids.push(id);
+            }
+            for (run, why) in &event.skipped {
+                if !is_known(connection, run, "1")? {
+                    let id = insert(connection, run, now)?;
+                    connection
+                        .prepare_cached(
+                            "UPDATE runs SET state = 'finished', outcome = 'cancelled', error = ?2, finished_at = ?3
+                             WHERE id = ?1",
+                        )?
+                        .execute(params![id.0, why, now])?;
+                }
             }
             if let Some(delivery) = event.delivery {
                 let mut result = event.result.clone();
@@ -118,13 +146,26 @@ impl ServerDb {
         .await
     }
 
-    /// Lets a run wait for approval.
-    pub async fn await_approval(&self, id: RunId) -> Result<(), DbError> {
+    /// Lets a run wait for approval, and says so.
+    pub async fn await_approval(
+        &self,
+        id: RunId,
+        mut statuses: Vec<NewStatus>,
+    ) -> Result<(), DbError> {
+        self.clean(statuses.iter_mut().map(|status| &mut status.description));
+        let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
-            connection.execute(
-                "UPDATE runs SET state = 'approval' WHERE id = ?1 AND state = 'taken'",
-                [id.0],
-            )?;
+            let waits: Option<(i64, String)> = connection
+                .prepare_cached(
+                    "UPDATE runs SET state = 'approval' WHERE id = ?1 AND state = 'taken' RETURNING repository, commit_id",
+                )?
+                .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            if let Some((repository, commit)) = waits {
+                for status in &statuses {
+                    set_status(connection, RepositoryId(repository), &commit, Some(id), status, now)?;
+                }
+            }
             Ok(())
         })
         .await
@@ -152,12 +193,15 @@ impl ServerDb {
                      WHERE id = ?1 AND state = 'queued'",
                 )?
                 .execute([id.0, now])?;
+            if begun == 0 {
+                return Ok(false);
+            }
             // What an attempt that was cut short left.
             connection.execute("DELETE FROM checks WHERE run = ?1", [id.0])?;
             connection.execute("DELETE FROM steps WHERE run = ?1", [id.0])?;
             forget_warnings(connection, id)?;
             forget_annotations(connection, id)?;
-            Ok(begun > 0)
+            Ok(true)
         })
         .await
     }
@@ -196,36 +240,8 @@ impl ServerDb {
         self.clean(&mut end.error);
         self.clean(statuses.iter_mut().map(|status| &mut status.description));
         let now = Timestamp::now().as_millisecond();
-        self.write(move |connection| {
-            let run: Option<(i64, String)> = connection
-                .prepare_cached(
-                    "UPDATE runs SET state = 'finished', outcome = ?2, error = ?3, counts = coalesce(?4, counts),
-                     checks = coalesce(?5, checks), reused_from = ?6, finished_at = ?7
-                     WHERE id = ?1 AND state <> 'finished' RETURNING repository, commit_id",
-                )?
-                .query_row(
-                    params![
-                        id.0,
-                        end.outcome,
-                        end.error,
-                        end.counts,
-                        end.checks,
-                        end.reused_from.map(|run| run.0),
-                        now
-                    ],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
-            let Some((repository, commit)) = run else {
-                return Ok(false);
-            };
-            for status in &statuses {
-                set_status(connection, RepositoryId(repository), &commit, Some(id), status, now)?;
-            }
-            end_pending(connection, id, end.error.as_deref().unwrap_or(&end.outcome), now)?;
-            Ok(true)
-        })
-        .await
+        self.write(move |connection| finish(connection, id, &end, &statuses, now))
+            .await
     }
 
     /// Approves a commit of a pull request. Returns the runs that waited for that.
@@ -269,27 +285,75 @@ impl ServerDb {
     }
 }
 
-/// Whether a run is there already that does the same.
-fn is_known(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Result<bool> {
-    if run.kind == RunKind::Schedule {
-        return is_timed(connection, run);
-    }
-    // A pull request that is opened again may have another base by now.
-    let is_over_too = !anew && run.pull_request.is_none();
-    connection
+/// Ends a run. Returns whether it was not over before.
+fn finish(
+    connection: &Connection,
+    id: RunId,
+    end: &RunEnd,
+    statuses: &[NewStatus],
+    now: i64,
+) -> rusqlite::Result<bool> {
+    let run: Option<(i64, String)> = connection
         .prepare_cached(
-            "SELECT 1 FROM runs WHERE repository = ?1 AND commit_id = ?2 AND (git_ref = ?3 OR (kind = 'merge_queue' AND ?4 = 'merge_queue'))
-             AND kind <> 'schedule' AND base_ref IS ?5 AND (state IN ('taken', 'approval', 'queued') OR (state = 'running' AND NOT ?7) OR (?6 AND outcome IN ('passed', 'failed')))",
+            "UPDATE runs SET state = 'finished', outcome = ?2, error = ?3, counts = coalesce(?4, counts),
+             checks = coalesce(?5, checks), reused_from = ?6, finished_at = ?7
+             WHERE id = ?1 AND state <> 'finished' RETURNING repository, commit_id",
         )?
-        .exists(params![
-            run.repository.0,
-            run.commit,
-            run.git_ref,
-            run.kind.as_str(),
-            run.base_ref,
-            is_over_too,
-            anew
-        ])
+        .query_row(
+            params![
+                id.0,
+                end.outcome,
+                end.error,
+                end.counts,
+                end.checks,
+                end.reused_from.map(|run| run.0),
+                now
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((repository, commit)) = run else {
+        return Ok(false);
+    };
+    for status in statuses {
+        set_status(
+            connection,
+            RepositoryId(repository),
+            &commit,
+            Some(id),
+            status,
+            now,
+        )?;
+    }
+    let why = end.error.as_deref().unwrap_or(&end.outcome);
+    end_pending(connection, id, why, now)?;
+    Ok(true)
+}
+
+/// Whether a run is there already that does the same.
+fn is_there(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Result<bool> {
+    // What goes on may have begun before what it is to begin anew for.
+    let waits = "state IN ('taken', 'approval', 'queued')";
+    let goes_on = "state <> 'finished'";
+    let stands = "(state <> 'finished' OR outcome IN ('passed', 'failed'))";
+    let how = match (anew, run.pull_request) {
+        (true, _) => waits,
+        // One that is opened again may have another base by now.
+        (false, Some(_)) => goes_on,
+        (false, None) => stands,
+    };
+    match run.kind {
+        RunKind::Schedule => is_timed(connection, run),
+        // Two events tell of it, and the ref is there for this commit alone.
+        RunKind::MergeQueue => connection
+            .prepare_cached(&format!(
+                "SELECT 1 FROM runs WHERE repository = ?1 AND commit_id = ?2 AND kind = 'merge_queue' AND {how}"
+            ))?
+            .exists(params![run.repository.0, run.commit]),
+        RunKind::Push | RunKind::Tag | RunKind::PullRequest | RunKind::Manual => {
+            is_known(connection, run, how)
+        }
+    }
 }
 
 /// Whether a run of this ref for which it was time waits or goes on. One that is not looked at yet may be out of date.

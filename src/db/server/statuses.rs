@@ -294,7 +294,8 @@ pub(super) fn set_status(
             .prepare_cached(
                 "UPDATE statuses SET run = ?4, state = ?5, description = ?6, target_url = ?7, changed_at = ?8,
                  version = version + 1, attempts = 0, not_before = 0
-                 WHERE repository = ?1 AND commit_id = ?2 AND context = ?3 AND state IN ('failure', 'error')",
+                 WHERE repository = ?1 AND commit_id = ?2 AND context = ?3 AND state IN ('failure', 'error')
+                 AND (run IS NULL OR ?4 IS NULL OR run <= ?4)",
             )?
             .execute(params![
                 repository.0,

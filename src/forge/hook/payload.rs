@@ -170,7 +170,14 @@ pub(in crate::forge) struct Side {
     #[serde(rename = "ref")]
     pub(in crate::forge) name: String,
     pub(in crate::forge) sha: CommitId,
-    pub(in crate::forge) repo: Option<Numbered>,
+    pub(in crate::forge) repo: Option<Owned>,
+}
+
+/// A repository, and whose it is.
+#[derive(Deserialize)]
+pub(in crate::forge) struct Owned {
+    pub(in crate::forge) id: u64,
+    pub(in crate::forge) owner: Option<Numbered>,
 }
 
 impl Side {

@@ -103,6 +103,7 @@ fn shown(event: &HookEvent) -> String {
             };
             format!("build {} ({kind}) as {}", build.git_ref, build.key.as_str())
         }
+        Decision::Skip(build) => format!("skip {}", build.git_ref),
         Decision::Cancel { key } => format!("cancel {}", key.as_str()),
         Decision::Refresh => "refresh".to_owned(),
         Decision::Rerun { check, actor, .. } => {
@@ -222,7 +223,7 @@ fn what_is_skipped_says_so_in_any_spelling() {
     ] {
         assert!(is_skipped(message), "{message}");
         assert!(
-            shown(&push("refs/heads/main", message)).starts_with("nothing"),
+            shown(&push("refs/heads/main", message)).starts_with("skip"),
             "{message}"
         );
     }
@@ -231,7 +232,10 @@ fn what_is_skipped_says_so_in_any_spelling() {
     }
     let mut skipped = pull_request(PullRequestAction::Opened);
     skipped.message = Some("[ci skip]".to_owned());
-    assert!(shown(&HookEvent::PullRequest(Box::new(skipped))).starts_with("nothing"));
+    assert!(shown(&HookEvent::PullRequest(Box::new(skipped))).starts_with("skip"));
+    // What is not built is not skipped, and a queue would wait for ever.
+    assert!(shown(&push("refs/heads/feature", "[skip ci]")).starts_with("nothing"));
+    assert!(shown(&push("refs/heads/staging", "[skip ci]")).starts_with("build"));
 }
 
 #[test]

@@ -180,6 +180,7 @@ fn any_kind() -> impl Strategy<Value = EventKind> {
                 phase,
                 checks,
                 allowed: outcome.is_failed() && duration.as_millis() % 2 == 1,
+                may_pass: outcome.is_failed() && duration.as_millis() % 3 == 1,
             }
         ),
         check_finished.prop_map(

@@ -221,7 +221,11 @@ impl State {
             }
             // A transient failure that stays is one, too. Nix calls so, among others, whatever fails with access to the
             // network: fixed-output derivations.
-            StepEnd::Failed(reason) | StepEnd::Transient(reason) => (Outcome::Failed, Some(reason)),
+            StepEnd::Transient(reason) => {
+                step.may_pass = true;
+                (Outcome::Failed, Some(reason))
+            }
+            StepEnd::Failed(reason) => (Outcome::Failed, Some(reason)),
             StepEnd::Lost(reason) => {
                 self.lost_in_a_row += 1;
                 if self.lost_in_a_row >= LOST_IN_A_ROW {
@@ -327,6 +331,7 @@ impl State {
             phase: step.phase.take(),
             checks,
             allowed,
+            may_pass: step.may_pass,
         };
         self.emit(event);
     }

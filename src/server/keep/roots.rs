@@ -17,13 +17,13 @@ use crate::{
 type Links = BTreeMap<String, PathBuf>;
 
 /// Holds the outputs of a run's checks, and lets go of all but the newest ones of each. `passed` has the checks with their
-/// outputs, `known` the names of those, too, that keep what they had.
+/// outputs.
 pub(super) async fn hold(
     connection: &mut Connection,
     dir: &Path,
     run: RunId,
     passed: Vec<(String, BTreeMap<String, StorePath>)>,
-    known: &HashSet<String>,
+    known: &Known,
     keep: usize,
 ) -> Result<(), GcRootError> {
     let mut roots = Vec::new();
@@ -50,7 +50,7 @@ pub(super) async fn hold(
         }
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             // A check that is no longer there needs no outputs either; one that failed keeps those it had.
-            if known.contains(&*entry.file_name().to_string_lossy()) {
+            if known.has(&entry.file_name().to_string_lossy()) {
                 thin_out(&entry.path(), keep)?;
             } else {
                 fs::remove_dir_all(entry.path())?;
@@ -63,6 +63,31 @@ pub(super) async fn hold(
         source,
     })
     .and(held)
+}
+
+/// The checks of a run by the names of their folders: they keep what they had if they did not pass.
+pub(super) struct Known {
+    names: HashSet<String>,
+    /// Whether all of it failed as one.
+    all: bool,
+}
+
+impl Known {
+    /// Takes the paths of checks below the attribute of a run.
+    pub(super) fn of<'p>(paths: impl Iterator<Item = &'p str>, attribute: &str) -> Self {
+        let mut all = false;
+        let names = paths
+            .inspect(|path| all |= *path == attribute)
+            .map(encoded)
+            .collect();
+        Self { names, all }
+    }
+
+    /// Whether a folder is that of a check, or of one below what failed as one.
+    fn has(&self, name: &str) -> bool {
+        let above = name.match_indices('.').map(|(at, _)| &name[..at]);
+        self.all || above.chain([name]).any(|above| self.names.contains(above))
+    }
 }
 
 /// The number of a run as names have it: in the order of numbers.

@@ -65,7 +65,9 @@ async fn a_builder_that_never_ends_and_never_shuts_up_ends_and_is_cut_short() {
         ),
     ]);
     world.git(&["checkout", "-q", "-B", "topic"]);
-    let head = world.commit("abuse", &[("flake.nix", &abuse)]);
+    // It gives itself all the time in the world.
+    let own = "timeout = \"1000h\"\n[[check]]\nname = \"*\"\ntimeout = \"1000h\"\n";
+    let head = world.commit("abuse", &[("flake.nix", &abuse), ("nixci.toml", own)]);
     world.git(&["push", "-q", "origin", "HEAD:refs/pull/7/head", ":topic"]);
     let opened = pull_request("opened", 7, &head, (3, "reader"));
     world.deliver("pull_request", &opened).await;

@@ -135,7 +135,9 @@ async fn names_lead_to_no_file_but_their_own() {
     }
     for name in ["../../../hook", "/etc/passwd", ".."] {
         let (code, out, _) = world.ctl(&["log", "1", name]).await;
-        assert!(code != Some(0) || out == "here\n", "{name}: {code:?} {out}");
+        // It may have been built by the run of the other branch.
+        let own = ["here\n", ""].contains(&out.as_str());
+        assert!(code != Some(0) || own, "{name}: {code:?} {out}");
     }
     assert_eq!(world.stop().await, Some(0));
 }

@@ -408,7 +408,7 @@ async fn what_it_is_time_for_is_dealt_with_by_the_run_that_comes_of_it() {
     assert!(db.take_up(timed("c2")).await.unwrap().is_empty());
     assert_eq!(db.schedules(None).await.unwrap()[0].run, Some(first[0]));
     // It does not hide what was pushed, and is not made pointless by that.
-    assert!(!db.knows_commit(repo, "c2".into()).await.unwrap());
+    assert!(!db.knows(run(repo, "c2")).await.unwrap());
     db.finish_run(first[0], RunEnd::default(), Vec::new())
         .await
         .unwrap();
@@ -438,7 +438,13 @@ async fn an_approval_is_for_one_commit() {
         ..run(repo, commit)
     };
     let waiting = db.take_up(take(pull("c1"))).await.unwrap()[0];
-    db.await_approval(waiting).await.unwrap();
+    let waits = NewStatus {
+        description: "waits for approval".into(),
+        ..pending("nixci/build")
+    };
+    db.await_approval(waiting, vec![waits]).await.unwrap();
+    let told = db.statuses_of(repo, "c1".into()).await.unwrap();
+    assert_eq!(told[0].0.description, "waits for approval");
     assert!(
         db.approve(repo, 7, "c2".into(), "boss".into())
             .await
@@ -482,4 +488,101 @@ async fn a_copy_is_whole_while_the_database_is_written() {
     writing.await.unwrap();
     let copied = open(&copy).open_deliveries(1000).await.unwrap().len();
     assert!((50..=200).contains(&copied), "{copied}");
+}
+
+#[tokio::test]
+async fn a_ref_that_comes_back_to_a_commit_is_built_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let id = repository(&db, "acme/demo").await;
+    let end = async |commit: &str, outcome: &str| {
+        let runs = db.take_up(take(run(id, commit))).await.unwrap();
+        let end = RunEnd {
+            outcome: outcome.into(),
+            ..RunEnd::default()
+        };
+        for run in &runs {
+            db.finish_run(*run, end.clone(), Vec::new()).await.unwrap();
+        }
+        runs.len()
+    };
+    let knows = async |commit: &str| db.knows(run(id, commit)).await.unwrap();
+    assert!(!knows("a").await);
+    assert_eq!(end("a", "passed").await, 1);
+    assert!(knows("a").await);
+    assert_eq!(end("a", "passed").await, 0, "told again");
+    // A late word that it is where it was ends as out of date, and says nothing.
+    assert_eq!(end("old", "cancelled").await, 1);
+    assert!(knows("a").await);
+    assert_eq!(end("a", "passed").await, 0);
+    assert_eq!(end("b", "failed").await, 1);
+    assert!(!knows("a").await);
+    assert_eq!(end("a", "passed").await, 1);
+    // Elsewhere it is nothing that is known.
+    let other = NewRun {
+        git_ref: "refs/heads/release".into(),
+        ..run(id, "a")
+    };
+    assert!(!db.knows(other.clone()).await.unwrap());
+    for kind in [RunKind::Manual, RunKind::Schedule] {
+        let kind = NewRun {
+            kind,
+            ..other.clone()
+        };
+        db.take_up(take(kind)).await.unwrap();
+        assert!(!db.knows(other.clone()).await.unwrap());
+    }
+    // What is skipped is known, and is no run that goes on.
+    let up = TakeUp {
+        skipped: vec![(other.clone(), "skipped".into())],
+        ..TakeUp::default()
+    };
+    assert!(db.take_up(up).await.unwrap().is_empty());
+    assert!(db.knows(other).await.unwrap());
+    // A pull request goes elsewhere now.
+    let into = |base: &str| NewRun {
+        kind: RunKind::PullRequest,
+        git_ref: "refs/pull/7/head".into(),
+        base_ref: Some(base.into()),
+        pull_request: Some(7),
+        ..run(id, "c")
+    };
+    db.take_up(take(into("refs/heads/main"))).await.unwrap();
+    assert!(db.knows(into("refs/heads/main")).await.unwrap());
+    assert!(!db.knows(into("refs/heads/next")).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_older_run_takes_back_nothing_of_a_newer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let id = repository(&db, "acme/demo").await;
+    let other = NewRun {
+        git_ref: "refs/heads/other".into(),
+        ..run(id, "a")
+    };
+    let first = db.take_up(take(run(id, "a"))).await.unwrap()[0];
+    let second = db.take_up(take(other)).await.unwrap()[0];
+    let failed = NewStatus {
+        state: "failure",
+        ..pending("nixci/build x")
+    };
+    let taken_back = NewStatus {
+        state: "success",
+        only_failing: true,
+        ..failed.clone()
+    };
+    let set = async |run, status: &NewStatus| {
+        db.set_statuses(id, "a".into(), Some(run), vec![status.clone()])
+            .await
+            .unwrap();
+        let all = db.statuses_of(id, "a".into()).await.unwrap();
+        let found = all
+            .into_iter()
+            .find(|(row, _)| row.context == failed.context);
+        found.unwrap().0.state
+    };
+    assert_eq!(set(second, &failed).await, "failure");
+    assert_eq!(set(first, &taken_back).await, "failure");
+    assert_eq!(set(second, &taken_back).await, "success");
 }

@@ -37,6 +37,20 @@ fn the_newest_runs_are_kept() {
 }
 
 #[test]
+fn what_fails_as_one_keeps_what_is_below_it() {
+    let known = |paths: &[&str]| Known::of(paths.iter().copied(), "checks");
+    let some = known(&["x86_64-linux.good", "aarch64-linux", "b c"]);
+    for name in ["x86_64-linux.good", "aarch64-linux.a.b", "b+c"] {
+        assert!(some.has(name), "{name}");
+    }
+    for name in ["x86_64-linux.gone", "x86_64-linux", "aarch64-linux-2.a"] {
+        assert!(!some.has(name), "{name}");
+    }
+    assert!(known(&["checks"]).has("x86_64-linux.good"));
+    assert!(!known(&[]).has("x86_64-linux.good"));
+}
+
+#[test]
 fn the_same_outputs_are_held_already() {
     let dir = folder(&[
         ("000000007-out", B),
