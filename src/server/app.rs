@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::ServerConfig,
     db::server::{RunId, ServerDb},
-    forge::ForgeError,
+    forge::{ForgeError, HOOK_BYTES},
     redact::Redaction,
     run::Stop,
 };
@@ -29,6 +29,11 @@ const LISTENERS_OF_ONE: usize = 50;
 const FOLLOWERS: usize = 200;
 /// How many of these one client may have.
 const FOLLOWERS_OF_ONE: usize = 50;
+
+/// How much of webhooks there may be in memory at once, in bytes: nobody knows of one who sent it before it is there.
+const HOOKS: usize = 4 * HOOKS_OF_ONE;
+/// How much of it may be of one client.
+const HOOKS_OF_ONE: usize = 2 * HOOK_BYTES;
 
 /// What every part of the server has. Clones are the same.
 pub(super) type App = Arc<Server>;
@@ -55,6 +60,8 @@ pub(super) struct Server {
     pub(super) guesses: Guesses,
     /// When which refused webhooks were written to the log last.
     pub(super) refusals: Refusals,
+    /// Room for the bytes of webhooks.
+    pub(super) hooks: Streams,
     /// Room for commands that are run after checks have passed.
     pub(super) post_builds: Semaphore,
     running: Mutex<HashMap<RunId, Running>>,
@@ -124,6 +131,7 @@ impl Server {
             followers: Streams::new(FOLLOWERS, FOLLOWERS_OF_ONE),
             guesses: Guesses::default(),
             refusals: Refusals::default(),
+            hooks: Streams::new(HOOKS, HOOKS_OF_ONE),
             running: Mutex::default(),
             draining: CancellationToken::new(),
         })

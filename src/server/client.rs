@@ -6,11 +6,9 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, connect_info::Connected},
+    extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, request::Parts},
-    serve::IncomingStream,
 };
-use tokio::net::{TcpListener, UnixListener};
 
 use super::app::App;
 
@@ -23,15 +21,15 @@ pub(super) enum Other {
     Local,
 }
 
-impl Connected<IncomingStream<'_, TcpListener>> for Other {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self::Address(stream.remote_addr().ip())
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Other {
-    fn connect_info(_: IncomingStream<'_, UnixListener>) -> Self {
-        Self::Local
+impl Other {
+    /// Who it is, if not somebody on this machine: that may be a proxy, with requests of many.
+    pub(super) fn stranger(self) -> Option<Client> {
+        match self {
+            Self::Address(address) if !address.to_canonical().is_loopback() => {
+                Some(Client(Some(network(address))))
+            }
+            Self::Address(_) | Self::Local => None,
+        }
     }
 }
 
@@ -147,5 +145,20 @@ mod tests {
         ] {
             assert_eq!(client(PROXY, &[written], true), at(is), "{written}");
         }
+    }
+    #[test]
+    fn who_is_on_this_machine_is_no_stranger() {
+        for (address, is_stranger) in [
+            ("127.0.0.1", false),
+            ("127.8.8.8", false),
+            ("::1", false),
+            ("::ffff:127.0.0.1", false),
+            ("192.0.2.9", true),
+            ("2001:db8::1", true),
+        ] {
+            let other = Other::Address(address.parse().unwrap());
+            assert_eq!(other.stranger().is_some(), is_stranger, "{address}");
+        }
+        assert_eq!(Other::Local.stranger(), None);
     }
 }

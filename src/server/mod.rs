@@ -33,6 +33,7 @@ mod insist;
 mod intake;
 mod journal;
 mod keep;
+mod listener;
 mod logs;
 mod metrics;
 mod missed;
@@ -59,6 +60,7 @@ mod systemd;
 mod texts;
 mod walls;
 mod webhook;
+mod webhook_body;
 
 pub use doctor::{Finding, Verdict};
 pub use serve::{ServeError, check, serve};

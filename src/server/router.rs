@@ -2,13 +2,12 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
+    extract::State,
     http::StatusCode,
     routing::{get, post},
 };
 
 use super::{app::App, ctl, pages, webhook};
-use crate::forge::HOOK_BYTES;
 
 /// How many bytes have to be free where the state is, for runs to come to anything.
 const ROOM: u64 = 8 << 20;
@@ -18,7 +17,6 @@ pub(super) fn router(app: App) -> Router {
     Router::new()
         .route("/webhook/{forge}", post(webhook::take))
         .route("/change_hook/{dialect}", post(webhook::take_as_buildbot))
-        .layer(DefaultBodyLimit::max(HOOK_BYTES))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .merge(ctl::with_token(&app))

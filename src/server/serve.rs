@@ -2,36 +2,36 @@
 
 use std::{
     io,
-    os::unix::{fs::PermissionsExt as _, net::UnixListener as StdUnixListener},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use axum::Router;
 use secrecy::SecretString;
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::UnixListener,
     signal::unix::{SignalKind, signal},
 };
 use tracing::{info, warn};
 
 use super::{
     app::{App, Server, Settings},
-    client::Other,
     connection::Connections,
     ctl,
     doctor::{self, Finding},
     engine::{Engine, EngineError},
     execute,
     failures::Failures,
-    intake, post_build, prepare, publish,
+    intake,
+    listener::{self, Listener},
+    post_build, prepare, publish,
     reload::reload,
     router::router,
     runner, schedule, sweep, systemd,
 };
 use crate::{
-    config::{Listen, NixHost, PullRequests, ServerConfig, socket_key},
+    config::{NixHost, PullRequests, ServerConfig, socket_key},
     db::server::{DbError, ServerDb},
     forge::ForgeError,
     redact::Redaction,
@@ -81,10 +81,11 @@ pub async fn serve(
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    listener::raise_file_limit();
     redaction.add(&config.secrets);
     let db = ServerDb::open(&config.state_dir)?.hiding(redaction.clone());
     // Before anything that starts a program: none is to have the socket, too.
-    let listener = listen(&config.listen).await?;
+    let listener = Listener::at(&config.listen).await?;
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;
     let engine = Engine::new(&config, failures).await?;
     if config.pull_requests == PullRequests::All && !engine.is_sandboxed() {
@@ -106,11 +107,7 @@ pub async fn serve(
     // Whoever sees that the server is ready finds it there.
     let (socket, key) = ctl_socket(&app.config().socket)?;
     app.redaction.add([&key]);
-    let http = tokio::spawn(answer(
-        listener,
-        router(Arc::clone(&app)),
-        app.draining.clone(),
-    ));
+    let http = tokio::spawn(listener.answer(Arc::clone(&app), router(Arc::clone(&app))));
     let orders = tokio::spawn(ctl::answer_socket(Arc::clone(&app), socket, key));
     let background = [
         spawn(&app, |app| async move { intake::take_up_all(&app).await }),
@@ -190,7 +187,7 @@ fn ctl_socket(path: &Path) -> Result<(UnixListener, SecretString), ServeError> {
             std::fs::create_dir_all(dir)?;
         }
         let key = ctl::make_key(path)?;
-        let socket = bind(path)?;
+        let socket = listener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         Ok((socket, key))
     };
@@ -205,81 +202,6 @@ fn spawn<F: Future<Output = ()> + Send + 'static>(
     work: impl FnOnce(App) -> F,
 ) -> tokio::task::JoinHandle<()> {
     tokio::spawn(work(Arc::clone(app)))
-}
-
-/// Where requests come from.
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-async fn listen(at: &Listen) -> Result<Listener, ServeError> {
-    let failed = |at: String| {
-        move |error: io::Error| ServeError::Listen {
-            at,
-            reason: error.to_string(),
-        }
-    };
-    match at {
-        Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address).await;
-            listener
-                .map(Listener::Tcp)
-                .map_err(failed(address.to_string()))
-        }
-        Listen::Unix(path) => {
-            let listener = bind(path);
-            listener
-                .map(Listener::Unix)
-                .map_err(failed(path.display().to_string()))
-        }
-        Listen::Systemd => inherited().map_err(failed("the socket of systemd".to_owned())),
-    }
-}
-
-/// Listens at a Unix socket, which a server before may have left.
-fn bind(path: &Path) -> io::Result<UnixListener> {
-    match StdUnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // The database's lock says that no other server is there.
-            std::fs::remove_file(path)?;
-        }
-        listener => {
-            let listener = listener?;
-            listener.set_nonblocking(true)?;
-            return UnixListener::from_std(listener);
-        }
-    }
-    UnixListener::bind(path)
-}
-
-/// The socket that systemd hands over.
-fn inherited() -> io::Result<Listener> {
-    match systemd::take_socket()? {
-        systemd::Inherited::Tcp(socket) => TcpListener::from_std(socket).map(Listener::Tcp),
-        systemd::Inherited::Unix(socket) => UnixListener::from_std(socket).map(Listener::Unix),
-    }
-}
-
-async fn answer(listener: Listener, router: Router, draining: tokio_util::sync::CancellationToken) {
-    let done = async move { draining.cancelled().await };
-    let result = match listener {
-        Listener::Tcp(listener) => {
-            let service = router.into_make_service_with_connect_info::<Other>();
-            axum::serve(listener, service)
-                .with_graceful_shutdown(done)
-                .await
-        }
-        Listener::Unix(listener) => {
-            let service = router.into_make_service_with_connect_info::<Other>();
-            axum::serve(listener, service)
-                .with_graceful_shutdown(done)
-                .await
-        }
-    };
-    if let Err(error) = result {
-        warn!(%error, "no more requests are answered");
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! How many answers go on at once that have no end: for one client, and in all.
+//! How much there may be at once of what takes room for as long as a client likes, such as answers that have no end: for one
+//! client, and in all.
 
 use std::{
     collections::HashMap,
@@ -12,7 +13,7 @@ use super::client::Client;
 /// After how many seconds to try again where there is no room.
 pub(super) const RETRY_AFTER: &str = "30";
 
-/// Room for streams. Clones are the same.
+/// Room for streams, or for so many bytes. Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
     in_all: usize,
@@ -29,11 +30,12 @@ pub(super) enum Full {
     InAll,
 }
 
-/// The place of a stream; free again when it is dropped.
+/// The place of a stream, or that of so many bytes; free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     streams: Streams,
     client: Client,
+    size: usize,
 }
 
 impl Full {
@@ -67,18 +69,36 @@ impl Streams {
 
     /// Takes a place for one more.
     pub(super) fn enter(&self, client: Client) -> Result<Place, Full> {
-        let mut open = self.open();
-        if open.get(&client).is_some_and(|has| *has >= self.for_one) {
-            return Err(Full::ForOne);
-        }
-        if open.values().sum::<usize>() >= self.in_all {
-            return Err(Full::InAll);
-        }
-        *open.entry(client).or_default() += 1;
-        Ok(Place {
+        let mut place = self.nowhere(client);
+        place.grow(1)?;
+        Ok(place)
+    }
+
+    /// A place that has no room yet.
+    pub(super) fn nowhere(&self, client: Client) -> Place {
+        Place {
             streams: self.clone(),
             client,
-        })
+            size: 0,
+        }
+    }
+}
+
+impl Place {
+    /// Takes so much more room, or none.
+    pub(super) fn grow(&mut self, more: usize) -> Result<(), Full> {
+        let mut open = self.streams.open();
+        let has = open.get(&self.client).copied().unwrap_or_default();
+        if has.saturating_add(more) > self.streams.for_one {
+            return Err(Full::ForOne);
+        }
+        let taken = open.values().sum::<usize>();
+        if taken.saturating_add(more) > self.streams.in_all {
+            return Err(Full::InAll);
+        }
+        open.insert(self.client, has + more);
+        self.size += more;
+        Ok(())
     }
 }
 
@@ -86,7 +106,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.streams.open();
         if let Some(has) = open.get_mut(&self.client) {
-            *has -= 1;
+            *has -= self.size;
             if *has == 0 {
                 open.remove(&self.client);
             }

@@ -1,15 +1,19 @@
 //! Takes webhooks: verified on their raw bytes, written down, and answered, in that order.
 
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::app::App;
+use super::{
+    app::App,
+    client::Client,
+    webhook_body::{Unread, read},
+};
 use crate::{
     config::{ForgeConfig, ForgeSoftware},
     db::server::NewDelivery,
@@ -23,12 +27,20 @@ const EVENT_BYTES: usize = 100;
 pub(super) async fn take(
     State(app): State<App>,
     Path(name): Path<String>,
+    client: Client,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     let config = app.config();
     let Some(forge) = config.forges.get(&name) else {
         return answer(StatusCode::NOT_FOUND, "no forge of this name is configured");
+    };
+    let (body, _place) = match read(&app.hooks, client, body).await {
+        Ok(read) => read,
+        Err(why) => {
+            app.metrics.webhook(&name, "refused");
+            return leave(&name, why);
+        }
     };
     match check(forge, &headers, &body) {
         Ok(delivery) => keep(&app, &name, forge.kind, delivery, &headers, body).await,
@@ -43,14 +55,22 @@ pub(super) async fn take(
 pub(super) async fn take_as_buildbot(
     State(app): State<App>,
     Path(dialect): Path<String>,
+    client: Client,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Response {
     let is_meant = |kind: ForgeSoftware| match dialect.as_str() {
         "github" => kind == ForgeSoftware::Github,
         "gitea" => matches!(kind, ForgeSoftware::Gitea | ForgeSoftware::Forgejo),
         "gitlab" => kind == ForgeSoftware::Gitlab,
         _ => false,
+    };
+    let (body, _place) = match read(&app.hooks, client, body).await {
+        Ok(read) => read,
+        Err(why) => {
+            app.metrics.webhook("change_hook", "refused");
+            return leave(&dialect, why);
+        }
     };
     let mut last = SignatureError::NoSecret;
     for (name, forge) in &app.config().forges {
@@ -69,7 +89,7 @@ pub(super) async fn take_as_buildbot(
 }
 
 fn check(forge: &ForgeConfig, headers: &HeaderMap, body: &[u8]) -> Result<String, SignatureError> {
-    let header = |name: &str| headers.get(name).map(axum::http::HeaderValue::as_bytes);
+    let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     verify(
         hook_kind(forge.kind),
         &header,
@@ -137,6 +157,17 @@ async fn keep(
             )
         }
     }
+}
+
+fn leave(forge: &str, why: Unread) -> Response {
+    // Anybody can have it said as often as he likes; figures count it.
+    debug!(forge, %why, "a webhook is not read");
+    let mut answer = answer(why.status(), &why.to_string());
+    if let Some(seconds) = why.retry_after() {
+        let headers = answer.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    answer
 }
 
 /// Nobody is kept out for wrong signatures: a forge sends the webhooks of all its users from the same addresses, so anybody

@@ -38,4 +38,5 @@ mod trouble;
 mod versions;
 mod walls;
 mod warnings;
+mod webhooks;
 mod world;

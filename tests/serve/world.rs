@@ -200,6 +200,18 @@ impl World {
         fs::write(&self.config, change(text)).unwrap();
     }
 
+    /// How much memory the server has had at most, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let id = self.server.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib << 10
+    }
+
     /// What the server says.
     pub(crate) fn log(&self) -> String {
         self.server

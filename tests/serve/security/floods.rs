@@ -87,7 +87,7 @@ async fn a_builder_that_never_ends_and_never_shuts_up_ends_and_is_cut_short() {
     }
     let kept = bytes_below(&world.store.folder().join("state/logs"));
     assert!(kept < 130 << 20, "{kept} bytes");
-    let memory = resident(&world);
+    let memory = world.memory();
     assert!(memory < 250 << 20, "{memory} bytes");
     assert!(world.store.builders().is_empty());
     // Others have their turn.
@@ -99,16 +99,4 @@ async fn a_builder_that_never_ends_and_never_shuts_up_ends_and_is_cut_short() {
     world.push_event("main", &next).await;
     assert_eq!(world.verdict(&next).await["nixci/build"].0, "success");
     assert_eq!(world.stop().await, Some(0));
-}
-
-/// How much memory the server has had at most, in bytes.
-fn resident(world: &World) -> u64 {
-    let id = world.server.as_ref().unwrap().id();
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
-    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib << 10
 }
