@@ -11,7 +11,7 @@
 //!
 //! What was written before the server was started is not known; then the forge says when it has enough.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::{
     config::WriteLimits,
@@ -21,10 +21,12 @@ use crate::{
 const MINUTE_MS: i64 = 60 * 1000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// What was written to a forge in the last hour, oldest first.
+/// What was written to a forge in the last hour, oldest first, and which accounts it has had enough of.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     writes: VecDeque<Write>,
+    /// Until when they wait, in milliseconds since 1970.
+    shut: HashMap<Option<String>, i64>,
 }
 
 #[derive(Debug)]
@@ -39,6 +41,13 @@ struct Write {
 impl Budget {
     /// Whether a state may be told now, at a time in milliseconds since 1970.
     pub(super) fn allows(&self, limits: WriteLimits, due: &DueStatus, now: i64) -> bool {
+        if self
+            .shut
+            .get(&due.account)
+            .is_some_and(|until| now < *until)
+        {
+            return false;
+        }
         let of_account = |write: &&Write| write.account == due.account;
         let since = |age: i64| {
             let writes = self.writes.iter().filter(of_account);
@@ -66,6 +75,16 @@ impl Budget {
         } else {
             in_all < limit && of_repository().count() < part(limit, 3)
         }
+    }
+
+    /// Notes that a forge has enough of the account of a state until then. Each has limits of its own: the others go on.
+    pub(super) fn shut(&mut self, due: &DueStatus, until: i64) {
+        self.shut.insert(due.account.clone(), until);
+    }
+
+    /// When the next account may be told something again, in milliseconds since 1970.
+    pub(super) fn opens(&self, now: i64) -> Option<i64> {
+        self.shut.values().copied().filter(|at| *at > now).min()
     }
 
     /// Notes that a state is told.

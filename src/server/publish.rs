@@ -87,13 +87,9 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
             });
         if due.is_empty() {
             let next = app.db.next_due(forge.to_owned()).await.ok().flatten();
-            let wait = next.map_or(LOOK, |at| {
-                let ms = at.saturating_sub(Timestamp::now().as_millisecond());
-                Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(20))
-            });
             tokio::select! {
                 () = wake.notified() => {}
-                () = tokio::time::sleep(wait.min(LOOK)) => {}
+                () = tokio::time::sleep(until(next)) => {}
             }
             continue;
         }
@@ -105,11 +101,8 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
             }
             budget.note(&status, now);
             told += 1;
-            match send(app, status).await {
-                Ok(Some(wait)) => {
-                    tokio::time::sleep(wait).await;
-                    break;
-                }
+            match send(app, &status).await {
+                Ok(Some(wait)) => budget.shut(&status, from_now(wait)),
                 Ok(None) => tokio::time::sleep(pace).await,
                 Err(error) => {
                     warn!(forge, %error, "a status is not noted");
@@ -124,9 +117,10 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
         }
         if told == 0 {
             // As much was told as may be.
+            let opens = budget.opens(Timestamp::now().as_millisecond());
             tokio::select! {
                 () = wake.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(until(opens)) => {}
             }
         }
     }
@@ -142,23 +136,33 @@ fn patience(error: &ForgeError) -> u32 {
     }
 }
 
-/// Tells one state. Returns how long the forge wants to be left alone.
-async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
+/// When that is, in milliseconds since 1970.
+fn from_now(wait: Duration) -> i64 {
+    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::now().as_millisecond().saturating_add(wait)
+}
+
+/// How long to wait for a time in milliseconds since 1970, and no longer than to the next look.
+fn until(at: Option<i64>) -> Duration {
+    at.map_or(LOOK, |at| {
+        let ms = at.saturating_sub(Timestamp::now().as_millisecond());
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(20)).min(LOOK)
+    })
+}
+
+/// Tells one state. Returns how long the forge wants to hear nothing more of its account.
+async fn send(app: &App, due: &DueStatus) -> Result<Option<Duration>, DbError> {
     let Some(repository) = app.db.repository(due.repository).await? else {
         return Ok(None);
     };
     let facts = match due.run {
         Some(run) if app.connections().has_check_runs(&due.forge) && due.row.state != "pending" => {
-            facts(app, &due, run).await?
+            facts(app, due, run).await?
         }
         Some(_) | None => Facts::default(),
     };
     app.db.status_sending(due.id, due.version).await?;
-    match app
-        .connections()
-        .set_status(&repository, &due, &facts)
-        .await
-    {
+    match app.connections().set_status(&repository, due, &facts).await {
         Ok(remote) => {
             debug!(
                 repository = repository.seen.full_name,
@@ -175,12 +179,10 @@ async fn send(app: &App, due: DueStatus) -> Result<Option<Duration>, DbError> {
             app.metrics.status(&due.forge, "put_off");
             let back_off = BACK_OFF * 2_u32.pow(due.attempts.min(12));
             let pause = wait.unwrap_or_else(|| back_off.min(BACK_OFF_MAX));
-            let at = Timestamp::now().as_millisecond()
-                + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
             // One that says for how long it has enough did not take it now; any other trouble may have come afterwards.
             let is_uncertain = wait.is_none() || due.is_uncertain;
             app.db
-                .status_put_off(due.id, what, at, is_uncertain)
+                .status_put_off(due.id, what, from_now(pause), is_uncertain)
                 .await?;
             Ok(wait)
         }

@@ -1,8 +1,13 @@
 //! Installations of a GitHub App: of an organization, of a user, and of somebody whom nobody asked.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
-use crate::world::{World, flake};
+use crate::{
+    fake::fault::{self, Fault, FaultKind},
+    world::{World, flake},
+};
 
 /// The installations of the organization `acme` and the user `alice`, and of `other`, who let the App in as well.
 const ACME: u64 = 5;
@@ -143,5 +148,39 @@ async fn who_let_the_app_in_is_built_if_the_settings_say_so() {
     let deleted = installation("deleted", ACME);
     assert_eq!(world.deliver("installation", &deleted).await, 202);
     world.until_built(&["alice/tools"]).await;
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// GitHub counts what each installation writes by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_that_is_at_its_limit_holds_up_no_other() {
+    const LIMIT: Duration = Duration::from_secs(40);
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.on_github();
+    world.change_settings(|text| text.replace("[\"acme/demo\"]", "[\"acme/*\", \"alice/tools\"]"));
+    world.add(20, "alice/tools", &[]);
+    world.install("alice/tools", ALICE);
+    let demo = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.passes("acme/demo", &demo).await;
+    world.until_built(&["acme/demo", "alice/tools"]).await;
+    let limit = Fault {
+        place: "POST /repos/alice/tools/check-runs",
+        kind: FaultKind::Limit(fault::Limit::Secondary, LIMIT),
+    };
+    world.forge.world().faults.push_back(limit);
+    world.pushed(20, "alice/tools", ALICE).await;
+    world
+        .eventually("it is at its limit", async || {
+            !world.forge.world().shut.is_empty()
+        })
+        .await;
+    let began = Instant::now();
+    let next = world.pushed(12, "acme/demo", ACME).await;
+    world.passes("acme/demo", &next).await;
+    assert!(began.elapsed() < LIMIT * 3 / 4, "{}", world.log());
+    // Nothing else is asked of the one that is at its limit.
+    let refused = world.forge.world().shut[0].refused.clone();
+    assert_eq!(refused.len(), 1, "{refused:?}");
     assert_eq!(world.stop().await, Some(0));
 }

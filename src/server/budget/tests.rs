@@ -134,3 +134,17 @@ fn without_limits_nothing_waits_and_the_least_limit_still_tells_something() {
     let budget = Budget::default();
     assert!(budget.allows(least, &run(1), 0) && budget.allows(least, &check(1), 0));
 }
+
+#[test]
+fn an_account_that_a_forge_has_enough_of_does_not_hold_up_the_others() {
+    let mut budget = Budget::default();
+    let others = status("others", 2, false);
+    budget.shut(&run(1), 60 * SECOND);
+    assert!(!budget.allows(LIMITS, &run(1), 59 * SECOND));
+    assert!(budget.allows(LIMITS, &others, 0));
+    budget.shut(&others, 90 * SECOND);
+    assert_eq!(budget.opens(0), Some(60 * SECOND));
+    assert!(budget.allows(LIMITS, &run(1), 60 * SECOND));
+    assert_eq!(budget.opens(60 * SECOND), Some(90 * SECOND));
+    assert_eq!(budget.opens(90 * SECOND), None);
+}
