@@ -116,6 +116,8 @@ impl EventsFile {
     /// Begins it anew: an attempt before this one was cut short.
     fn create(path: &Path) -> Self {
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        // Another file, and not the same one emptied: whoever follows the old one is to see its end.
+        let _ = std::fs::remove_file(path);
         let file = made.and_then(|()| File::create(path));
         if let Err(error) = &file {
             warn!(path = %path.display(), %error, "events are not kept");

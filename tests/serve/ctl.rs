@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
 
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 use crate::{
     pages::page,
@@ -12,22 +13,31 @@ use crate::{
 impl World {
     /// Runs `nixci ctl` with these arguments.
     pub(crate) async fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.ctl_beside(arguments).await.unwrap()
+    }
+
+    /// Runs it beside what the test does.
+    pub(crate) fn ctl_beside(
+        &self,
+        arguments: &[&str],
+    ) -> JoinHandle<(Option<i32>, String, String)> {
         let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
-        command
-            .arg("ctl")
-            .arg("--socket")
-            .arg(self.store.folder().join("state/nixci.sock"))
-            .args(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output())
-            .await
-            .unwrap();
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = output.unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (status.code(), text(stdout), text(stderr))
+        command.arg("ctl");
+        if arguments.first() != Some(&"--url") {
+            command
+                .arg("--socket")
+                .arg(self.store.folder().join("state/nixci.sock"));
+        }
+        command.args(arguments);
+        tokio::task::spawn_blocking(move || {
+            let Output {
+                status,
+                stdout,
+                stderr,
+            } = command.output().unwrap();
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            (status.code(), text(stdout), text(stderr))
+        })
     }
 }
 
@@ -223,4 +233,50 @@ async fn orders_by_the_socket_take_the_key_beside_it() {
     world.start().await;
     assert_ne!(fs::read_to_string(&key_file).unwrap(), key);
     world.stop().await;
+}
+
+/// Each token is somebody's: who gave an order is known by the name of its file.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_from_elsewhere_take_a_token_and_are_noted_by_its_name() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "TOKENS").await;
+    let file = |name: &str| world.store.folder().join(name);
+    for (name, token) in [
+        ("alice", "a-token"),
+        ("bob", "b-token\n"),
+        ("eve", "c-token"),
+    ] {
+        fs::write(file(name), token).unwrap();
+    }
+    let files = [file("alice"), file("bob")];
+    let eve = file("eve");
+    world.change_settings(|text| text.replace("TOKENS", &format!("ctl_token_file = {files:?}")));
+    world.start().await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&commit).await;
+    let url = world.url.clone();
+    let from_elsewhere = |token: &Path, order: &[&str]| {
+        let way = ["--url", &url, "--token-file", token.to_str().unwrap()];
+        world.ctl_beside(&[&way, order].concat())
+    };
+    let (code, list, said) = from_elsewhere(&files[0], &["list"]).await.unwrap();
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    assert!(list.contains("work/acme/demo"), "{list}");
+    for (token, order) in [(&files[0], "pause"), (&files[1], "resume")] {
+        let (code, _, said) = from_elsewhere(token, &[order, "acme/demo"]).await.unwrap();
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (code, _, said) = from_elsewhere(&eve, &["pause", "acme/demo"]).await.unwrap();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("a token of this server is needed"), "{said}");
+    let (_, audit, _) = from_elsewhere(&files[1], &["audit"]).await.unwrap();
+    let deeds = audit.lines().map(|line| line.split_once("  ").unwrap().1);
+    let deeds: Vec<String> = deeds
+        .map(|deed| deed.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        deeds,
+        ["token:bob resume acme/demo", "token:alice pause acme/demo"],
+        "{audit}"
+    );
+    assert_eq!(world.stop().await, Some(0));
 }

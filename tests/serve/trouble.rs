@@ -104,6 +104,7 @@ async fn a_daemon_that_restarts_while_a_flake_is_evaluated_costs_time_only() {
                 .is_some_and(|(_, text)| text == "evaluating")
         })
         .await;
+    let watching = world.ctl_beside(&["watch", "1"]);
     tokio::time::sleep(Duration::from_millis(400)).await;
     tokio::task::block_in_place(|| world.store.kill_daemon());
     world
@@ -122,6 +123,10 @@ async fn a_daemon_that_restarts_while_a_flake_is_evaluated_costs_time_only() {
     // What was the daemon's fault is told of nobody.
     let ends = world.ends_told(&commit);
     assert!(ends.values().all(|count| *count == 1), "{ends:?}");
+    // Whoever watches sees both attempts, and the end of the second is the run's.
+    let (code, _, said) = watching.await.unwrap();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("run 1 is tried again"), "{said}");
     assert_eq!(world.stop().await, Some(0));
 }
 

@@ -23,8 +23,23 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How many last lines of a failed build are shown.
 const LOG_LINES: usize = 25;
 
-/// Shows a run until it is over; ends with its exit code.
+/// Shows a run until it is over; ends with its exit code. Where it begins anew, that is shown from its beginning.
 pub(super) async fn watch(server: &Connection, run: u64, json: bool) -> Result<ExitCode, Failure> {
+    loop {
+        if let Some(code) = watch_attempt(server, run, json).await? {
+            return Ok(code);
+        }
+        print_note(&format_args!("run {run} is tried again"));
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Shows an attempt at a run; `None`: there is to be another.
+async fn watch_attempt(
+    server: &Connection,
+    run: u64,
+    json: bool,
+) -> Result<Option<ExitCode>, Failure> {
     let path = format!("/api/v1/runs/{run}");
     let mut said = String::new();
     let known = loop {
@@ -82,25 +97,40 @@ pub(super) async fn watch(server: &Connection, run: u64, json: bool) -> Result<E
     })
     .await;
     let _ = lock(&reporter).finish();
-    if let Some(code) = result? {
-        return Ok(ExitCode::from(code));
+    let code = match result? {
+        Followed::ToItsEnd(code) => code,
+        Followed::Unseen => return Ok(Some(ExitCode::FAILURE)),
+    };
+    let known = server.get(&path, &[]).await?;
+    if known["state"] != "finished" {
+        return Ok(None);
+    }
+    if let Some(code) = code {
+        return Ok(Some(ExitCode::from(code)));
     }
     // It never began, or was cut short.
-    let known = server.get(&path, &[]).await?;
     let outcome = text(&known["outcome"]);
     print_note(&format_args!(
         "run {run} {outcome}: {}",
         text(&known["error"])
     ));
-    Ok(ExitCode::from(u8::from(outcome != "passed")))
+    Ok(Some(ExitCode::from(u8::from(outcome != "passed"))))
 }
 
-/// Reads events as they come. Returns the exit code of the run, if it came to its end.
+/// How far a run was followed.
+enum Followed {
+    /// To the end of its events, with its exit code if it came to its own.
+    ToItsEnd(Option<u8>),
+    /// As long as somebody saw it.
+    Unseen,
+}
+
+/// Reads events as they come.
 async fn follow(
     server: &Connection,
     path: &str,
     report: &mut (dyn FnMut(&Event) -> io::Result<()> + Send),
-) -> Result<Option<u8>, Failure> {
+) -> Result<Followed, Failure> {
     let mut answer = server.open(path, &[]).await?;
     let mut waiting = Vec::new();
     let mut code = None;
@@ -116,7 +146,7 @@ async fn follow(
                 code = Some(exit_code);
             }
             if report(&event).is_err() {
-                return Ok(code);
+                return Ok(Followed::Unseen);
             }
         }
         if waiting.len() > LINE_BYTES {
@@ -125,5 +155,5 @@ async fn follow(
             )));
         }
     }
-    Ok(code)
+    Ok(Followed::ToItsEnd(code))
 }
