@@ -28,7 +28,10 @@ let
     webhook_secret_file = secretsOf "forge-${name}-webhook" forge.webhook_secret_file;
     private_inputs = secretsOf "forge-${name}-inputs" (map (inputs: inputs.token_file) forge.private_inputs);
   };
-  ctlTokens = secretsOf "ctl-token" settings.ctl_token_file;
+  # The server calls a token as its file is called.
+  ctlTokens = lib.imap0 (
+    index: path: secret "ctl-token-${toString index}-${baseNameOf path}" path
+  ) settings.ctl_token_file;
   stepSecrets = lib.mapAttrs (name: secret "secret-${name}") settings.secrets;
   secrets =
     ctlTokens

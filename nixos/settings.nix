@@ -175,7 +175,7 @@ in
     description = "The folder of the database, the mirrors and the logs.";
   };
   socket = optional types.str "Where `nixci ctl` reaches the server. Null: `nixci.sock` in the state folder.";
-  ctl_token_file = list "Files with tokens for `nixci ctl` from other machines; read by systemd as root.";
+  ctl_token_file = list "Files with tokens for `nixci ctl` from other machines, one for each person; read by systemd as root. `nixci ctl audit` calls them by their names.";
   outputs_dir = optional types.str "The folder for the paths of what was built. It has to exist, and the user nixci has to own it.";
   forge = mkOption {
     type = types.attrsOf forge;

@@ -102,7 +102,9 @@ fn the_server_reads_what_the_module_writes() {
     assert_eq!(whole.listen, Listen::Systemd);
     assert_eq!(whole.url.as_str(), "https://ci.example.org/");
     assert_eq!((least.behind_proxy, whole.behind_proxy), (false, true));
-    assert_eq!(whole.ctl_tokens.len(), 2);
+    let tokens = whole.ctl_tokens.iter().map(|token| &*token.name);
+    let tokens: Vec<&str> = tokens.collect();
+    assert_eq!(tokens, ["ctl-token-0-ctl", "ctl-token-1-ctl-old"]);
     assert_eq!(whole.statuses.prefix, "buildbot");
     assert_eq!(whole.limits.eval_memory, Some(4096 << 20));
     assert_eq!(whole.limits.drain.as_secs(), 120);
@@ -133,8 +135,8 @@ fn secrets_come_as_credentials_and_nowhere_else() {
     assert_eq!(
         strings(&whole["service"]["LoadCredential"]),
         [
-            "ctl-token-0:/secrets/ctl",
-            "ctl-token-1:/secrets/ctl-old",
+            "ctl-token-0-ctl:/secrets/ctl",
+            "ctl-token-1-ctl-old:/secrets/ctl-old",
             "secret-key:/secrets/key",
             "forge-hub-app-key:/secrets/app.pem",
             "forge-hub-webhook-0:/secrets/hub",

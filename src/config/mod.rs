@@ -35,8 +35,8 @@ pub use repository::{
 };
 pub use schedule::Schedule;
 pub use server::{
-    Access, Entrance, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PostBuildStep,
-    PrivateHost, PrivateInputs, Properties, Property, PullRequests, RefPattern, ServerConfig,
-    ServerSchedule, StatusNames, Template, WallsWanted, WriteLimits, base_url, forge_name,
-    make_secret, socket_key,
+    Access, CtlToken, Entrance, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository,
+    PostBuildStep, PrivateHost, PrivateInputs, Properties, Property, PullRequests, RefPattern,
+    ServerConfig, ServerSchedule, StatusNames, Template, WallsWanted, WriteLimits, base_url,
+    forge_name, make_secret, socket_key,
 };

@@ -34,6 +34,15 @@ use crate::nix::System;
 /// The largest file that is read, in bytes.
 const SIZE_MAX: u64 = 1 << 20;
 
+/// What somebody shows who gives orders from another machine.
+#[derive(Clone, Debug)]
+pub struct CtlToken {
+    /// Whose it is, for the audit log: the name of its file.
+    pub name: String,
+    /// What is shown.
+    pub token: SecretString,
+}
+
 /// Everything that a server is told.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -48,7 +57,7 @@ pub struct ServerConfig {
     /// Where `nixci ctl` reaches it.
     pub socket: PathBuf,
     /// What a program on another machine shows to use it as `nixci ctl` does; none: nobody may.
-    pub ctl_tokens: Vec<SecretString>,
+    pub ctl_tokens: Vec<CtlToken>,
     /// The folder for the paths of what was built; `None`: none are written.
     pub outputs_dir: Option<PathBuf>,
     /// All that was read from files of secrets: it is shown to nobody, wherever it comes up.

@@ -78,26 +78,37 @@ pub(super) fn is_authorized(
     client: Client,
     headers: &HeaderMap,
 ) -> Result<bool, Unheard> {
+    Ok(token_name(app, client, headers)?.is_some())
+}
+
+/// What the token of this server is called that a request shows.
+pub(super) fn token_name(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Unheard> {
     let config = app.config();
     let tokens = &config.ctl_tokens;
     // Where there is nothing to guess, nothing is a guess.
     let Some(token) = bearer(headers).filter(|_| !tokens.is_empty()) else {
-        return Ok(false);
+        return Ok(None);
     };
-    match app
-        .guesses
-        .judge(client, token, || is_one_of(token, tokens))
-    {
-        Worth::Right => Ok(true),
+    let mut found = None;
+    let is_right = || {
+        found = find(token, tokens.iter().map(|token| &token.token));
+        found.is_some()
+    };
+    match app.guesses.judge(client, token, is_right) {
+        Worth::Right => Ok(found.map(|index| tokens[index].name.clone())),
         Worth::Wrong => {
             app.metrics.wrong_token("wrong");
-            Ok(false)
+            Ok(None)
         }
         Worth::WrongTooOften(pause) => {
             app.metrics.wrong_token("wrong");
             // Once for each time: what is not heard says nothing here.
             warn!(%client, seconds = pause.as_secs(), "somebody guesses tokens, and is not heard for a while");
-            Ok(false)
+            Ok(None)
         }
         Worth::Unheard(pause) => {
             app.metrics.wrong_token("unheard");
@@ -108,7 +119,7 @@ pub(super) fn is_authorized(
 
 /// Whether a request shows one of these tokens.
 pub(super) fn shows_one_of(headers: &HeaderMap, tokens: &[SecretString]) -> bool {
-    bearer(headers).is_some_and(|token| is_one_of(token, tokens))
+    bearer(headers).is_some_and(|token| find(token, tokens.iter()).is_some())
 }
 
 /// The token of a request (RFC 6750, §2.1).
@@ -120,14 +131,16 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
         .then(|| token.trim_ascii())
 }
 
-/// Whether a token is one of these, in a time that does not tell how much of it is right.
-fn is_one_of(shown: &[u8], tokens: &[SecretString]) -> bool {
-    let mut is_known = false;
-    for token in tokens {
+/// Which of these a token is, in a time that does not tell how much of it is right.
+fn find<'t>(shown: &[u8], tokens: impl Iterator<Item = &'t SecretString>) -> Option<usize> {
+    let mut found = None;
+    for (index, token) in tokens.enumerate() {
         let token = token.expose_secret().as_bytes();
-        is_known |= !token.is_empty() && bool::from(token.ct_eq(shown));
+        if !token.is_empty() && bool::from(token.ct_eq(shown)) {
+            found = Some(index);
+        }
     }
-    is_known
+    found
 }
 
 #[cfg(test)]
@@ -137,27 +150,27 @@ mod tests {
     #[test]
     fn only_a_whole_token_counts() {
         let tokens = ["s3cret", "", "other"].map(|token| SecretString::from(token.to_owned()));
-        for (header, is_known) in [
-            ("Bearer s3cret", true),
-            ("bearer other", true),
-            ("Bearer  s3cret ", true),
-            ("Bearer s3cre", false),
-            ("Bearer s3crett", false),
-            ("Bearer ", false),
-            ("Basic s3cret", false),
-            ("s3cret", false),
-            ("", false),
+        for (header, which) in [
+            ("Bearer s3cret", Some(0)),
+            ("bearer other", Some(2)),
+            ("Bearer  s3cret ", Some(0)),
+            ("Bearer s3cre", None),
+            ("Bearer s3crett", None),
+            ("Bearer ", None),
+            ("Basic s3cret", None),
+            ("s3cret", None),
+            ("", None),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, header.parse().unwrap());
             let shown = bearer(&headers);
             assert_eq!(
-                shown.is_some_and(|token| is_one_of(token, &tokens)),
-                is_known,
+                shown.and_then(|token| find(token, tokens.iter())),
+                which,
                 "{header:?}"
             );
         }
         assert_eq!(bearer(&HeaderMap::new()), None);
-        assert!(!is_one_of(b"s3cret", &[]));
+        assert_eq!(find(b"s3cret", [].iter()), None);
     }
 }

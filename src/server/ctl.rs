@@ -11,7 +11,7 @@ mod stream;
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     body::to_bytes,
     extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{StatusCode, header},
@@ -27,7 +27,7 @@ use tracing::warn;
 
 pub(super) use self::key::make_key;
 use super::{
-    access::{is_authorized, shows_one_of},
+    access::{shows_one_of, token_name},
     app::App,
     client::Client,
 };
@@ -89,20 +89,22 @@ async fn name_peer(
 
 /// The routes below `/api` for everybody who has a token.
 pub(super) fn with_token(app: &App) -> Router<App> {
-    routes(app)
-        .layer(Extension(Operator("token".to_owned())))
-        .layer(middleware::from_fn_with_state(app.clone(), authorize))
+    routes(app).layer(middleware::from_fn_with_state(app.clone(), authorize))
 }
 
 async fn authorize(
     State(app): State<App>,
     client: Client,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    match is_authorized(&app, client, request.headers()) {
-        Ok(true) => next.run(request).await,
-        Ok(false) => refuse(
+    match token_name(&app, client, request.headers()) {
+        Ok(Some(name)) => {
+            let who = Operator(format!("token:{name}"));
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
+        Ok(None) => refuse(
             StatusCode::UNAUTHORIZED,
             "a token of this server is needed: `Authorization: Bearer TOKEN`",
         ),

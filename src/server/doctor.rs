@@ -216,16 +216,13 @@ fn address(config: &ServerConfig) -> Finding {
 
 /// Secrets that could be guessed.
 fn short_secrets(config: &ServerConfig) -> Option<Finding> {
-    let is_short = |secrets: &[SecretString]| {
-        let mut bytes = secrets.iter().map(|secret| secret.expose_secret().len());
-        bytes.any(|bytes| bytes < SECRET_BYTES)
-    };
+    let is_short = |secret: &SecretString| secret.expose_secret().len() < SECRET_BYTES;
     let mut short = Vec::new();
-    if is_short(&config.ctl_tokens) {
+    if config.ctl_tokens.iter().any(|token| is_short(&token.token)) {
         short.push("ctl_token_file".to_owned());
     }
     let forges = config.forges.iter();
-    let of_forges = forges.filter(|(_, forge)| is_short(&forge.webhook_secrets));
+    let of_forges = forges.filter(|(_, forge)| forge.webhook_secrets.iter().any(is_short));
     short.extend(of_forges.map(|(name, _)| format!("forge.{name}.webhook_secret_file")));
     if short.is_empty() {
         return None;

@@ -18,8 +18,8 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Access, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PrivateHost, PullRequests,
-    RefPattern, ServerConfig, StatusNames, WallsWanted, WriteLimits,
+    Access, CtlToken, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PrivateHost,
+    PullRequests, RefPattern, ServerConfig, StatusNames, WallsWanted, WriteLimits,
     secret::read_secret,
     words::{base_url, forge_name},
 };
@@ -187,7 +187,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
             .socket
             .unwrap_or_else(|| keys.state_dir.join("nixci.sock")),
         state_dir: keys.state_dir,
-        ctl_tokens: reader.secrets(keys.ctl_token_file)?,
+        ctl_tokens: reader.ctl_tokens(keys.ctl_token_file)?,
         outputs_dir: keys.outputs_dir,
         forges: forges.collect::<Result<_, _>>()?,
         statuses: StatusNames {
@@ -271,6 +271,27 @@ impl Reader<'_> {
     }
 
     fn secrets(&self, files: Option<Spanned<OneOrMore>>) -> Result<Vec<SecretString>, ConfigError> {
+        let read = self.read_each(files)?.into_iter();
+        Ok(read.map(|(_, secret)| secret).collect())
+    }
+
+    /// The tokens for orders. Each is called as its file is.
+    fn ctl_tokens(&self, files: Option<Spanned<OneOrMore>>) -> Result<Vec<CtlToken>, ConfigError> {
+        let named = |(path, token): (PathBuf, SecretString)| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            CtlToken {
+                name: name.into_owned(),
+                token,
+            }
+        };
+        Ok(self.read_each(files)?.into_iter().map(named).collect())
+    }
+
+    /// What these files have, each with its file.
+    fn read_each(
+        &self,
+        files: Option<Spanned<OneOrMore>>,
+    ) -> Result<Vec<(PathBuf, SecretString)>, ConfigError> {
         let Some(files) = files else {
             return Ok(Vec::new());
         };
@@ -279,10 +300,11 @@ impl Reader<'_> {
             OneOrMore::One(file) => vec![file],
             OneOrMore::More(files) => files,
         };
-        files
-            .iter()
-            .map(|file| self.secret(file, span.clone()))
-            .collect()
+        let read = files.into_iter().map(|file| {
+            let secret = self.secret(&file, span.clone())?;
+            Ok((file, secret))
+        });
+        read.collect()
     }
 
     fn limits(&self, keys: LimitKeys) -> Result<Limits, ConfigError> {
