@@ -11,11 +11,13 @@ mod listing;
 mod merge;
 
 use std::{
-    fs, io,
+    collections::HashSet,
+    fs::{self, File},
+    io,
     path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use git2::{
@@ -67,6 +69,11 @@ impl Mirror {
     /// The folder of the mirror with this number, whether it is there or not.
     pub fn folder_of(state: &Path, number: i64) -> PathBuf {
         state.join(MIRRORS).join(number.to_string())
+    }
+
+    /// The repository of a mirror that lies in this folder.
+    pub fn repository_in(folder: &Path) -> PathBuf {
+        folder.join(REPOSITORY)
     }
 
     /// Removes what a server that was killed left in the mirrors below its state folder, and the files beside them that begin
@@ -252,6 +259,7 @@ impl Mirror {
         for attempt in 1.. {
             // What is held under its own name is held by whoever did it.
             if repository.find_reference(&name).is_ok() {
+                self.held_now(&name);
                 break;
             }
             match repository.reference(&name, commit, true, "") {
@@ -268,8 +276,31 @@ impl Mirror {
         Ok(())
     }
 
-    /// Lets go of all commits but these. Returns of how many.
-    pub fn prune(&self, wanted: &[CommitId]) -> Result<usize, MirrorError> {
+    /// Notes that what was held already is to be held from now on.
+    fn held_now(&self, name: &str) {
+        let file = File::options().append(true).open(self.file_of(name));
+        // What cannot be written cannot be pruned, either.
+        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    /// For how long a commit has been held.
+    fn held_for(&self, name: &str) -> Option<Duration> {
+        let held = fs::metadata(self.file_of(name)).and_then(|file| file.modified());
+        // One that was held in the future is held by now.
+        held.ok()?.elapsed().ok()
+    }
+
+    /// The file of a ref: none is ever packed with others.
+    fn file_of(&self, name: &str) -> PathBuf {
+        Self::repository_in(&self.folder).join(name)
+    }
+
+    /// Lets go of all commits but these, and those that have been held for less than so long. Returns of how many.
+    pub fn prune(
+        &self,
+        wanted: &HashSet<CommitId>,
+        held_for: Duration,
+    ) -> Result<usize, MirrorError> {
         let repository = self.repository()?;
         let references = repository
             .references_glob(&format!("{NAMESPACE}*"))
@@ -277,10 +308,12 @@ impl Mirror {
         let mut pruned = 0;
         for reference in references {
             let mut reference = reference.map_err(|error| self.failed(&error))?;
-            if reference
+            let is_wanted = reference
                 .target()
-                .is_none_or(|id| !wanted.contains(&CommitId(id)))
-            {
+                .is_some_and(|id| wanted.contains(&CommitId(id)));
+            let name = String::from_utf8_lossy(reference.name_bytes());
+            let is_old = self.held_for(&name).is_some_and(|age| age >= held_for);
+            if !is_wanted && is_old {
                 reference.delete().map_err(|error| self.failed(&error))?;
                 pruned += 1;
             }

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    connection::Connections, engine::Engine, guesses::Guesses, hub::Hub, metrics::Metrics,
-    refusals::Refusals, streams::Streams,
+    connection::Connections, engine::Engine, guesses::Guesses, hub::Hub, marks::Marks,
+    metrics::Metrics, refusals::Refusals, streams::Streams,
 };
 use crate::{
     config::ServerConfig,
@@ -51,6 +51,8 @@ pub(super) struct Server {
     pub(super) wake: Wake,
     /// Tells live pages what changed.
     pub(super) hub: Hub,
+    /// What live pages of the newest runs go by.
+    pub(super) marks: Marks,
     pub(super) metrics: Metrics,
     /// Room for live pages.
     pub(super) listeners: Streams,
@@ -126,6 +128,7 @@ impl Server {
             engine,
             wake: Wake::default(),
             hub: Hub::default(),
+            marks: Marks::default(),
             metrics: Metrics::default(),
             listeners: Streams::new(LISTENERS, LISTENERS_OF_ONE),
             followers: Streams::new(FOLLOWERS, FOLLOWERS_OF_ONE),

@@ -386,7 +386,7 @@ pub(super) fn logs_dir(state_dir: &Path) -> std::path::PathBuf {
 }
 
 /// The folder with the homes of evaluations.
-fn homes_dir(state_dir: &Path) -> PathBuf {
+pub(super) fn homes_dir(state_dir: &Path) -> PathBuf {
     state_dir.join("homes")
 }
 

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use url::form_urlencoded::byte_serialize;
 
 use self::roots::Known;
-use super::app::App;
+use super::{app::App, engine::homes_dir, upkeep};
 use crate::{
     config::write_file,
     db::server::{CheckRow, Repository, Run, RunKind},
@@ -62,6 +62,7 @@ pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribu
 /// Lets go of all that a repository has left behind, and of what is kept to build it. What is found by its name stays if
 /// another has that name now.
 pub(super) fn forget_all(app: &App, repository: &Repository, is_name_free: bool) {
+    upkeep::remove_homes(&homes_dir(&app.config().state_dir), repository.id);
     let mut places = places(app, repository);
     if !is_name_free {
         places.truncate(1);

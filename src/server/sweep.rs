@@ -19,6 +19,7 @@ use super::{
     hooks::{self, Hooks},
     keep, logs,
     missed::build_missed,
+    upkeep,
 };
 use crate::{
     config::ForgeConfig,
@@ -35,9 +36,10 @@ const AT_ONCE: usize = 8;
 pub(super) async fn sweep_all(app: &App) {
     let hooks = Hooks::load(&app.config().state_dir);
     loop {
-        for (name, forge) in &app.config().forges {
-            sweep(app, name, forge, &hooks).await;
-        }
+        let config = app.config();
+        // One that does not answer holds up no other.
+        let sweeps = config.forges.iter();
+        future::join_all(sweeps.map(|(name, forge)| sweep(app, name, forge, &hooks))).await;
         // Of repositories that are new.
         app.wake.schedule.notify_one();
         if let Err(error) = app.db.prune_deliveries().await {
@@ -47,6 +49,7 @@ pub(super) async fn sweep_all(app: &App) {
             warn!(%error, "old durations are not forgotten");
         }
         forget_old_runs(app).await;
+        upkeep::tidy(app).await;
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}
@@ -101,6 +104,9 @@ async fn forget_old_runs(app: &App) {
             }
         }
         Err(error) => warn!(%error, "old runs are not forgotten"),
+    }
+    if let Err(error) = app.db.forget_statuses(before).await {
+        warn!(%error, "old statuses are not forgotten");
     }
     match app.db.repositories_unseen_since(before).await {
         Ok(repositories) => {

@@ -1,5 +1,7 @@
 //! What is fetched, and how it is read.
 
+use std::time::Duration;
+
 use nixci::git::{MirrorError, Remote, Wanted};
 
 use crate::{World, id};
@@ -237,7 +239,10 @@ async fn forced_pushes_and_deleted_refs_are_followed() {
         "{missing:?}"
     );
 
-    assert_eq!(world.mirror.prune(&[id(&new)]).unwrap(), 1);
+    let wanted = [id(&new)].into();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(world.mirror.prune(&wanted, hour).unwrap(), 0, "it is new");
+    assert_eq!(world.mirror.prune(&wanted, Duration::ZERO).unwrap(), 1);
     let refs = world.inside().git(&["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, format!("refs/nixci/{new}"));
 }

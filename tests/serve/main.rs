@@ -35,6 +35,7 @@ mod security;
 mod streams;
 mod systemd;
 mod trouble;
+mod upkeep;
 mod versions;
 mod walls;
 mod warnings;

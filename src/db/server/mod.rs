@@ -20,6 +20,7 @@ mod runs;
 mod schedules;
 mod sight;
 mod statuses;
+mod upkeep;
 mod warnings;
 
 pub use annotations::{AnnotationRow, RunPart};

@@ -19,7 +19,7 @@ use super::{
 const RUNS_SEARCHED: usize = 200;
 
 /// What somebody may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sight {
     /// What everybody may.
     Public,

@@ -98,7 +98,7 @@ fn changes(
         loop {
             let mark = match run {
                 Some(run) => app.db.mark_of_run(run).await,
-                None => app.db.mark_of_runs(sight).await,
+                None => app.marks.of(sight, || app.db.mark_of_runs(sight)).await,
             };
             let mark = mark.map_err(io::Error::other)?;
             if mark != last {
