@@ -382,10 +382,13 @@ async fn each_turn_of_a_pull_request_is_followed() {
     world.all_is_handled().await;
     assert_eq!(world.open_runs(), 0, "{}", world.log());
 
-    // The repository that it came from is gone; its commit is not.
+    // The repository that it came from is gone, and with it who pushes there; its commit is not.
     let mut lost = pull_request("opened", 8, &of_lost, (2, "writer"));
     lost["pull_request"]["head"]["repo"] = Value::Null;
     world.deliver("pull_request", &lost).await;
+    world.run_is("pull/8", 0, "approval").await;
+    let approve = comment(8, 2, (2, "writer"), &format!("/nixci approve {of_lost}"));
+    world.deliver("issue_comment", &approve).await;
     let verdict = world.verdict(&of_lost).await;
     assert_eq!(verdict["nixci/build"].0, "success", "{verdict:?}");
     assert_eq!(world.stop().await, Some(0));
