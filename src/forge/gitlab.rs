@@ -24,8 +24,8 @@ use super::{
 };
 use crate::git::Credentials;
 
-/// How long a description may be.
-const DESCRIPTION_CHARS: usize = 255;
+/// How long a description may be, and the address of the page that says more.
+const TEXT_CHARS: usize = 255;
 
 /// GitLab.
 #[derive(Debug)]
@@ -305,13 +305,15 @@ impl ForgeApi for Gitlab {
             );
             let mut body = json!({
                 "name": status.context,
-                "description": cut(&status.description, DESCRIPTION_CHARS),
+                "description": cut(&status.description, TEXT_CHARS),
             });
+            // With a longer one the whole status would be refused.
+            let target_url = place
+                .target_url
+                .as_ref()
+                .filter(|url| url.chars().count() <= TEXT_CHARS);
             let optional = [
-                (
-                    "target_url",
-                    place.target_url.as_ref().map(|url| json!(url)),
-                ),
+                ("target_url", target_url.map(|url| json!(url))),
                 ("ref", place.branch.as_ref().map(|branch| json!(branch))),
                 ("pipeline_id", place.pipeline.map(|id| json!(id))),
             ];

@@ -229,6 +229,25 @@ async fn what_did_not_arrive_is_told_and_sent_again() {
 }
 
 #[tokio::test]
+async fn a_page_whose_address_is_too_long_costs_no_status() {
+    let (forge, gitlab) = start().await;
+    let mut place = place(known(1, "group/sub/one", None));
+    let link = "https://git.example.org/".to_owned();
+    for (length, is_told) in [(255, true), (256, false)] {
+        place.target_url = Some(format!("{link}{}", "g".repeat(length - link.len())));
+        gitlab
+            .set_status(
+                &place,
+                &status(&format!("nixci/{length}"), StatusState::Success, "d"),
+            )
+            .await
+            .unwrap();
+        let told = forge.world().repositories[0].told.pop().unwrap().1;
+        assert_eq!(told.get("target_url").is_some(), is_told, "{length}");
+    }
+}
+
+#[tokio::test]
 async fn webhooks_are_made_and_repaired() {
     let (forge, gitlab) = start().await;
     let repository = known(1, "group/sub/one", None);
