@@ -36,6 +36,7 @@ mod keep;
 mod listener;
 mod logs;
 mod marks;
+mod memory;
 mod metrics;
 mod missed;
 mod own_rules;
@@ -65,5 +66,6 @@ mod webhook;
 mod webhook_body;
 
 pub use doctor::{Finding, Verdict};
+pub use memory::share_arenas;
 pub use serve::{ServeError, check, serve};
 pub use setup::{AppSetup, OpenSetup};

@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinSet};
 use tracing::{error, warn};
 
-use super::{app::App, execute::execute, intake::end, queue};
+use super::{app::App, execute::execute, intake::end, memory, queue};
 use crate::db::server::{RepositoryId, RunState};
 
 /// How many runs go on at once: those that build, and those that evaluate.
@@ -23,6 +23,7 @@ pub(super) async fn run_all(app: &App) {
     let mut served = HashMap::new();
     let mut clock = 0_u64;
     let mut runs = JoinSet::new();
+    let mut has_worked = false;
     loop {
         while runs.try_join_next().is_some() {}
         let permit = tokio::select! {
@@ -48,7 +49,9 @@ pub(super) async fn run_all(app: &App) {
             tokio::select! {
                 () = app.draining.cancelled() => break,
                 () = app.wake.runner.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(LOOK) => if runs.is_empty() && std::mem::take(&mut has_worked) {
+                    memory::give_back();
+                }
             }
             continue;
         };
@@ -69,6 +72,7 @@ pub(super) async fn run_all(app: &App) {
             continue;
         }
         app.hub.changed(run.id);
+        has_worked = true;
         clock += 1;
         served.insert(repository.id, clock);
         *lock(&going_on).entry(repository.id).or_default() += 1;

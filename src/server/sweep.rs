@@ -17,7 +17,7 @@ use super::{
     app::App,
     connection::as_row,
     hooks::{self, Hooks},
-    keep, logs,
+    keep, logs, memory,
     missed::build_missed,
     upkeep,
 };
@@ -50,6 +50,7 @@ pub(super) async fn sweep_all(app: &App) {
         }
         forget_old_runs(app).await;
         upkeep::tidy(app).await;
+        memory::give_back();
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}
