@@ -175,6 +175,7 @@ async fn prepare(
         return Ok(());
     };
     let Some(trust) = trust(app, &run, repository).await? else {
+        supersede(app, &run).await?;
         return wait_for_approval(app, &run, repository).await;
     };
     let Some((mirror, commits)) = fetch(app, &run, repository).await? else {
@@ -189,16 +190,7 @@ async fn prepare(
         end(app, &run, texts::SKIPPED).await;
         return Ok(());
     }
-    // Now that it is known to be the newest.
-    for older in app.db.superseded_by(&run).await? {
-        let by = texts::short(&run.new.commit);
-        end(
-            app,
-            &older,
-            &format!("superseded by {by}, run {}", run.id.0),
-        )
-        .await;
-    }
+    supersede(app, &run).await?;
     let head = commits[0];
     own_rules::note(app, &run, repository, &mirror, head).await;
     let base = commits.get(1).copied();
@@ -238,6 +230,16 @@ async fn prepare(
         tell_pending(app, &run, repository, texts::WAITING).await?;
     }
     info!(run = run.id.0, %commit, "a run waits for its turn");
+    Ok(())
+}
+
+/// Ends what a run makes pointless, now that it is known to be the newest.
+async fn supersede(app: &App, run: &Run) -> Result<(), Trouble> {
+    let by = texts::short(&run.new.commit);
+    for older in app.db.superseded_by(run).await? {
+        let why = format!("superseded by {by}, run {}", run.id.0);
+        end(app, &older, &why).await;
+    }
     Ok(())
 }
 

@@ -126,8 +126,8 @@ impl ServerDb {
         .await
     }
 
-    /// The runs that are not over of what a run makes pointless: older ones of the same ref and pull request. Those for
-    /// which it was time make nothing pointless, and are not made so.
+    /// The runs that are not over of what a run makes pointless: older ones of the same ref and pull request. What somebody
+    /// asked for, or it was time for, makes nothing pointless, and is not made so.
     pub async fn superseded_by(&self, run: &Run) -> Result<Vec<Run>, DbError> {
         let run = run.clone();
         self.read(move |connection| {
@@ -135,7 +135,7 @@ impl ServerDb {
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM runs WHERE state <> 'finished' AND repository = ?1 AND id <> ?2
                      AND git_ref = ?3 AND pull_request IS ?4 AND id < ?2 AND kind NOT IN ('manual', 'schedule')
-                     AND ?5 <> 'schedule'"
+                     AND ?5 NOT IN ('manual', 'schedule')"
                 ))?
                 .query_map(
                     params![

@@ -44,6 +44,8 @@ pub struct TakeUp {
     pub anew: bool,
 }
 
+/// How often a run begins at most that goes on whenever the server ends.
+const BEGUN_MAX: u32 = 100;
 /// Why a run is wanted that somebody wants anew.
 const ANEW: &str = "once more";
 
@@ -206,9 +208,19 @@ impl ServerDb {
         .await
     }
 
-    /// Lets all runs that were running when the server ended wait for their turn again. Returns how many.
+    /// Lets all runs that were running when the server ended wait for their turn again, unless they were so often that it
+    /// may have ended because of them. Returns how many.
     pub async fn requeue_running(&self) -> Result<usize, DbError> {
-        self.write(|connection| {
+        let now = Timestamp::now().as_millisecond();
+        self.write(move |connection| {
+            let deadly: Vec<i64> = connection
+                .prepare("SELECT id FROM runs WHERE state = 'running' AND attempt >= ?1")?
+                .query_map([BEGUN_MAX], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for id in deadly {
+                let why = format!("the server ended {BEGUN_MAX} times while it went on");
+                finish(connection, RunId(id), &RunEnd::errored(&why), &[], now)?;
+            }
             connection.execute(
                 "UPDATE runs SET state = 'queued' WHERE state = 'running'",
                 [],

@@ -586,3 +586,24 @@ async fn an_older_run_takes_back_nothing_of_a_newer_one() {
     assert_eq!(set(first, &taken_back).await, "failure");
     assert_eq!(set(second, &taken_back).await, "success");
 }
+
+#[tokio::test]
+async fn a_run_that_goes_on_whenever_the_server_ends_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let id = repository(&db, "acme/demo").await;
+    let run = db.take_up(take(run(id, "a"))).await.unwrap()[0];
+    db.queue_run(run, Trust::Trusted, tested("t"))
+        .await
+        .unwrap();
+    for _ in 0..99 {
+        assert!(db.begin_run(run).await.unwrap());
+        assert_eq!(db.requeue_running().await.unwrap(), 1);
+    }
+    assert!(db.begin_run(run).await.unwrap());
+    assert_eq!(db.requeue_running().await.unwrap(), 0);
+    let given_up = db.run(run).await.unwrap().unwrap();
+    assert_eq!(given_up.outcome.as_deref(), Some("errored"));
+    let told = db.statuses_of(id, "a".into()).await.unwrap();
+    assert!(told.iter().all(|(row, _)| row.state == "error"), "{told:?}");
+}
