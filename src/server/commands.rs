@@ -8,8 +8,9 @@ use tracing::{info, warn};
 
 use super::{
     app::App,
+    asked::again,
     connection::as_forge,
-    intake::{again, end, forget_failures},
+    intake::{end, forget_failures},
     texts,
 };
 use crate::{

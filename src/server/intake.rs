@@ -3,40 +3,32 @@
 //! From what the webhook says and the database alone: nothing is asked of a forge, so that the commit is pending there
 //! within moments. Whether the webhook is right is looked at when the run is prepared.
 
+mod found;
+
 use std::{collections::HashMap, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
+use self::found::{find, settings};
 use super::{
     app::App,
+    asked::{AskedRun, again, asked},
     commands,
-    connection::as_row,
     gone::{Gone, take_leave},
     insist::{AGAIN, insist},
     texts,
     webhook::hook_kind,
 };
 use crate::{
-    config::ForgeConfig,
-    db::server::{
-        CommandKey, DbError, Delivery, NewRun, Repository, Run, RunEnd, RunKind, SeenRepository,
-        TakeUp,
-    },
-    forge::{
-        self, Build, BuildKind, CheckName, Decision, HookEvent, MERGE_QUEUES, StatusState,
-        TriggerSettings, decide, parse_hook,
-    },
+    db::server::{CommandKey, DbError, Delivery, Repository, Run, RunEnd, TakeUp},
+    forge::{CheckName, Decision, HookEvent, decide, parse_hook},
     nix::hex,
 };
 
 /// How many webhooks are looked at between two looks at the database.
 const BATCH: usize = 64;
-/// How long a title may be, in characters.
-const TITLE_CHARS: usize = 200;
-/// What stands for the number of a run that has none yet.
-const RUN: &str = "RUN";
 
 /// Takes up webhooks until the server ends.
 pub(super) async fn take_up_all(app: &App) {
@@ -318,187 +310,6 @@ fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {
         _ => None,
     };
     parse_hook(hook_kind(forge.kind), &header, &new.body).map_err(|error| error.to_string())
-}
-
-/// The repository of an event, if it is one of those that are built; else why not.
-async fn find(
-    app: &App,
-    forge: &str,
-    seen: &forge::Repository,
-) -> Result<Result<Repository, String>, DbError> {
-    let known = app
-        .db
-        .repository_of(forge.to_owned(), seen.id.clone())
-        .await?;
-    let name = seen.full_name.as_str();
-    let is_chosen = app
-        .config()
-        .forges
-        .get(forge)
-        .is_some_and(|forge| is_listed(forge, name));
-    let mut row = as_row(forge, seen, default_branch(app, forge, seen));
-    // Nobody but the server's settings knows that.
-    let config = app.config();
-    let plain = config
-        .forges
-        .get(forge)
-        .and_then(|forge| forge.plain.get(name));
-    row.private &= plain.is_none_or(|plain| !plain.public);
-    match known {
-        Some(repository) if repository.enabled => {
-            let is_as_known = repository.seen.full_name == name
-                && seen
-                    .default_branch
-                    .as_deref()
-                    .is_none_or(|branch| branch == repository.seen.default_branch);
-            if !is_as_known {
-                // It may be old or made up, and rights go by the default branch: the forge is asked.
-                app.wake.sweep.notify_one();
-            }
-            if repository.seen.private || !row.private {
-                return Ok(Ok(repository));
-            }
-            // What is private from now on is hidden from now on.
-            row = SeenRepository {
-                private: true,
-                ..repository.seen
-            };
-        }
-        _ if is_chosen => {
-            let named = app
-                .db
-                .repository_named(forge.to_owned(), name.to_owned())
-                .await?;
-            if named.is_some_and(|other| other.enabled && other.seen.forge_id != seen.id) {
-                app.wake.sweep.notify_one();
-                return Ok(Err(format!(
-                    "{name} is another repository as far as it is known: the forge is asked"
-                )));
-            }
-        }
-        _ => {
-            return Ok(Err(format!(
-                "{name} is none of the repositories that are built"
-            )));
-        }
-    }
-    let id = app.db.see_repository(row).await?;
-    let repository = app.db.repository(id).await?;
-    Ok(repository.ok_or_else(|| "it is gone".to_owned()))
-}
-
-fn default_branch(app: &App, forge: &str, seen: &forge::Repository) -> String {
-    let config = app.config();
-    let plain = config.forges.get(forge);
-    let plain = plain.and_then(|forge| forge.plain.get(seen.full_name.as_str()));
-    let configured = plain.map(|plain| plain.default_branch.clone());
-    configured
-        .or_else(|| seen.default_branch.clone())
-        .unwrap_or_else(|| "main".to_owned())
-}
-
-/// Whether the configuration names a repository.
-pub(super) fn is_listed(forge: &ForgeConfig, full_name: &str) -> bool {
-    let owner = full_name.rsplit_once('/').map_or("", |(owner, _)| owner);
-    forge.plain.contains_key(full_name)
-        || forge
-            .repositories
-            .iter()
-            .any(|listed| match listed.strip_suffix("/*") {
-                Some(all_of) => all_of.eq_ignore_ascii_case(owner),
-                None => listed.eq_ignore_ascii_case(full_name),
-            })
-}
-
-/// What of a repository is built.
-fn settings(app: &App, repository: &Repository) -> Result<TriggerSettings, String> {
-    let own = &repository.rules;
-    let globs = |patterns: &[crate::config::RefPattern]| -> Vec<String> {
-        patterns
-            .iter()
-            .map(|pattern| pattern.as_str().to_owned())
-            .collect()
-    };
-    TriggerSettings::new(
-        Some(&repository.seen.default_branch),
-        &[globs(&app.config().branches), own.branches.clone()].concat(),
-        &[globs(&app.config().tags), own.tags.clone()].concat(),
-        &MERGE_QUEUES.map(str::to_owned),
-    )
-    .map_err(|error| error.to_string())
-}
-
-type AskedRun = (NewRun, Vec<crate::db::server::NewStatus>);
-
-/// A run for an event, with what is told at once.
-fn asked(app: &App, repository: &Repository, event: &HookEvent, build: &Build) -> AskedRun {
-    let (kind, base_ref, pull_request, author) = match &build.kind {
-        BuildKind::Push { .. } => (RunKind::Push, None, None, None),
-        BuildKind::Tag => (RunKind::Tag, None, None, None),
-        BuildKind::MergeQueue => (RunKind::MergeQueue, None, None, None),
-        BuildKind::PullRequest {
-            number,
-            base_ref,
-            author,
-            ..
-        } => (
-            RunKind::PullRequest,
-            Some(base_ref.to_string()),
-            i64::try_from(*number).ok(),
-            author.as_ref(),
-        ),
-    };
-    let (title, actor) = match event {
-        HookEvent::Push(push) => (push.message.as_str(), push.actor.as_ref()),
-        HookEvent::PullRequest(pull) => (pull.title.as_str(), pull.actor.as_ref()),
-        HookEvent::Asked(_)
-        | HookEvent::RefDeleted { .. }
-        | HookEvent::MergeGroup(_)
-        | HookEvent::Rerun(_)
-        | HookEvent::CheckAction(_)
-        | HookEvent::Comment(_)
-        | HookEvent::RepositoryChanged { .. }
-        | HookEvent::InstallationChanged { .. }
-        | HookEvent::Ping
-        | HookEvent::Ignored { .. } => ("", None),
-    };
-    let new = NewRun {
-        repository: repository.id,
-        kind,
-        git_ref: build.git_ref.to_string(),
-        commit: build.commit.to_string(),
-        base_ref,
-        pull_request,
-        title: title_of(title),
-        actor: actor.map(login_of).unwrap_or_default(),
-        author: author.map(id_and_login),
-        reason: None,
-    };
-    again(app, repository, new)
-}
-
-/// The first line of a title, bounded.
-pub(super) fn title_of(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    line.chars().take(TITLE_CHARS).collect()
-}
-
-fn login_of(user: &forge::User) -> String {
-    let login = user.login.as_ref();
-    login.map(ToString::to_string).unwrap_or_default()
-}
-
-/// Who wrote what is built, as it is kept.
-pub(super) fn id_and_login(user: &forge::User) -> (String, String) {
-    (user.id.to_string(), login_of(user))
-}
-
-/// A run with what is told at once.
-pub(super) fn again(app: &App, repository: &Repository, new: NewRun) -> AskedRun {
-    let contexts = texts::contexts(&app.config(), repository);
-    let url = app.run_url(RUN);
-    let statuses = texts::both(&contexts, StatusState::Pending, texts::WAITING, &url);
-    (new, statuses)
 }
 
 /// What failed in a run is to be built once more, or what one of its checks failed by.

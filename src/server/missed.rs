@@ -5,9 +5,9 @@ use tracing::{info, warn};
 
 use super::{
     app::App,
+    asked::{again, id_and_login, title_of},
     connection::as_forge,
     hooks::REDELIVERED_FOR,
-    intake::{again, id_and_login, title_of},
     keep::LeftBehind,
     source,
 };

@@ -14,6 +14,7 @@
 mod access;
 mod annotations;
 mod app;
+mod asked;
 mod budget;
 mod check_runs;
 mod client;

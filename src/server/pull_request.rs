@@ -5,8 +5,8 @@
 
 use super::{
     app::App,
+    asked::{id_and_login, title_of},
     connection::as_forge,
-    intake::{id_and_login, title_of},
     texts,
 };
 use crate::{

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use self::plan::{Plan, plan, wanted};
-use super::{app::App, intake::again, source};
+use super::{app::App, asked::again, source};
 use crate::db::server::{
     DbError, NewRun, Repository, RepositoryId, RunKind, ScheduleKey, ScheduleRow, TakeUp,
 };

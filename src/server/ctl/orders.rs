@@ -17,12 +17,7 @@ use super::{
 };
 use crate::{
     db::server::{NewRun, Repository, RunKind, RunState, TakeUp},
-    server::{
-        app::App,
-        commands,
-        intake::{again, end},
-        reload, source,
-    },
+    server::{app::App, asked::again, commands, intake::end, reload, source},
 };
 
 #[derive(Deserialize)]

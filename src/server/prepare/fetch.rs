@@ -1,0 +1,151 @@
+//! Gets what a run builds: where the forge has it now, and its objects.
+
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{Trouble, refuse, trust::not_answered};
+use crate::{
+    db::server::{NewRun, Repository, Run, RunKind, TakeUp},
+    forge::ForgeError,
+    git::{CommitId, FetchLimits, Mirror, MirrorError, Wanted},
+    server::{
+        app::App,
+        asked::again,
+        intake::end,
+        pull_request::{self, Now},
+        source, texts,
+    },
+};
+
+/// Fetches what a run builds, and what that goes into. `None`: the run is over, since it is not to be had.
+pub(super) async fn fetch(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+) -> Result<Option<(Mirror, Vec<CommitId>)>, Trouble> {
+    let refused = async |why: &str| {
+        refuse(app, run, repository, why).await?;
+        Ok(None)
+    };
+    let remote = match source::remote(app, repository).await {
+        Ok(remote) => remote,
+        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) => return refused(&error.to_string()).await,
+    };
+    let (state_dir, number) = (app.config().state_dir.clone(), repository.id.0);
+    let mirror = tokio::task::spawn_blocking(move || Mirror::open(&state_dir, number))
+        .await
+        .map_err(|error| Trouble {
+            why: error.to_string(),
+            ..Trouble::default()
+        })??;
+    let asked_for: CommitId = match run.new.commit.parse() {
+        Ok(commit) => commit,
+        Err(_) => return refused("repositories with SHA-256 are not supported yet").await,
+    };
+    let mut wanted = vec![if run.new.kind == RunKind::Manual {
+        Wanted::Commit(asked_for)
+    } else {
+        Wanted::RefAt(run.new.git_ref.clone(), asked_for)
+    }];
+    wanted.extend(run.new.base_ref.clone().map(Wanted::Ref));
+    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let fetched = mirror
+        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
+        .await;
+    let commits = match fetched {
+        Ok(commits) => commits,
+        Err(MirrorError::Moved { found, name, .. }) => {
+            out_of_date(app, run, repository, &name, &found.to_string()).await?;
+            return Ok(None);
+        }
+        Err(error @ MirrorError::Missing { .. }) => {
+            end(app, run, &format!("out of date: {error}")).await;
+            return Ok(None);
+        }
+        Err(error) if may_pass(&error) => return Err(error.into()),
+        Err(error) => return refused(&error.to_string()).await,
+    };
+    Ok(Some((mirror, commits)))
+}
+
+/// Whether what cannot be fetched now may be later, with nobody pushing anything: a token may be wrong for a while.
+fn may_pass(error: &MirrorError) -> bool {
+    error.is_transient() || matches!(error, MirrorError::Refused(_))
+}
+
+/// A run as the forge has its pull request now; `None`: it is over, since that is elsewhere or gone.
+pub(super) async fn as_it_is_now(
+    app: &App,
+    run: Run,
+    repository: &Repository,
+    attempt: u32,
+) -> Result<Option<Run>, Trouble> {
+    let (other, why) = match pull_request::now(app, run.clone(), repository).await {
+        Ok(Now::Same(run)) => return Ok(Some(*run)),
+        Ok(Now::Other(other, why)) => (Some(*other), why),
+        Ok(Now::Over(why)) => (None, why),
+        // What it says is not understood: it was opened by nobody who is known.
+        Err(ForgeError::Refused(why)) => {
+            warn!(
+                run = run.id.0,
+                why, "who opened a pull request is not known"
+            );
+            let mut run = run;
+            run.new.author = None;
+            return Ok(Some(run));
+        }
+        Err(error) => return Err(not_answered("the pull request", &error)),
+    };
+    if attempt == 0 {
+        // A forge may tell of something before it shows it.
+        return Err(Trouble {
+            why: format!("the forge shows something else than was told: {why}"),
+            ..Trouble::default()
+        });
+    }
+    match other {
+        Some(other) => instead(app, &run, repository, other, &why).await?,
+        None => end(app, &run, &why).await,
+    }
+    Ok(None)
+}
+
+/// The ref moved on: what is there now is built instead.
+async fn out_of_date(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    git_ref: &str,
+    found: &str,
+) -> Result<(), Trouble> {
+    let why = format!("out of date: {git_ref} is at {} now", texts::short(found));
+    if git_ref == run.new.git_ref {
+        let newer = NewRun {
+            commit: found.to_owned(),
+            title: String::new(),
+            ..run.new.clone()
+        };
+        return instead(app, run, repository, newer, &why).await;
+    }
+    end(app, run, &why).await;
+    Ok(())
+}
+
+/// Builds something instead of what was told of, unless it is or was, and ends that for this reason.
+async fn instead(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    other: NewRun,
+    why: &str,
+) -> Result<(), Trouble> {
+    let up = TakeUp {
+        runs: vec![again(app, repository, other)],
+        instead_of: Some((run.id, why.to_owned())),
+        ..TakeUp::default()
+    };
+    app.db.take_up(up).await?;
+    app.wake.prepare.notify_one();
+    Ok(())
+}
