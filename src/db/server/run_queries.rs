@@ -40,9 +40,10 @@ impl ServerDb {
         .await
     }
 
-    /// Whether a forge has told already that what a run would build is where it is, however that ended.
+    /// Whether a forge has told already that what a run would build is where it is, however that ended. A run that goes on
+    /// finds out by itself where the ref is now.
     pub async fn knows(&self, run: NewRun) -> Result<bool, DbError> {
-        self.read(move |connection| is_known(connection, &run, "1"))
+        self.read(move |connection| is_known(connection, &run, "1", "l.state = 'finished'"))
             .await
     }
 
@@ -194,16 +195,21 @@ impl ServerDb {
     }
 }
 
-/// Whether there is a run of the same commit, ref and base for which `how` holds, and the ref was nowhere else since. What
-/// somebody asked for, and what it was time for, says nothing about where a ref is; nor does a run that was cancelled: what
+/// Whether there is a run of the same commit, ref and base for which `how` holds, and none since of another for which
+/// `elsewhere` does. What somebody asked for, and what it was time for, says nothing about where a ref is; nor does a run that was cancelled: what
 /// was told may have been out of date.
-pub(super) fn is_known(connection: &Connection, run: &NewRun, how: &str) -> rusqlite::Result<bool> {
+pub(super) fn is_known(
+    connection: &Connection,
+    run: &NewRun,
+    how: &str,
+    elsewhere: &str,
+) -> rusqlite::Result<bool> {
     let sql = format!(
         "SELECT 1 FROM runs r WHERE repository = ?1 AND commit_id = ?2 AND git_ref = ?3 AND base_ref IS ?4
          AND kind <> 'schedule' AND (kind <> 'manual' OR ?5 = 'manual') AND {how}
          AND NOT EXISTS (SELECT 1 FROM runs l WHERE l.repository = ?1 AND l.git_ref = ?3 AND l.id > r.id
              AND (l.commit_id <> ?2 OR l.base_ref IS NOT ?4) AND l.kind NOT IN ('schedule', 'manual')
-             AND (l.state <> 'finished' OR l.outcome <> 'cancelled'))"
+             AND l.outcome IS NOT 'cancelled' AND {elsewhere})"
     );
     connection.prepare_cached(&sql)?.exists(params![
         run.repository.0,

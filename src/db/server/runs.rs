@@ -91,7 +91,7 @@ impl ServerDb {
                 ids.push(id);
             }
             for (run, why) in &event.skipped {
-                if !is_known(connection, run, "1")? {
+                if !is_known(connection, run, "1", "1")? {
                     let id = insert(connection, run, now)?;
                     connection
                         .prepare_cached(
@@ -363,7 +363,7 @@ fn is_there(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Resu
             ))?
             .exists(params![run.repository.0, run.commit]),
         RunKind::Push | RunKind::Tag | RunKind::PullRequest | RunKind::Manual => {
-            is_known(connection, run, how)
+            is_known(connection, run, how, "1")
         }
     }
 }

@@ -518,6 +518,12 @@ async fn a_ref_that_comes_back_to_a_commit_is_built_there_again() {
     assert_eq!(end("b", "failed").await, 1);
     assert!(!knows("a").await);
     assert_eq!(end("a", "passed").await, 1);
+    // One that goes on sees where it is.
+    let goes_on = db.take_up(take(run(id, "c"))).await.unwrap()[0];
+    assert!(knows("a").await);
+    assert_eq!(end("a", "passed").await, 1);
+    let end_of_it = RunEnd::cancelled("out of date");
+    db.finish_run(goes_on, end_of_it, Vec::new()).await.unwrap();
     // Elsewhere it is nothing that is known.
     let other = NewRun {
         git_ref: "refs/heads/release".into(),
