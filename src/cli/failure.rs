@@ -36,6 +36,14 @@ impl Failure {
         }
     }
 
+    /// Whoever sits at the terminal wants it to end.
+    pub(super) fn interrupted(error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit_code: 130,
+            error: error.into(),
+        }
+    }
+
     /// Prints the error and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
         print_error(&format_args!("{:#}", self.error) as &dyn Display);

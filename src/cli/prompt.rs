@@ -19,6 +19,8 @@ use crate::report::harmless;
 
 /// How long an answer may be, in bytes.
 const ANSWER_BYTES: usize = 4096;
+/// What is said where there is none.
+const NO_ANSWER: &str = "a question has no answer: nothing is written";
 /// The keys that end what is typed, take a character back, or all.
 const INTERRUPT: u8 = 3;
 const END: u8 = 4;
@@ -90,9 +92,9 @@ pub(super) fn ask_hidden(question: &str) -> Result<SecretString, Failure> {
             Typed::Interrupt => {
                 // Just as if it had been typed anywhere else.
                 let _ = kill_process(getpid(), Signal::INT);
-                // Another thread may be the one that it ends.
+                // Another thread may be the one that it ends; or whoever started this one does not want it to be ended so.
                 thread::sleep(Duration::from_secs(1));
-                return Err(ended());
+                return Err(Failure::interrupted(anyhow!(NO_ANSWER)));
             }
         }
     }
@@ -129,7 +131,7 @@ fn line() -> Result<String, Failure> {
 }
 
 fn ended() -> Failure {
-    Failure::usage(anyhow!("a question has no answer: nothing is written"))
+    Failure::usage(anyhow!(NO_ANSWER))
 }
 
 fn broken(error: &io::Error) -> Failure {

@@ -19,7 +19,7 @@ use self::{
     same::{reuse, same_as, settings_key},
     trust::{trust, wait_for_approval},
 };
-use super::{app::App, insist::insist, intake::end, own_rules, texts};
+use super::{app::App, insist::insist, intake::end, own_rules, queue, texts};
 use crate::{
     db::server::{DbError, Repository, Run, RunEnd, RunId, RunKind, RunState, Tested, Trust},
     forge::{StatusState, is_skipped},
@@ -57,7 +57,7 @@ pub(super) async fn prepare_all(app: &App) {
                 warn!(%error, "runs are not prepared");
                 Vec::new()
             });
-        for (run, repository) in taken {
+        for (run, repository) in queue::in_turn(taken) {
             if going_on.len() >= AT_ONCE || !going_on.insert(run.id) {
                 continue;
             }

@@ -13,6 +13,19 @@ pub(super) fn class(kind: RunKind) -> u8 {
     }
 }
 
+/// The order in which runs are prepared: as they are carried out, pushes before pull requests, and repositories in turn, so
+/// that many of one hold up no other.
+pub(super) fn in_turn(mut taken: Vec<(Run, Repository)>) -> Vec<(Run, Repository)> {
+    let mut before: HashMap<(RepositoryId, u8), usize> = HashMap::new();
+    taken.sort_by_cached_key(|(run, repository)| {
+        let class = class(run.new.kind);
+        let nth = before.entry((repository.id, class)).or_default();
+        *nth += 1;
+        (class, *nth)
+    });
+    taken
+}
+
 /// Chooses among the runs that wait, oldest first: pushes before pull requests, then the repository of which the fewest
 /// runs go on and that waited longest for one, then the newest pull request or the oldest push. `going_on` says how many
 /// runs of each repository go on, `served` when one of it began last.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::next;
+use super::{in_turn, next};
 use crate::db::server::{
     NewRun, OwnRules, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository,
 };
@@ -138,4 +138,20 @@ fn what_is_paused_waits() {
     let mut waiting = vec![push(1, 1), push(2, 2)];
     waiting[0].1.paused = true;
     assert_eq!(order(waiting, true), [2]);
+}
+
+#[test]
+fn many_pull_requests_are_prepared_after_the_pushes_and_in_turn_with_others() {
+    let waiting = [
+        pull_request(1, 1, 7),
+        pull_request(2, 1, 8),
+        pull_request(3, 1, 9),
+        pull_request(4, 2, 7),
+        push(5, 1),
+        push(6, 1),
+        push(7, 3),
+    ];
+    let order = in_turn(waiting.into()).into_iter();
+    let order: Vec<i64> = order.map(|(run, _)| run.id.0).collect();
+    assert_eq!(order, [5, 7, 6, 1, 4, 2, 3]);
 }
