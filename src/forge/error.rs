@@ -38,6 +38,16 @@ pub enum ForgeError {
 }
 
 impl ForgeError {
+    /// How long the forge wants to be left alone, where it says so.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Later { wait, .. } => *wait,
+            Self::Unauthorized(_) | Self::Forbidden(_) | Self::Missing(_) | Self::Refused(_) => {
+                None
+            }
+        }
+    }
+
     /// Whether it is the token that is at fault, and not what was asked for.
     pub fn is_of_token(&self) -> bool {
         match self {

@@ -30,8 +30,8 @@ pub(super) struct Asked {
     pub(super) actor: Option<User>,
 }
 
-/// Why nothing came of a command.
-enum Unheard {
+/// Why nothing came of a command, or of anything else that the forge has to be asked about.
+pub(super) enum Unheard {
     /// It may be carried out later.
     Later(String, Option<Duration>),
     Never(String),
@@ -74,15 +74,24 @@ pub(super) async fn carry_out(
     repository: &Repository,
     asked: &Asked,
 ) -> Result<String, String> {
+    persist(repository, || try_carry_out(app, repository, asked)).await
+}
+
+/// Tries something until it is done or never will be, for about an hour.
+pub(super) async fn persist<F>(
+    repository: &Repository,
+    what: impl Fn() -> F,
+) -> Result<String, String>
+where
+    F: Future<Output = Result<String, Unheard>>,
+{
     let mut attempt = 0;
     loop {
-        match try_carry_out(app, repository, asked).await {
+        match what().await {
             Ok(done) => return Ok(done),
             Err(Unheard::Later(why, wait)) if attempt < ATTEMPTS_MAX => {
-                warn!(
-                    repository = repository.seen.full_name,
-                    why, "a command waits"
-                );
+                let repository = &repository.seen.full_name;
+                warn!(repository, why, "what a webhook asks for waits");
                 let wait = wait.unwrap_or_default().max(BACK_OFF * 2_u32.pow(attempt));
                 tokio::time::sleep(wait).await;
                 attempt += 1;

@@ -71,16 +71,13 @@ pub(super) async fn execute(
     let work = match Work::of(app, &run, &repository) {
         Ok(work) => work,
         Err(unready) => {
-            let (is_here, why) = match (app.run_ends(run.id), unready) {
-                (Some(why), _) => {
-                    return finish(app, &run, RunEnd::cancelled(&why), Vec::new()).await;
-                }
-                (None, Unready::Here(why)) => (true, why),
-                (None, Unready::Commit(why)) => (false, why),
-            };
-            if is_here {
-                return try_again(app, &run, &why).await;
+            if let Some(why) = app.run_ends(run.id) {
+                return finish(app, &run, RunEnd::cancelled(&why), Vec::new()).await;
             }
+            let why = match unready {
+                Unready::Here(why) => return try_again(app, &run, &why).await,
+                Unready::Commit(why) => why,
+            };
             let contexts = texts::contexts(&app.config(), &repository);
             let statuses = texts::both(
                 &contexts,

@@ -197,7 +197,7 @@ async fn try_take_up(
             }
             let app_of_it = Arc::clone(app);
             commands.begin(app, id, forge, None, async move {
-                Ok(take_leave(&app_of_it, &repository, &gone).await)
+                take_leave(&app_of_it, &repository, &gone).await
             });
             return Ok(());
         }

@@ -126,13 +126,15 @@ async fn publish_to(app: &App, forge: &str, wake: &Notify) {
     }
 }
 
-/// How often a state is tried that a forge does not let this server tell.
+/// How often a state is tried that a forge did not take.
 fn patience(error: &ForgeError) -> u32 {
     match error {
-        ForgeError::Unauthorized(_) | ForgeError::Forbidden(_) => ATTEMPTS_MAX,
+        ForgeError::Later { .. } | ForgeError::Unauthorized(_) | ForgeError::Forbidden(_) => {
+            ATTEMPTS_MAX
+        }
         // It may be that, too, where it may not be known that it is there.
         ForgeError::Missing(_) => ATTEMPTS_OF_MISSING,
-        ForgeError::Refused(_) | ForgeError::Later { .. } => 0,
+        ForgeError::Refused(_) => 0,
     }
 }
 
@@ -175,27 +177,19 @@ async fn send(app: &App, due: &DueStatus) -> Result<Option<Duration>, DbError> {
             app.db.status_sent(due.id, due.version, remote).await?;
             Ok(None)
         }
-        Err(ForgeError::Later { what, wait }) if due.attempts < ATTEMPTS_MAX => {
-            app.metrics.status(&due.forge, "put_off");
-            let back_off = BACK_OFF * 2_u32.pow(due.attempts.min(12));
-            let pause = wait.unwrap_or_else(|| back_off.min(BACK_OFF_MAX));
-            // One that says for how long it has enough did not take it now; any other trouble may have come afterwards.
-            let is_uncertain = wait.is_none() || due.is_uncertain;
-            app.db
-                .status_put_off(due.id, what, from_now(pause), is_uncertain)
-                .await?;
-            Ok(wait)
-        }
-        // Somebody may put the token right.
+        // The forge comes back, and somebody may put the token right.
         Err(error) if due.attempts < patience(&error) => {
             app.metrics.status(&due.forge, "put_off");
             let back_off = BACK_OFF * 2_u32.pow(due.attempts.min(12));
-            let pause = i64::try_from(back_off.min(BACK_OFF_MAX).as_millis()).unwrap_or(i64::MAX);
-            let at = Timestamp::now().as_millisecond() + pause;
+            let wanted = error.wait();
+            // One that says for how long it has enough did not take it now; any other trouble may have come afterwards.
+            let is_uncertain =
+                due.is_uncertain || matches!(error, ForgeError::Later { wait: None, .. });
+            let at = from_now(wanted.unwrap_or_else(|| back_off.min(BACK_OFF_MAX)));
             app.db
-                .status_put_off(due.id, error.to_string(), at, due.is_uncertain)
+                .status_put_off(due.id, error.to_string(), at, is_uncertain)
                 .await?;
-            Ok(None)
+            Ok(wanted)
         }
         Err(error) => {
             app.metrics.status(&due.forge, "refused");

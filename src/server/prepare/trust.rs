@@ -1,7 +1,5 @@
 //! Whose commits are built, and which wait until somebody approves them.
 
-use std::time::Duration;
-
 use super::Trouble;
 use crate::{
     config::PullRequests,
@@ -64,16 +62,9 @@ fn why_not_unasked(app: &App, repository: &Repository) -> Option<&'static str> {
 }
 
 pub(super) fn not_answered(what: &str, error: &ForgeError) -> Trouble {
-    let wait = match error {
-        ForgeError::Later { wait, .. } => wait.unwrap_or_default(),
-        ForgeError::Refused(_)
-        | ForgeError::Unauthorized(_)
-        | ForgeError::Forbidden(_)
-        | ForgeError::Missing(_) => Duration::ZERO,
-    };
     Trouble {
         why: format!("{what} cannot be asked for: {error}"),
-        wait,
+        wait: error.wait().unwrap_or_default(),
         is_here: false,
     }
 }
