@@ -122,9 +122,8 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
         ("reason", "reason"),
         ("url", "page"),
     ] {
-        let value = text(&answer[name]);
-        if !value.is_empty() {
-            lines.push(format!("{label}: {value}"));
+        if !text(&answer[name]).is_empty() {
+            lines.extend(paragraph(label, &answer[name]));
         }
     }
     for what in ["removed", "added"] {
@@ -138,14 +137,8 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
     lines.extend(warnings.flat_map(|warning| {
         let about = text(&warning["check"]);
         let about = (!about.is_empty()).then_some(format!(" of {about}"));
-        let message = warning["message"].as_str().unwrap_or_default();
-        let first = message.lines().next().unwrap_or_default();
-        let line = format!("warning{}: {}", about.unwrap_or_default(), harmless(first));
-        let rest = message.lines().skip(1);
-        [line]
-            .into_iter()
-            .chain(rest.map(|line| format!("  {}", harmless(line))))
-            .collect::<Vec<_>>()
+        let label = format!("warning{}", about.unwrap_or_default());
+        paragraph(&label, &warning["message"])
     }));
     let rows = answer["checks"]
         .as_array()
@@ -161,10 +154,14 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
                     outcome
                 },
                 text(&check["check"]),
-                text(&check["reason"]),
+                harmless(first_line(&check["reason"])),
             ]
         });
     lines.extend(table(&rows.collect::<Vec<_>>()));
+    let checks = answer["checks"].as_array().into_iter().flatten();
+    let longer =
+        checks.filter(|check| check["reason"].as_str().is_some_and(|it| it.contains('\n')));
+    lines.extend(longer.flat_map(|check| paragraph(&text(&check["check"]), &check["reason"])));
     let post_builds = answer["post_builds"].as_array().into_iter().flatten();
     let rows = post_builds.map(|step| {
         let standing = match (text(&step["outcome"]), &step["done_in"]) {
@@ -191,6 +188,21 @@ pub(super) fn run(answer: &Value) -> Vec<String> {
         lines.extend(tail.lines().map(|line| format!("  {}", harmless(line))));
     }
     lines
+}
+
+/// A text that may have several lines, below what it is about.
+fn paragraph(label: &str, value: &Value) -> Vec<String> {
+    let rest = value.as_str().unwrap_or_default().lines().skip(1);
+    let first = format!("{label}: {}", harmless(first_line(value)));
+    [first]
+        .into_iter()
+        .chain(rest.map(|line| format!("  {}", harmless(line))))
+        .collect()
+}
+
+fn first_line(value: &Value) -> &str {
+    let text = value.as_str().unwrap_or_default();
+    text.lines().next().unwrap_or_default()
 }
 
 /// The repositories.
