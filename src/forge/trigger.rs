@@ -4,17 +4,16 @@
 //! have something built is not decided here: a [`Decision`] only says what was asked for, and by whom.
 
 mod command;
+mod merge_queue;
 
 use globset::{Error, GlobSet, GlobSetBuilder};
 
 pub use command::Command;
+pub use merge_queue::{MERGE_QUEUES, QueueTarget};
 
 use super::hook::{
     Asked, CheckName, CommitId, GitRef, HookEvent, PullRequest, PullRequestAction, Push, User,
 };
-
-/// The branches that merge queues make: GitHub's, gitea-mq's, and those that bors has always had.
-pub const MERGE_QUEUES: [&str; 4] = ["gh-readonly-queue/*", "gitea-mq/*", "staging", "trying"];
 
 /// What is built of a repository.
 #[derive(Clone, Debug)]

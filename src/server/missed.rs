@@ -1,11 +1,11 @@
-//! Builds what moved and no webhook told: branches, as git shows them, and pull requests, as the forge lists them.
+//! Builds what moved and no webhook told: branches and tags, as git shows them, and pull requests, as the forge lists them.
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::{
     app::App,
-    asked::{again, id_and_login, title_of},
+    asked::{AskedRun, again, id_and_login, title_of},
     connection::as_forge,
     hooks::REDELIVERED_FOR,
     keep::LeftBehind,
@@ -13,10 +13,13 @@ use super::{
 };
 use crate::{
     config::{RefPattern, ServerConfig},
-    db::server::{NewRun, Repository, RunKind, TakeUp},
+    db::server::{ChangedTags, NewRun, Repository, RunKind, Tags, TakeUp},
     forge::{ForgeError, MERGE_QUEUES, PullRequestNow},
-    git::Advertisement,
+    git::{Advertisement, RemoteRef},
 };
+
+/// How many tags that are new at once are built: more are the past of another repository, which somebody pushed here.
+const NEW_TAGS_MAX: usize = 50;
 
 /// Looks at a repository, and has built what was never seen. An error says what is wrong with it.
 pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(), String> {
@@ -25,7 +28,11 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
         .await
         .map_err(|error| error.to_string())?;
     left_behind.forget_gone(advertisement.refs.iter().map(|found| found.name.as_str()));
+    let tags = tags_of(&advertisement);
+    let tags = app.db.changed_tags(repository.id, tags).await;
+    let tags = tags.map_err(|error| error.to_string())?;
     let mut found = branches(app, repository, &advertisement);
+    found.extend(new_tags(app, repository, &tags));
     match pull_requests(app, repository).await {
         Ok(pulls) => found.extend(pulls),
         Err(error) => {
@@ -39,9 +46,18 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
             runs.push(again(app, repository, run));
         }
     }
-    if runs.is_empty() {
-        return Ok(());
+    if !runs.is_empty() {
+        take_up(app, repository, runs).await?;
     }
+    // Not before what is to be built is on disk.
+    if !tags.is_empty() {
+        let noted = app.db.note_tags(repository.id, tags).await;
+        noted.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+async fn take_up(app: &App, repository: &Repository, runs: Vec<AskedRun>) -> Result<(), String> {
     let up = TakeUp {
         runs,
         ..TakeUp::default()
@@ -62,22 +78,63 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
 /// The branches that are built, each as a run.
 fn branches(app: &App, repository: &Repository, advertisement: &Advertisement) -> Vec<NewRun> {
     let config = app.config();
-    let run = |found: &crate::git::RemoteRef| {
+    let run = |found: &RemoteRef| {
         let branch = found.name.strip_prefix("refs/heads/")?;
-        Some(NewRun {
-            repository: repository.id,
-            kind: kind_of(&config, repository, branch)?,
-            git_ref: found.name.clone(),
-            commit: found.commit().to_string(),
-            base_ref: None,
-            pull_request: None,
-            title: String::new(),
-            actor: String::new(),
-            author: None,
-            reason: None,
-        })
+        let kind = kind_of(&config, repository, branch)?;
+        let commit = found.commit().to_string();
+        Some(run_of(repository, kind, found.name.clone(), commit))
     };
     advertisement.refs.iter().filter_map(run).collect()
+}
+
+fn tags_of(advertisement: &Advertisement) -> Tags {
+    let tag = |found: &RemoteRef| {
+        let name = found.name.strip_prefix("refs/tags/")?;
+        Some((name.to_owned(), found.commit().to_string()))
+    };
+    advertisement.refs.iter().filter_map(tag).collect()
+}
+
+/// The tags that are built and were not there, or elsewhere, when the repository was looked at before, each as a run. Those
+/// that a repository comes with are its past.
+fn new_tags(app: &App, repository: &Repository, tags: &ChangedTags) -> Vec<NewRun> {
+    if tags.is_first {
+        return Vec::new();
+    }
+    let config = app.config();
+    let is_built = |tag: &str| is_one_of(tag, &config.tags, &repository.rules.tags);
+    let built = tags.set.iter().filter(|(name, _)| is_built(name));
+    let mut runs: Vec<NewRun> = built
+        .map(|(name, commit)| {
+            let git_ref = format!("refs/tags/{name}");
+            run_of(repository, RunKind::Tag, git_ref, commit.clone())
+        })
+        .collect();
+    if runs.len() > NEW_TAGS_MAX {
+        let (repository, tags) = (&repository.seen.full_name, runs.len());
+        warn!(
+            repository,
+            tags, "too many tags are new at once: none of them is built"
+        );
+        runs.clear();
+    }
+    runs
+}
+
+/// A run of which no more is known than where a ref is.
+fn run_of(repository: &Repository, kind: RunKind, git_ref: String, commit: String) -> NewRun {
+    NewRun {
+        repository: repository.id,
+        kind,
+        git_ref,
+        commit,
+        base_ref: None,
+        pull_request: None,
+        title: String::new(),
+        actor: String::new(),
+        author: None,
+        reason: None,
+    }
 }
 
 /// The pull requests that changed of late, each as a run: those of a repository that is new here would be many otherwise.
@@ -111,24 +168,21 @@ async fn pull_requests(app: &App, repository: &Repository) -> Result<Vec<NewRun>
 
 /// What a branch is built for, if it is.
 fn kind_of(config: &ServerConfig, repository: &Repository, branch: &str) -> Option<RunKind> {
-    let own = repository.rules.branches.iter();
-    let mut own = own.filter_map(|glob| RefPattern::parse(glob).ok());
-    let is_queue = || {
-        MERGE_QUEUES
-            .iter()
-            .filter_map(|queue| RefPattern::parse(queue).ok())
-            .any(|queue| queue.matches(branch))
-    };
+    let queues = MERGE_QUEUES.map(str::to_owned);
     if branch == repository.seen.default_branch {
         Some(RunKind::Push)
-    } else if is_queue() {
+    } else if is_one_of(branch, &[], &queues) {
         // Whatever else is to be built: as a webhook of it is taken.
         Some(RunKind::MergeQueue)
-    } else if config.branches.iter().any(|glob| glob.matches(branch))
-        || own.any(|glob| glob.matches(branch))
-    {
+    } else if is_one_of(branch, &config.branches, &repository.rules.branches) {
         Some(RunKind::Push)
     } else {
         None
     }
+}
+
+/// Whether one of these patterns matches a name: the server's, or a repository's own.
+fn is_one_of(name: &str, of_server: &[RefPattern], own: &[String]) -> bool {
+    let mut own = own.iter().filter_map(|glob| RefPattern::parse(glob).ok());
+    of_server.iter().any(|glob| glob.matches(name)) || own.any(|glob| glob.matches(name))
 }

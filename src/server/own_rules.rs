@@ -3,7 +3,7 @@
 //! | key of `[serve]` | counts as it is |
 //! |---|---|
 //! | `branches`, `tags`, `pull_requests`, `schedule` | on the default branch |
-//! | `required` | where a pull request or merge queue goes; of another branch, on the default one; else in the commit itself |
+//! | `required` | where a pull request or merge queue goes, if that is known; of another branch, on the default one; else in the commit itself |
 
 use tracing::warn;
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use self::{
-    fetch::{as_it_is_now, fetch},
+    fetch::{as_it_is_now, fetch, queue_target},
     same::{reuse, same_as, settings_key},
     trust::{trust, wait_for_approval},
 };
@@ -207,6 +207,10 @@ async fn prepare(
                 .await;
             }
         },
+    };
+    let base = match base {
+        Some(base) => Some(base),
+        None => queue_target(app, &run, repository, &mirror).await?,
     };
     let required = own_rules::required(&run, repository, &mirror, commit, base);
     let tested = Tested {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     db::server::{NewRun, Repository, Run, RunKind},
-    forge::{ForgeError, PullRequestNow},
+    forge::{ForgeError, GitRef, PullRequestNow},
 };
 
 /// What the forge says of the pull request of a run.
@@ -44,6 +44,23 @@ pub(super) async fn now(app: &App, run: Run, repository: &Repository) -> Result<
             let why = format!("out of date: the forge shows no such pull request: {why}");
             Ok(Now::Over(why))
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// The branch that a pull request goes to. `None`: there is no interface to ask, or no such pull request.
+pub(super) async fn goes_to(
+    app: &App,
+    repository: &Repository,
+    number: u64,
+) -> Result<Option<GitRef>, ForgeError> {
+    let Some(api) = app.connections().get(&repository.seen.forge) else {
+        return Ok(None);
+    };
+    let known = as_forge(&repository.seen)?;
+    match api.pull_request(&known, number).await {
+        Ok(pull) => Ok(Some(pull.base_ref)),
+        Err(ForgeError::Missing(_) | ForgeError::Refused(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fake::Repository,
-    world::{World, flake, git},
+    world::{World, flake, git, push},
 };
 
 impl World {
@@ -381,6 +381,60 @@ async fn what_nobody_told_is_built() {
     let (_, list, _) = world.ctl(&["list", "--json"]).await;
     let list: Value = serde_json::from_str(&list).unwrap();
     assert_eq!(list["runs"].as_array().unwrap().len(), 5, "{list:#}");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Pushes an annotated tag for a commit of its own, whatever had that name. Returns the commit.
+fn tag(world: &World, name: &str, message: &str) -> String {
+    world.git(&["checkout", "-q", "-B", "topic", "main"]);
+    world.git(&["commit", "-q", "--allow-empty", "-m", message]);
+    world.git(&["tag", "-f", "-a", "-m", name, name]);
+    world.git(&["push", "-q", "-f", "origin", &format!("refs/tags/{name}")]);
+    world.git(&["rev-parse", "HEAD"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_nobody_told_of_is_built_once_and_those_from_before_are_not() {
+    let mut world = World::new(&good(), "tags = [\"v*\"]").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    // The past of a repository that comes to the server.
+    let old = tag(&world, "v0", "old");
+    world.start().await;
+    built(&world, &first).await;
+    // Its first look is over.
+    world.sweep().await;
+    assert_eq!(world.stop().await, Some(0));
+
+    let (away, other) = (tag(&world, "v1", "away"), tag(&world, "x1", "other"));
+    world.start().await;
+    assert_eq!(built(&world, &away).await, "success");
+    // One that moves, and one that a webhook told of before the look.
+    let moved = tag(&world, "v1", "moved");
+    let told = tag(&world, "v2", "told");
+    let mut event = push("main", &world.git(&["rev-parse", "v2"]), "");
+    event["ref"] = json!("refs/tags/v2");
+    event["head_commit"] = json!({ "id": told, "message": "told" });
+    world.deliver("push", &event).await;
+    assert_eq!(built(&world, &told).await, "success");
+    world.sweep().await;
+    assert_eq!(built(&world, &moved).await, "success");
+    // One that is gone may come again.
+    world.git(&["push", "-q", "origin", ":refs/tags/v1"]);
+    world.sweep().await;
+    world.sweep().await;
+    for commit in [&old, &other] {
+        assert!(world.statuses(commit).is_empty());
+    }
+    let (_, list, _) = world.ctl(&["list", "--json"]).await;
+    let list: Value = serde_json::from_str(&list).unwrap();
+    let refs: Vec<&str> = list["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["ref"].as_str().unwrap_or_default())
+        .collect();
+    let (v1, v2) = ("refs/tags/v1", "refs/tags/v2");
+    assert_eq!(refs, [v1, v2, v1, "refs/heads/main"], "{list:#}");
     assert_eq!(world.stop().await, Some(0));
 }
 

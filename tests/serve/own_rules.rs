@@ -80,6 +80,53 @@ async fn a_pull_request_that_deletes_a_required_check_fails() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// Security: "spoofed green", by way of a merge queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_queue_has_to_do_what_the_branch_demands_that_it_is_for() {
+    let mut world = World::new(&flake(FMT), "branches = [\"release/*\"]").await;
+    let main = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&main).await;
+    world.git(&["checkout", "-q", "-b", "release/1"]);
+    let rules = "[serve]\nrequired = [\"checks.x86_64-linux.fmt\"]\n";
+    let release = world.commit("rules", &[("nixci.toml", rules)]);
+    // gitea-mq names its branches by the pull request alone.
+    let mut opened = pull_request("opened", 12, &main, (2, "writer"));
+    opened["pull_request"]["base"]["ref"] = "release/1".into();
+    world.forge_has(&opened);
+    let without = flake(&[("good", "echo ok > $out")]);
+    let missing = "required checks did not pass: checks.x86_64-linux.fmt (not there)";
+    for (candidate, from, ends) in [
+        (
+            format!("gh-readonly-queue/release/1/pr-7-{release}"),
+            "release/1",
+            "failure",
+        ),
+        ("gitea-mq/12".to_owned(), "release/1", "failure"),
+        // The default branch demands nothing, and is what counts where the branch is not known.
+        (
+            format!("gh-readonly-queue/main/pr-8-{main}"),
+            "main",
+            "success",
+        ),
+        ("staging".to_owned(), "release/1", "success"),
+        ("gitea-mq/99".to_owned(), "release/1", "success"),
+    ] {
+        world.git(&["checkout", "-q", "-b", &candidate, from]);
+        let files = [
+            ("flake.nix", without.as_str()),
+            ("nixci.toml", ""),
+            ("candidate", &candidate),
+        ];
+        let commit = world.commit("merged", &files);
+        world.push_event(&candidate, &commit).await;
+        let (state, text) = world.verdict(&commit).await["nixci/build"].clone();
+        assert_eq!(state, ends, "{candidate}: {text}: {}", world.log());
+        assert_eq!(text == missing, ends == "failure", "{candidate}: {text}");
+    }
+    assert_eq!(world.stop().await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_default_branch_says_what_else_is_built() {
     let mut world = World::new(&flake(FMT), "").await;

@@ -20,6 +20,7 @@ mod runs;
 mod schedules;
 mod sight;
 mod statuses;
+mod tags;
 mod upkeep;
 mod warnings;
 
@@ -39,4 +40,5 @@ pub use runs::TakeUp;
 pub use schedules::{ScheduleKey, ScheduleOrigin, ScheduleRow};
 pub use sight::{OpenRun, Sight, ToldStatus};
 pub use statuses::{DueStatus, NewStatus, Remote, StatusId, StatusRow};
+pub use tags::{ChangedTags, Tags};
 pub use warnings::{Warning, Warnings};

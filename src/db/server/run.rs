@@ -156,7 +156,7 @@ pub struct Run {
     pub tested_commit: Option<String>,
     /// Its tree.
     pub tree: Option<String>,
-    /// The commit of the branch a pull request goes into.
+    /// The commit of the branch that a pull request or merge queue goes into.
     pub base_commit: Option<String>,
     /// How far it is.
     pub state: RunState,

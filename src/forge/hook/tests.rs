@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
 use super::{HookError, HookEvent, PullRequestAction, fuzz_hook, parse_hook};
-use crate::forge::HookKind;
+use crate::forge::{HookKind, QueueTarget};
 
 /// Reads a payload as one of this event.
 pub(super) fn parse(kind: HookKind, event: &str, payload: &Value) -> Result<HookEvent, HookError> {
@@ -115,6 +115,11 @@ fn a_fork_that_is_gone_and_a_user_who_is_gone_are_nobody() {
 #[test]
 fn a_group_that_is_gone_and_a_suite_asked_for_again_are_told() {
     let mut payload = recorded("merge_group");
+    // Both ways to learn where it goes agree.
+    assert!(
+        matches!(github("merge_group", &payload), HookEvent::MergeGroup(group)
+            if QueueTarget::of(&group.head_ref) == Some(QueueTarget::Branch(group.base_ref.clone())))
+    );
     payload["action"] = json!("destroyed");
     payload["reason"] = json!("dequeued");
     assert!(

@@ -1,6 +1,6 @@
 use super::{
-    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, SupersedeKey, TriggerSettings,
-    decide, is_skipped,
+    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, QueueTarget, SupersedeKey,
+    TriggerSettings, decide, is_skipped,
 };
 use crate::forge::{
     Asked, CheckAction, CheckName, Comment, CommitId, GitRef, HookEvent, MergeGroup, PullRequest,
@@ -388,4 +388,27 @@ fn comments_are_commands_only_on_a_line_of_their_own() {
     ] {
         assert_eq!(ask(body), None, "{body}");
     }
+}
+
+#[test]
+fn the_name_of_a_candidate_says_where_it_goes() {
+    let of = |branch: &str| QueueTarget::of(&git_ref(&format!("refs/heads/{branch}")));
+    let branch = |name: &str| Some(QueueTarget::Branch(git_ref(&format!("refs/heads/{name}"))));
+    assert_eq!(of("gh-readonly-queue/main/pr-7-0123"), branch("main"));
+    assert_eq!(
+        of("gh-readonly-queue/release/pr-1/pr-7-0123"),
+        branch("release/pr-1")
+    );
+    assert_eq!(of("gitea-mq/12"), Some(QueueTarget::PullRequest(12)));
+    for name in [
+        "staging",
+        "gh-readonly-queue/main/other",
+        "gh-readonly-queue/pr-7-0123",
+        "gitea-mq/next",
+        "gitea-mq/-1",
+    ] {
+        assert_eq!(of(name), None, "{name}");
+    }
+    let tag = git_ref("refs/tags/gitea-mq/12");
+    assert_eq!(QueueTarget::of(&tag), None);
 }

@@ -6,7 +6,7 @@ use tracing::warn;
 use super::{Trouble, refuse, trust::not_answered};
 use crate::{
     db::server::{NewRun, Repository, Run, RunKind, TakeUp},
-    forge::ForgeError,
+    forge::{ForgeError, GitRef, QueueTarget},
     git::{CommitId, FetchLimits, Mirror, MirrorError, Wanted},
     server::{
         app::App,
@@ -67,6 +67,41 @@ pub(super) async fn fetch(
         Err(error) => return refused(&error.to_string()).await,
     };
     Ok(Some((mirror, commits)))
+}
+
+/// The newest commit of the branch that a merge queue's candidate is for. `None`: it is no candidate, or it is not known
+/// for what, or that is not to be had.
+pub(super) async fn queue_target(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    mirror: &Mirror,
+) -> Result<Option<CommitId>, Trouble> {
+    let target = GitRef::try_from(run.new.git_ref.clone())
+        .ok()
+        .filter(|_| run.new.kind == RunKind::MergeQueue)
+        .and_then(|candidate| QueueTarget::of(&candidate));
+    let branch = match target {
+        None => None,
+        Some(QueueTarget::Branch(branch)) => Some(branch),
+        Some(QueueTarget::PullRequest(number)) => pull_request::goes_to(app, repository, number)
+            .await
+            .map_err(|error| not_answered("the pull request", &error))?,
+    };
+    let Some(branch) = branch else {
+        return Ok(None);
+    };
+    let remote = source::remote(app, repository).await?;
+    let wanted = [Wanted::Ref(branch.to_string())];
+    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let fetched = mirror
+        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
+        .await;
+    match fetched {
+        Ok(commits) => Ok(commits.first().copied()),
+        Err(error) if may_pass(&error) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Whether what cannot be fetched now may be later, with nobody pushing anything: a token may be wrong for a while.
