@@ -367,6 +367,8 @@ pub(super) fn cores() -> usize {
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // Each has a stack, and memory that it has freed and keeps: a server that waits has use for neither.
+        .thread_keep_alive(Duration::from_millis(500))
         .enable_all()
         .build()
         .map_err(|error| Failure::infrastructure(anyhow!("cannot start threads: {error}")))

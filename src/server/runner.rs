@@ -50,7 +50,7 @@ pub(super) async fn run_all(app: &App) {
                 () = app.draining.cancelled() => break,
                 () = app.wake.runner.notified() => {}
                 () = tokio::time::sleep(LOOK) => if runs.is_empty() && std::mem::take(&mut has_worked) {
-                    memory::give_back();
+                    memory::give_back(app).await;
                 }
             }
             continue;

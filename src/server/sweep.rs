@@ -50,7 +50,7 @@ pub(super) async fn sweep_all(app: &App) {
         }
         forget_old_runs(app).await;
         upkeep::tidy(app).await;
-        memory::give_back();
+        memory::give_back(app).await;
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}

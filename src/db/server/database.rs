@@ -234,6 +234,19 @@ impl ServerDb {
         .await
     }
 
+    /// Lets go of pages and statements that are kept for the next question.
+    pub async fn give_back(&self) -> Result<(), DbError> {
+        self.write(shrink).await?;
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            // Those in use are used again soon.
+            let readers = inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.iter().try_for_each(shrink).map_err(DbError::from)
+        })
+        .await
+        .map_err(|_| DbError::Closed)?
+    }
+
     /// Copies the whole database as it is now to a new file, while it is used.
     pub async fn backup(&self, to: PathBuf) -> Result<(), DbError> {
         let path = self.inner.path.clone();
@@ -278,14 +291,20 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
     })?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // What is written is on disk before anybody is told so: a forge does not say a thing twice. What is deleted is
-    // overwritten: the bodies of webhooks have in them whatever people write into commits.
+    // overwritten: the bodies of webhooks have in them whatever people write into commits. The system keeps pages, too, so
+    // that each connection needs few (in KiB).
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-         PRAGMA secure_delete = ON;",
+         PRAGMA secure_delete = ON; PRAGMA cache_size = -512;",
     )?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+    connection.flush_prepared_statement_cache();
+    connection.execute_batch("PRAGMA shrink_memory")
 }
 
 /// Brings a database up to date, a version after the other, each wholly or not at all.

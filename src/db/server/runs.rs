@@ -281,14 +281,15 @@ impl ServerDb {
         .await
     }
 
-    /// Forgets the runs that were over before a time in milliseconds since 1970, but for the newest of each ref. Returns
-    /// which.
+    /// Forgets the runs that were over before a time in milliseconds since 1970, but for the newest of each branch and tag:
+    /// a pull request and what a merge queue makes come to an end, and new ones come for ever. Returns which.
     pub async fn forget_runs(&self, before: i64) -> Result<Vec<RunId>, DbError> {
         self.write(move |connection| {
             connection
                 .prepare(
                     "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN
-                     (SELECT max(id) FROM runs GROUP BY repository, git_ref) RETURNING id",
+                     (SELECT max(id) FROM runs WHERE pull_request IS NULL AND kind <> 'merge_queue'
+                      GROUP BY repository, git_ref) RETURNING id",
                 )?
                 .query_map([before], |row| row.get(0).map(RunId))?
                 .collect()

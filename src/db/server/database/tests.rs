@@ -559,6 +559,40 @@ async fn a_ref_that_comes_back_to_a_commit_is_built_there_again() {
 }
 
 #[tokio::test]
+async fn the_newest_run_of_a_branch_is_kept_and_none_of_what_comes_to_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let id = repository(&db, "acme/demo").await;
+    let pull = NewRun {
+        kind: RunKind::PullRequest,
+        git_ref: "refs/pull/7/head".into(),
+        base_ref: Some("refs/heads/main".into()),
+        pull_request: Some(7),
+        ..run(id, "c")
+    };
+    let queue = NewRun {
+        kind: RunKind::MergeQueue,
+        git_ref: "refs/heads/gh-readonly-queue/main/pr-7-b".into(),
+        ..run(id, "d")
+    };
+    let mut runs = Vec::new();
+    for new in [run(id, "a"), run(id, "b"), pull.clone(), queue, pull] {
+        let run = db.take_up(take(new)).await.unwrap()[0];
+        // The last one is not over.
+        if runs.len() < 4 {
+            db.finish_run(run, RunEnd::cancelled("over"), Vec::new())
+                .await
+                .unwrap();
+        }
+        runs.push(run);
+    }
+    assert_eq!(db.forget_runs(0).await.unwrap(), []);
+    let forgotten = db.forget_runs(i64::MAX).await.unwrap();
+    assert_eq!(forgotten, [runs[0], runs[2], runs[3]]);
+    assert!(db.run(runs[4]).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn an_older_run_takes_back_nothing_of_a_newer_one() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path());
