@@ -19,8 +19,8 @@ pub trait ForgeApi: Debug + Send + Sync {
     /// A repository as it is now; a name that it once had is enough where the forge still knows it.
     fn repository<'a>(&'a self, which: &'a RepositoryKey) -> BoxFuture<'a, KnownRepository>;
 
-    /// All repositories that the token may see and the selection takes. Those that cannot be read are left out.
-    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>>;
+    /// The repositories that the token may see and the selection takes. Those that cannot be read are left out.
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, KnownRepositories>;
 
     /// The pull requests that are open and changed since then, newest change first.
     fn pull_requests<'a>(
@@ -151,6 +151,25 @@ pub enum RepositoryKey {
     Id(u64),
     /// By its name.
     Name(RepositoryName),
+}
+
+/// Repositories, as far as the forge tells of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownRepositories {
+    /// Those that it tells of.
+    pub repositories: Vec<KnownRepository>,
+    /// Whether there are no others: false where a part of the question was not answered.
+    pub is_all: bool,
+}
+
+impl KnownRepositories {
+    /// All that there are.
+    pub(super) fn all(repositories: Vec<KnownRepository>) -> Self {
+        Self {
+            repositories,
+            is_all: true,
+        }
+    }
 }
 
 /// A repository, and what decides whether it is looked after.

@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    BoxFuture, CommitStatus, ForgeApi, ForgeError, HookWish, KnownHook, KnownRepository,
-    Permission, PullRequestNow, Repository, RepositoryKey, SeenHook, Selection, Standing,
-    StatusPlace, User,
+    BoxFuture, CommitStatus, ForgeApi, ForgeError, HookWish, KnownHook, KnownRepositories,
+    KnownRepository, Permission, PullRequestNow, Repository, RepositoryKey, SeenHook, Selection,
+    Standing, StatusPlace, User,
     github_shape::{self, HookShape, repository_path},
     http::{Credential, Sender, Session, read},
     listing::Listing,
@@ -77,7 +77,7 @@ impl ForgeApi for Gitea {
         })
     }
 
-    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>> {
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, KnownRepositories> {
         Box::pin(async move {
             let searches: Vec<String> = if selection.topics.is_empty() {
                 vec!["/user/repos?limit=50".to_owned()]
@@ -110,7 +110,7 @@ impl ForgeApi for Gitea {
                 }
             }
             all.retain(|known| selection.takes(known));
-            Ok(all)
+            Ok(KnownRepositories::all(all))
         })
     }
 

@@ -23,8 +23,8 @@ pub use self::{
 };
 use super::{
     BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookState,
-    HookWish, KnownCheckRun, KnownHook, KnownRepository, Permission, PullRequestNow, Repository,
-    RepositoryKey, SeenHook, Selection, Standing, StatusPlace, User,
+    HookWish, KnownCheckRun, KnownHook, KnownRepositories, KnownRepository, Permission,
+    PullRequestNow, Repository, RepositoryKey, SeenHook, Selection, Standing, StatusPlace, User,
     github_shape::{
         HookShape, ensure_hook, hook, known, name, permission, pull_request, pull_requests,
         repository_path, statuses,
@@ -131,8 +131,9 @@ impl ForgeApi for Github {
         })
     }
 
-    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>> {
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, KnownRepositories> {
         Box::pin(async move {
+            let mut is_all = true;
             let mut all = match &self.access {
                 Access::Token { session, .. } => {
                     let path = "/user/repos?per_page=100";
@@ -150,8 +151,9 @@ impl ForgeApi for Github {
                             .await
                         {
                             Ok(some) => all.extend(some),
-                            // Suspended, or just taken away: the others go on.
+                            // Just suspended or taken away, or not: the others go on.
                             Err(error) if error.is_of_token() => {
+                                is_all = false;
                                 tracing::warn!(installation, %error, "cannot list the repositories of an installation");
                             }
                             Err(error) => return Err(error),
@@ -161,7 +163,10 @@ impl ForgeApi for Github {
                 }
             };
             all.retain(|known| selection.takes(known));
-            Ok(all)
+            Ok(KnownRepositories {
+                repositories: all,
+                is_all,
+            })
         })
     }
 
@@ -373,7 +378,7 @@ impl ForgeApi for Github {
 
     fn check_runs<'a>(&'a self, place: &'a StatusPlace) -> BoxFuture<'a, Vec<KnownCheckRun>> {
         #[derive(Deserialize)]
-        struct Listed {
+        struct KnownRepositories {
             id: u64,
             name: String,
             external_id: Option<String>,
@@ -384,7 +389,7 @@ impl ForgeApi for Github {
             let session = self.session(&place.repository).await?;
             let commit = &place.commit;
             let path = format!("{path}/commits/{commit}/check-runs?filter=latest&per_page=100");
-            let all: Vec<Listed> = session.list("check runs", &path).await?;
+            let all: Vec<KnownRepositories> = session.list("check runs", &path).await?;
             let known = all.into_iter().map(|listed| KnownCheckRun {
                 id: listed.id,
                 name: listed.name,

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use super::{
     BoxFuture, CommitId, CommitStatus, FailedDelivery, ForgeApi, ForgeError, GitRef, HookOwner,
-    HookWish, KnownHook, KnownRepository, Login, Permission, PullRequestNow, Repository,
-    RepositoryKey, RepositoryName, SeenHook, Selection, Standing, StatusPlace, StatusState, User,
+    HookWish, KnownHook, KnownRepositories, KnownRepository, Login, Permission, PullRequestNow,
+    Repository, RepositoryKey, RepositoryName, SeenHook, Selection, Standing, StatusPlace,
+    StatusState, User,
     hook::gitlab::Project,
     http::{Credential, Sender, Session, read},
     listing::Listing,
@@ -215,7 +216,7 @@ impl ForgeApi for Gitlab {
         })
     }
 
-    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, Vec<KnownRepository>> {
+    fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, KnownRepositories> {
         Box::pin(async move {
             // The topics are compared here: a list of them means all at once to GitLab.
             let path = "/projects?membership=true&archived=false&per_page=100";
@@ -224,7 +225,7 @@ impl ForgeApi for Gitlab {
                 .collect(self.session(), path, None, known)
                 .await?;
             all.retain(|known| selection.takes(known));
-            Ok(all)
+            Ok(KnownRepositories::all(all))
         })
     }
 

@@ -25,8 +25,8 @@ use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
 pub use api::{
     FailedDelivery, ForgeApi, HookOwner, HookState, HookWish, KnownCheckRun, KnownHook,
-    KnownRepository, Permission, PullRequestNow, RepositoryKey, SeenHook, Selection, Standing,
-    StatusPlace,
+    KnownRepositories, KnownRepository, Permission, PullRequestNow, RepositoryKey, SeenHook,
+    Selection, Standing, StatusPlace,
 };
 pub use check_run::{
     Annotation, AnnotationLevel, CHECK_TEXT_CHARS, CheckButton, CheckOutput, CheckRun, CheckState,

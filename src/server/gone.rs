@@ -44,7 +44,7 @@ async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<Strin
             Err(ForgeError::Missing(_)) => false,
             Err(error) => return Err(Unheard::Later(error.to_string(), error.wait())),
         };
-        return Ok(ended(app, runs, &git_ref, is_open).await);
+        return ended(app, repository, runs, git_ref, is_open).await;
     }
     let refs = source::refs(app, repository)
         .await
@@ -54,16 +54,24 @@ async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<Strin
     if gone.pull_request.is_none() {
         left_behind.forget_gone(refs.refs.iter().map(|found| found.name.as_str()));
     }
-    Ok(ended(app, runs, &git_ref, is_there).await)
+    ended(app, repository, runs, git_ref, is_there).await
 }
 
-async fn ended(app: &App, runs: Vec<Run>, git_ref: &str, is_there: bool) -> String {
+async fn ended(
+    app: &App,
+    repository: &Repository,
+    runs: Vec<Run>,
+    git_ref: String,
+    is_there: bool,
+) -> Result<String, Unheard> {
     if is_there {
-        return format!("{git_ref} is there all the same");
+        return Ok(format!("{git_ref} is there all the same"));
     }
     let why = format!("{git_ref} is gone");
     for run in runs {
         end(app, &run, &why).await;
     }
-    why
+    app.db.ref_is_gone(repository.id, git_ref).await?;
+    app.wake.publish.notify_one();
+    Ok(why)
 }

@@ -5,7 +5,7 @@
 
 mod found;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinError, JoinSet};
@@ -23,10 +23,12 @@ use super::{
 };
 use crate::{
     db::server::{CommandKey, DbError, Delivery, Repository, Run, RunEnd, TakeUp},
-    forge::{CheckName, Decision, HookEvent, decide, parse_hook},
+    forge::{BuildKind, CheckName, Decision, HookEvent, decide, parse_hook},
     nix::hex,
 };
 
+/// How long to wait at most before a look at the database.
+const LOOK: Duration = Duration::from_secs(60);
 /// How many webhooks are looked at between two looks at the database.
 const BATCH: usize = 64;
 
@@ -47,6 +49,7 @@ pub(super) async fn take_up_all(app: &App) {
         match taken.await {
             Ok(0) => tokio::select! {
                 () = app.wake.intake.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
                 Some(done) = commands.tasks.join_next() => commands.end(done),
             },
             Ok(_) => {}
@@ -181,6 +184,12 @@ async fn try_take_up(
         Decision::Build(build) => {
             up.runs.push(asked(app, &repository, &event, &build));
             String::new()
+        }
+        // What the default branch says of itself counts all the same: it is fetched, and told of nobody.
+        Decision::Skip(build) if build.kind == (BuildKind::Push { is_default: true }) => {
+            let (run, _) = asked(app, &repository, &event, &build);
+            up.runs.push((run, Vec::new()));
+            texts::SKIPPED.to_owned()
         }
         Decision::Skip(build) => {
             let (run, _) = asked(app, &repository, &event, &build);

@@ -32,7 +32,6 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
     let tags = app.db.changed_tags(repository.id, tags).await;
     let tags = tags.map_err(|error| error.to_string())?;
     let mut found = branches(app, repository, &advertisement);
-    found.extend(new_tags(app, repository, &tags));
     match pull_requests(app, repository).await {
         Ok(pulls) => found.extend(pulls),
         Err(error) => {
@@ -40,11 +39,16 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
             warn!(repository, %error, "pull requests are not looked for");
         }
     }
-    let mut runs = Vec::new();
-    for run in found {
-        if matches!(app.db.knows(run.clone()).await, Ok(false)) {
-            runs.push(again(app, repository, run));
-        }
+    let mut runs = unknown(app, repository, found).await?;
+    let of_tags = unknown(app, repository, new_tags(app, repository, &tags)).await?;
+    if of_tags.len() > NEW_TAGS_MAX {
+        let (repository, tags) = (&repository.seen.full_name, of_tags.len());
+        warn!(
+            repository,
+            tags, "too many tags are new at once: none of them is built"
+        );
+    } else {
+        runs.extend(of_tags);
     }
     if !runs.is_empty() {
         take_up(app, repository, runs).await?;
@@ -55,6 +59,22 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
         noted.map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// Those of the runs that nobody told of.
+async fn unknown(
+    app: &App,
+    repository: &Repository,
+    found: Vec<NewRun>,
+) -> Result<Vec<AskedRun>, String> {
+    let mut runs = Vec::new();
+    for run in found {
+        let is_known = app.db.knows(run.clone()).await;
+        if !is_known.map_err(|error| error.to_string())? {
+            runs.push(again(app, repository, run));
+        }
+    }
+    Ok(runs)
 }
 
 async fn take_up(app: &App, repository: &Repository, runs: Vec<AskedRun>) -> Result<(), String> {
@@ -104,21 +124,12 @@ fn new_tags(app: &App, repository: &Repository, tags: &ChangedTags) -> Vec<NewRu
     let config = app.config();
     let is_built = |tag: &str| is_one_of(tag, &config.tags, &repository.rules.tags);
     let built = tags.set.iter().filter(|(name, _)| is_built(name));
-    let mut runs: Vec<NewRun> = built
+    built
         .map(|(name, commit)| {
             let git_ref = format!("refs/tags/{name}");
             run_of(repository, RunKind::Tag, git_ref, commit.clone())
         })
-        .collect();
-    if runs.len() > NEW_TAGS_MAX {
-        let (repository, tags) = (&repository.seen.full_name, runs.len());
-        warn!(
-            repository,
-            tags, "too many tags are new at once: none of them is built"
-        );
-        runs.clear();
-    }
-    runs
+        .collect()
 }
 
 /// A run of which no more is known than where a ref is.

@@ -174,10 +174,12 @@ async fn prepare(
         supersede(app, &run).await?;
         return wait_for_approval(app, &run, repository).await;
     };
-    let Some((mirror, commits)) = fetch(app, &run, repository).await? else {
+    let Some((mirror, commits)) = fetch(app, &run, repository, attempt).await? else {
         return Ok(());
     };
-    let message = mirror.message(commits[0], MESSAGE_CHARS)?;
+    let head = commits[0];
+    own_rules::note(app, &run, repository, &mirror, head).await;
+    let message = mirror.message(head, MESSAGE_CHARS)?;
     let by_itself = matches!(
         run.new.kind,
         RunKind::Push | RunKind::Tag | RunKind::PullRequest
@@ -187,8 +189,6 @@ async fn prepare(
         return Ok(());
     }
     supersede(app, &run).await?;
-    let head = commits[0];
-    own_rules::note(app, &run, repository, &mirror, head).await;
     let base = commits.get(1).copied();
     let (commit, tree) = match base {
         None => (head, mirror.tree_id(head)?),

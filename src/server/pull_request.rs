@@ -10,7 +10,7 @@ use super::{
     texts,
 };
 use crate::{
-    db::server::{NewRun, Repository, Run, RunKind},
+    db::server::{NewRun, OUT_OF_DATE, Repository, Run, RunKind},
     forge::{ForgeError, GitRef, PullRequestNow},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn now(app: &App, run: Run, repository: &Repository) -> Result<
     match api.pull_request(&known, number).await {
         Ok(pull) => Ok(compare(run, &repository.seen.forge_id, &pull)),
         Err(ForgeError::Missing(why)) => {
-            let why = format!("out of date: the forge shows no such pull request: {why}");
+            let why = format!("{OUT_OF_DATE} the forge shows no such pull request: {why}");
             Ok(Now::Over(why))
         }
         Err(error) => Err(error),
@@ -67,7 +67,7 @@ pub(super) async fn goes_to(
 
 fn compare(mut run: Run, repository: &str, pull: &PullRequestNow) -> Now {
     if !pull.is_open {
-        return Now::Over("out of date: the pull request is closed".to_owned());
+        return Now::Over(format!("{OUT_OF_DATE} the pull request is closed"));
     }
     // Whoever opens a pull request of somebody else's fork does not say what is pushed there.
     let is_pushed_here = pull.head_repository.as_deref() == Some(repository);
@@ -79,12 +79,12 @@ fn compare(mut run: Run, repository: &str, pull: &PullRequestNow) -> Now {
     let (head, base) = (pull.head_commit.to_string(), pull.base_ref.to_string());
     let why = if head != run.new.commit {
         format!(
-            "out of date: {} is at {} now",
+            "{OUT_OF_DATE} {} is at {} now",
             run.new.git_ref,
             texts::short(&head)
         )
     } else if run.new.base_ref.as_deref() != Some(&base) {
-        format!("out of date: the pull request goes to {base} now")
+        format!("{OUT_OF_DATE} the pull request goes to {base} now")
     } else {
         return Now::Same(Box::new(run));
     };

@@ -4,13 +4,14 @@
 //! What is wrong with one repository is noted there, and stops no other.
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use futures_util::future;
 use jiff::Timestamp;
+use tokio::{sync::Notify, task::JoinSet};
 use tracing::{info, warn};
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     config::ForgeConfig,
-    db::server::{Repository, SeenRepository},
+    db::server::{Repository, RunId, SeenRepository},
     forge::{ForgeApi, ForgeError, HookOwner, KnownRepository, RepositoryKey, Selection},
 };
 
@@ -32,25 +33,24 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 /// How many repositories are looked at at once.
 const AT_ONCE: usize = 8;
 
-/// Looks until the server ends.
+/// Looks until the server drains.
 pub(super) async fn sweep_all(app: &App) {
-    let hooks = Hooks::load(&app.config().state_dir);
+    let hooks = Arc::new(Hooks::load(&app.config().state_dir));
+    let mut looks = JoinSet::new();
+    // One for each forge that was ever configured: one that does not answer holds up no other, nor its next look.
+    let mut lookers: HashMap<String, Arc<Notify>> = HashMap::new();
     loop {
-        let config = app.config();
-        // One that does not answer holds up no other.
-        let sweeps = config.forges.iter();
-        future::join_all(sweeps.map(|(name, forge)| sweep(app, name, forge, &hooks))).await;
-        // Of repositories that are new.
-        app.wake.schedule.notify_one();
-        if let Err(error) = app.db.prune_deliveries().await {
-            warn!(%error, "old deliveries are not forgotten");
+        for name in app.config().forges.keys() {
+            let looker = lookers.entry(name.clone()).or_insert_with(|| {
+                let notify = Arc::new(Notify::new());
+                let (app, name, hooks) = (Arc::clone(app), name.clone(), Arc::clone(&hooks));
+                let wake = Arc::clone(&notify);
+                looks.spawn(async move { look_after(&app, &name, &hooks, &wake).await });
+                notify
+            });
+            looker.notify_one();
         }
-        if let Err(error) = app.db.prune_durations().await {
-            warn!(%error, "old durations are not forgotten");
-        }
-        forget_old_runs(app).await;
-        upkeep::tidy(app).await;
-        memory::give_back(app).await;
+        tidy(app).await;
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}
@@ -59,11 +59,37 @@ pub(super) async fn sweep_all(app: &App) {
     }
 }
 
+/// Looks at a forge whenever it is to be looked at.
+async fn look_after(app: &App, name: &str, hooks: &Hooks, wake: &Notify) {
+    loop {
+        wake.notified().await;
+        let config = app.config();
+        if let Some(forge) = config.forges.get(name) {
+            sweep(app, name, forge, hooks).await;
+        }
+        // Of repositories that are new.
+        app.wake.schedule.notify_one();
+        memory::give_back(app).await;
+    }
+}
+
+/// Forgets what is old.
+async fn tidy(app: &App) {
+    if let Err(error) = app.db.prune_deliveries().await {
+        warn!(%error, "old deliveries are not forgotten");
+    }
+    if let Err(error) = app.db.prune_durations().await {
+        warn!(%error, "old durations are not forgotten");
+    }
+    forget_old_runs(app).await;
+    upkeep::tidy(app).await;
+}
+
 /// Looks at repositories that no webhook comes from as often as is set, until the server ends.
 pub(super) async fn poll_all(app: &App) {
     loop {
         // Ended with the next settings: what a look has found is a row already, or is found by the next.
-        let mut polls = tokio::task::JoinSet::new();
+        let mut polls = JoinSet::new();
         for (name, forge) in &app.config().forges {
             for (full_name, plain) in &forge.plain {
                 if let Some(every) = plain.poll {
@@ -99,11 +125,7 @@ async fn forget_old_runs(app: &App) {
     let age = i64::try_from(app.config().limits.keep_runs.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp::now().as_millisecond().saturating_sub(age);
     match app.db.forget_runs(before).await {
-        Ok(runs) => {
-            for run in runs {
-                let _ = std::fs::remove_dir_all(logs::folder(app, run).path());
-            }
-        }
+        Ok(runs) => forget_logs(app, runs),
         Err(error) => warn!(%error, "old runs are not forgotten"),
     }
     if let Err(error) = app.db.forget_statuses(before).await {
@@ -119,9 +141,19 @@ async fn forget_old_runs(app: &App) {
                     .await
                     .unwrap_or(true);
                 keep::forget_all(app, &repository, !named);
+                match app.db.forget_repository(repository.id).await {
+                    Ok(runs) => forget_logs(app, runs),
+                    Err(error) => warn!(%error, "a repository that is gone is not forgotten"),
+                }
             }
         }
         Err(error) => warn!(%error, "repositories that are gone are not forgotten"),
+    }
+}
+
+fn forget_logs(app: &App, runs: Vec<RunId>) {
+    for run in runs {
+        let _ = std::fs::remove_dir_all(logs::folder(app, run).path());
     }
 }
 
@@ -259,7 +291,10 @@ async fn chosen(
             continue;
         }
         match api.repositories(&selection).await {
-            Ok(some) => chosen.extend(some),
+            Ok(some) => {
+                chosen.extend(some.repositories);
+                is_all &= some.is_all;
+            }
             Err(error) => {
                 warn!(forge = name, %error, "repositories are not looked for");
                 is_all = false;

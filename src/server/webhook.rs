@@ -145,6 +145,8 @@ async fn keep(
         }
         Ok(false) => {
             app.metrics.webhook(forge, "repeated");
+            // Whoever brought it first may have gone away before it was known to be on disk.
+            app.wake.intake.notify_one();
             answer(StatusCode::OK, "this delivery was taken before")
         }
         Err(error) => {

@@ -128,7 +128,43 @@ pub(super) fn first_lines(text: &str) -> Vec<String> {
 fn html_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut html = LogHtml::default();
-    html.feed(text.as_bytes(), &mut |line| lines.push(line.to_owned()));
-    html.finish(&mut |line| lines.push(line.to_owned()));
+    let mut push = |line: &str| {
+        lines.push(if is_excerpt(line) {
+            format!("<span class=\"excerpt\">{line}</span>")
+        } else {
+            line.to_owned()
+        });
+    };
+    html.feed(text.as_bytes(), &mut push);
+    html.finish(&mut push);
     lines
+}
+
+/// Whether a line is one of source code with its number, `12| foo`, or has the mark below such a one: broken, it would
+/// point elsewhere.
+fn is_excerpt(line: &str) -> bool {
+    let number = line.trim_start_matches(' ');
+    let after = number.trim_start_matches(|c: char| c.is_ascii_digit());
+    after.trim_start_matches(' ').starts_with('|')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_lines;
+
+    #[test]
+    fn lines_of_source_are_not_broken() {
+        let text = "at flake.nix:2:9:\n 1| { a = <b>;\n  |       ^\n12 | c\nor | so\n";
+        let excerpt = |line: &str| format!("<span class=\"excerpt\">{line}</span>");
+        assert_eq!(
+            first_lines(text),
+            [
+                "at flake.nix:2:9:".to_owned(),
+                excerpt(" 1| { a = &lt;b&gt;;"),
+                excerpt("  |       ^"),
+                excerpt("12 | c"),
+                "or | so".to_owned()
+            ]
+        );
+    }
 }

@@ -25,7 +25,11 @@ async fn repositories_with_a_topic_are_searched_for_and_looked_at() {
         ..Selection::default()
     };
     // The search finds parts of topics, and each of them once.
-    let found = gitea.repositories(&topics(&["nixci"])).await.unwrap();
+    let found = gitea
+        .repositories(&topics(&["nixci"]))
+        .await
+        .unwrap()
+        .repositories;
     assert_eq!(names(&found), ["owner/one", "other/four"]);
     assert!(
         forge
@@ -36,9 +40,14 @@ async fn repositories_with_a_topic_are_searched_for_and_looked_at() {
     let found = gitea
         .repositories(&topics(&["nixci", "nixci-not"]))
         .await
-        .unwrap();
+        .unwrap()
+        .repositories;
     assert_eq!(names(&found), ["owner/one", "other/four", "other/five"]);
-    let all = gitea.repositories(&Selection::default()).await.unwrap();
+    let all = gitea
+        .repositories(&Selection::default())
+        .await
+        .unwrap()
+        .repositories;
     assert_eq!(all.len(), 5);
     let by_id = gitea.repository(&RepositoryKey::Id(4)).await.unwrap();
     assert_eq!(by_id.repository.full_name.as_str(), "other/four");

@@ -55,7 +55,7 @@ async fn repositories_are_chosen_by_topic_owner_and_name() {
             owners: owned(owners),
             names: allowed.iter().map(|name| name.parse().unwrap()).collect(),
         };
-        let found = github.repositories(&selection).await.unwrap();
+        let found = github.repositories(&selection).await.unwrap().repositories;
         names(&found).join(" ")
     };
     assert_eq!(
@@ -78,14 +78,14 @@ async fn repositories_are_chosen_by_topic_owner_and_name() {
 async fn a_list_that_did_not_change_is_not_sent_again() {
     let (forge, github) = start().await;
     let selection = Selection::default();
-    let first = github.repositories(&selection).await.unwrap();
+    let first = github.repositories(&selection).await.unwrap().repositories;
     let pages = forge.asked();
     assert_eq!(pages.len(), 3, "{pages:?}");
     // What would be sent now is not looked at by one who asks only for what changed.
-    let second = github.repositories(&selection).await.unwrap();
+    let second = github.repositories(&selection).await.unwrap().repositories;
     assert_eq!((first.len(), &first), (5, &second));
     forge.world().repositories[0].topics = vec!["another-topic".to_owned()];
-    let third = github.repositories(&selection).await.unwrap();
+    let third = github.repositories(&selection).await.unwrap().repositories;
     assert_eq!(third[0].topics, ["another-topic"]);
     assert_eq!(third[1..], second[1..]);
 }
@@ -94,7 +94,11 @@ async fn a_list_that_did_not_change_is_not_sent_again() {
 async fn one_broken_repository_never_stops_the_others() {
     let (forge, github) = start().await;
     forge.world().repositories[1].name = "owner/br oken".to_owned();
-    let found = github.repositories(&Selection::default()).await.unwrap();
+    let found = github
+        .repositories(&Selection::default())
+        .await
+        .unwrap()
+        .repositories;
     assert_eq!(
         names(&found),
         ["owner/one", "owner/three", "other/four", "other/five"]

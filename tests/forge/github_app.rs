@@ -40,7 +40,11 @@ async fn an_app_proves_who_it_is_for_a_few_minutes() {
         exp: i64,
     }
     let (forge, github) = start().await;
-    github.repositories(&Selection::default()).await.unwrap();
+    github
+        .repositories(&Selection::default())
+        .await
+        .unwrap()
+        .repositories;
     let proof = forge.world().credentials[0].clone();
     let key = DecodingKey::from_rsa_pem(&data("public.pem")).unwrap();
     let proof = proof.strip_prefix("Bearer ").unwrap();
@@ -65,7 +69,11 @@ async fn an_app_proves_who_it_is_for_a_few_minutes() {
 #[tokio::test]
 async fn all_installations_are_listed_and_one_that_is_shut_stops_no_other() {
     let (forge, github) = start().await;
-    let all = github.repositories(&Selection::default()).await.unwrap();
+    let all = github
+        .repositories(&Selection::default())
+        .await
+        .unwrap()
+        .repositories;
     assert_eq!(
         names(&all),
         [
@@ -92,7 +100,11 @@ async fn all_installations_are_listed_and_one_that_is_shut_stops_no_other() {
         .world()
         .answers
         .push_back((404, vec![], json!({ "message": "Not Found" })));
-    let rest = github.repositories(&Selection::default()).await.unwrap();
+    let rest = github
+        .repositories(&Selection::default())
+        .await
+        .unwrap()
+        .repositories;
     assert_eq!(names(&rest), ["other/four", "other/five"]);
     // What is only for now is no reason to forget repositories.
     forge.world().answers.push_back((502, vec![], json!(null)));

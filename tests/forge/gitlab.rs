@@ -43,7 +43,7 @@ async fn projects_are_found_by_number_name_and_topic() {
         topics: vec!["nixci".to_owned()],
         ..Selection::default()
     };
-    let found = gitlab.repositories(&selection).await.unwrap();
+    let found = gitlab.repositories(&selection).await.unwrap().repositories;
     assert_eq!(
         names(&found),
         ["group/sub/one", "owner/three", "other/four"]

@@ -111,7 +111,7 @@ pub struct ServerDb {
 struct Inner {
     jobs_tx: mpsc::Sender<Job>,
     readers: Mutex<Vec<Connection>>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
     path: PathBuf,
     /// How long writing takes, in seconds.
     write_times: Histogram,
@@ -141,13 +141,9 @@ impl ServerDb {
         let path = dir.join(FILE);
         let mut writer = connect(&path, OpenFlags::default())?;
         migrate(&mut writer, &path, &MIGRATIONS)?;
-        let reader = || {
-            connect(
-                &path,
-                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )
-        };
-        let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
+        let readers = (0..READERS)
+            .map(|_| open_reader(&path))
+            .collect::<Result<_, _>>()?;
         let (jobs_tx, jobs_rx) = mpsc::channel();
         thread::Builder::new()
             .name("nixci-database".into())
@@ -157,7 +153,7 @@ impl ServerDb {
             inner: Arc::new(Inner {
                 jobs_tx,
                 readers: Mutex::new(readers),
-                reading: Semaphore::new(READERS),
+                reading: Arc::new(Semaphore::new(READERS)),
                 path,
                 // From 0.25 ms to 4 s.
                 write_times: Histogram::new(exponential_buckets(0.00025, 2.0, 15)),
@@ -211,12 +207,17 @@ impl ServerDb {
         &self,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbError> {
-        let inner = Arc::clone(&self.inner);
-        let _permit = inner.reading.acquire().await.map_err(|_| DbError::Closed)?;
+        let reading = Arc::clone(&self.inner.reading);
+        let permit = reading.acquire_owned().await;
+        let permit = permit.map_err(|_| DbError::Closed)?;
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
+            // Whoever asked may be gone by now: the next one comes when the connection is back.
+            let _permit = permit;
             let readers = || inner.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            let connection = readers().pop().ok_or(DbError::Closed)?;
+            // One that broke down with whoever had it is gone.
+            let connection = readers().pop();
+            let connection = connection.map_or_else(|| open_reader(&inner.path), Ok)?;
             let result = ask(&connection).map_err(DbError::from);
             readers().push(connection);
             result
@@ -262,10 +263,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
         path: to.to_owned(),
         reason: error.to_string(),
     };
-    let connection = connect(
-        from,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let connection = open_reader(from)?;
     // What is there already is somebody's, and stays.
     let file = File::options()
         .write(true)
@@ -282,6 +280,13 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
         let _ = fs::remove_file(to);
     }
     copied
+}
+
+fn open_reader(path: &Path) -> Result<Connection, DbError> {
+    connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {

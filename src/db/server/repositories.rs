@@ -5,7 +5,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use serde::{Deserialize, Serialize};
 
-use super::database::{DbError, ServerDb};
+use super::{
+    database::{DbError, ServerDb},
+    run::RunId,
+};
 use crate::config::PullRequests;
 
 /// The number of a repository on this server.
@@ -205,10 +208,28 @@ impl ServerDb {
         .await
     }
 
-    /// Builds a repository no longer.
+    /// Forgets all about a repository that is no longer built. Returns its runs.
+    pub async fn forget_repository(&self, id: RepositoryId) -> Result<Vec<RunId>, DbError> {
+        self.write(move |connection| {
+            let runs = connection
+                .prepare_cached(
+                    "SELECT id FROM runs WHERE repository IN (SELECT id FROM repositories WHERE id = ?1 AND enabled = 0)",
+                )?
+                .query_map([id.0], |row| row.get(0).map(RunId))?
+                .collect::<Result<_, _>>()?;
+            connection.execute("DELETE FROM repositories WHERE id = ?1 AND enabled = 0", [id.0])?;
+            Ok(runs)
+        })
+        .await
+    }
+
+    /// Builds a repository no longer. The tags that it has when it is built again are its past.
     pub async fn disable_repository(&self, id: RepositoryId) -> Result<(), DbError> {
         self.write(move |connection| {
-            connection.execute("UPDATE repositories SET enabled = 0 WHERE id = ?1", [id.0])?;
+            connection.execute(
+                "UPDATE repositories SET enabled = 0, tags_seen = 0 WHERE id = ?1",
+                [id.0],
+            )?;
             Ok(())
         })
         .await

@@ -120,6 +120,9 @@ impl Trust {
     }
 }
 
+/// How the reason begins for which a run is ended that what it builds is elsewhere by now.
+pub const OUT_OF_DATE: &str = "out of date:";
+
 /// What is known of a run when it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRun {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     database::{DbError, ServerDb},
     repositories::{Repository, RepositoryId, find},
-    run::{COLUMNS, NewRun, Run, RunId, RunState, of_row},
+    run::{COLUMNS, NewRun, OUT_OF_DATE, Run, RunId, RunState, of_row},
     sight::Sight,
 };
 
@@ -40,10 +40,13 @@ impl ServerDb {
         .await
     }
 
-    /// Whether a forge has told already that what a run would build is where it is, however that ended. A run that goes on
-    /// finds out by itself where the ref is now.
+    /// Whether a forge has told already that what a run would build is where it is, however that ended, unless because it
+    /// was not there. A run that goes on finds out by itself where the ref is now.
     pub async fn knows(&self, run: NewRun) -> Result<bool, DbError> {
-        self.read(move |connection| is_known(connection, &run, "1", "l.state = 'finished'"))
+        let was_there = format!(
+            "NOT gone AND NOT (outcome IS 'cancelled' AND coalesce(error, '') LIKE '{OUT_OF_DATE}%')"
+        );
+        self.read(move |connection| is_known(connection, &run, &was_there, "l.state = 'finished'"))
             .await
     }
 

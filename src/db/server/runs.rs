@@ -18,6 +18,7 @@ use super::{
     repositories::RepositoryId,
     run::{NewRun, RunEnd, RunId, RunKind, Tested, Trust},
     run_queries::is_known,
+    said::{weigh_ref, weigh_run},
     schedules::{ScheduleKey, carried_out},
     statuses::{NewStatus, end_pending, set_status},
     warnings::forget_warnings,
@@ -70,6 +71,7 @@ impl ServerDb {
             }
             let mut ids = Vec::new();
             for (run, statuses) in &event.runs {
+                is_back(connection, run, now)?;
                 if is_there(connection, run, event.anew)? {
                     continue;
                 }
@@ -127,6 +129,7 @@ impl ServerDb {
         mut tested: Tested,
     ) -> Result<(), DbError> {
         self.clean([&mut tested.title]);
+        let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             connection
                 .prepare_cached(
@@ -143,7 +146,8 @@ impl ServerDb {
                     tested.settings,
                     tested.title
                 ])?;
-            Ok(())
+            // Now that it is known how far it is trusted.
+            weigh_run(connection, id, now)
         })
         .await
     }
@@ -281,15 +285,35 @@ impl ServerDb {
         .await
     }
 
-    /// Forgets the runs that were over before a time in milliseconds since 1970, but for the newest of each branch and tag:
-    /// a pull request and what a merge queue makes come to an end, and new ones come for ever. Returns which.
+    /// Notes that a ref is gone, or that a pull request is closed: what its runs say of commits that others are of counts
+    /// no more.
+    pub async fn ref_is_gone(
+        &self,
+        repository: RepositoryId,
+        git_ref: String,
+    ) -> Result<(), DbError> {
+        let now = Timestamp::now().as_millisecond();
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "UPDATE runs SET gone = 1 WHERE repository = ?1 AND git_ref = ?2 AND NOT gone",
+                )?
+                .execute(params![repository.0, git_ref])?;
+            weigh_ref(connection, repository, &git_ref, now)
+        })
+        .await
+    }
+
+    /// Forgets the runs that were over before a time in milliseconds since 1970, but for those by which it is known of a
+    /// ref that is not gone what was built of it. Returns which.
     pub async fn forget_runs(&self, before: i64) -> Result<Vec<RunId>, DbError> {
         self.write(move |connection| {
             connection
                 .prepare(
                     "DELETE FROM runs WHERE finished_at < ?1 AND id NOT IN
-                     (SELECT max(id) FROM runs WHERE pull_request IS NULL AND kind <> 'merge_queue'
-                      GROUP BY repository, git_ref) RETURNING id",
+                     (SELECT max(id) FROM runs WHERE NOT gone GROUP BY repository, git_ref
+                      UNION SELECT max(id) FROM runs WHERE NOT gone AND kind NOT IN ('schedule', 'manual')
+                      AND outcome IS NOT 'cancelled' GROUP BY repository, git_ref) RETURNING id",
                 )?
                 .query_map([before], |row| row.get(0).map(RunId))?
                 .collect()
@@ -340,6 +364,7 @@ fn finish(
     }
     let why = end.error.as_deref().unwrap_or(&end.outcome);
     end_pending(connection, id, why, now)?;
+    weigh_run(connection, id, now)?;
     Ok(true)
 }
 
@@ -367,6 +392,19 @@ fn is_there(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Resu
             is_known(connection, run, how, "1")
         }
     }
+}
+
+/// A ref that was gone is there again, at a commit of which it has runs.
+fn is_back(connection: &Connection, run: &NewRun, now: i64) -> rusqlite::Result<()> {
+    let back = connection
+        .prepare_cached(
+            "UPDATE runs SET gone = 0 WHERE repository = ?1 AND git_ref = ?2 AND commit_id = ?3 AND gone",
+        )?
+        .execute(params![run.repository.0, run.git_ref, run.commit])?;
+    if back > 0 {
+        weigh_ref(connection, run.repository, &run.git_ref, now)?;
+    }
+    Ok(())
 }
 
 /// Whether a run of this ref for which it was time waits or goes on. One that is not looked at yet may be out of date.

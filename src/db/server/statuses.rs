@@ -7,6 +7,7 @@ use super::{
     database::{DbError, ServerDb},
     repositories::RepositoryId,
     run::RunId,
+    said::{counts, end_said, say, weigh},
 };
 
 /// The number of a commit's context.
@@ -119,8 +120,8 @@ impl ServerDb {
         .await
     }
 
-    /// The states that a forge is to be told now, at most so many: those of runs before those of single checks, of each
-    /// repository in turn the one that changed first.
+    /// The states that a forge is to be told now, at most so many, of each account in turn: those of runs before those of
+    /// single checks, of each repository in turn the one that changed first.
     pub async fn due_statuses(
         &self,
         forge: String,
@@ -135,11 +136,14 @@ impl ServerDb {
                      version, attempts, sending > sent, remote,
                      (SELECT state = 'approval' FROM runs WHERE id = due.run), installation, of_check,
                      annotated_by
-                     FROM (SELECT s.*, r.forge, r.installation, instr(s.context, ' ') > 0 AS of_check, row_number() OVER
-                           (PARTITION BY s.repository, instr(s.context, ' ') > 0 ORDER BY s.changed_at, s.id) AS turn
-                           FROM statuses s JOIN repositories r ON r.id = s.repository
-                           WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1) AS due
-                     ORDER BY of_check, turn, changed_at, id LIMIT ?3",
+                     FROM (SELECT *, row_number() OVER
+                           (PARTITION BY installation ORDER BY of_check, turn, changed_at, id) AS turn_of_account
+                           FROM (SELECT s.*, r.forge, r.installation, instr(s.context, ' ') > 0 AS of_check,
+                                 row_number() OVER (PARTITION BY s.repository, instr(s.context, ' ') > 0
+                                                    ORDER BY s.changed_at, s.id) AS turn
+                                 FROM statuses s JOIN repositories r ON r.id = s.repository
+                                 WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1)) AS due
+                     ORDER BY turn_of_account, of_check, changed_at, id LIMIT ?3",
                 )?
                 .query_map(params![forge, now, limit], |row| {
                     Ok(DueStatus {
@@ -288,6 +292,20 @@ pub(super) fn set_status(
     status: &NewStatus,
     now: i64,
 ) -> rusqlite::Result<()> {
+    // Only the context of a check has a space in it.
+    let is_of_check = status.context.contains(' ');
+    if let Some(run) = run
+        && is_of_check
+        && !counts(connection, repository, commit, run)?
+    {
+        return Ok(());
+    }
+    if let Some(run) = run
+        && !is_of_check
+    {
+        say(connection, run, status)?;
+        return weigh(connection, repository, commit, &status.context, now);
+    }
     let run = run.map(|run| run.0);
     if status.only_failing {
         connection
@@ -309,23 +327,39 @@ pub(super) fn set_status(
             ])?;
         return Ok(());
     }
-    let known: Option<(Option<i64>, String)> = connection
+    let of: Option<i64> = connection
         .prepare_cached(
-            "SELECT run, state FROM statuses WHERE repository = ?1 AND commit_id = ?2 AND context = ?3",
+            "SELECT run FROM statuses WHERE repository = ?1 AND commit_id = ?2 AND context = ?3",
         )?
         .query_row(params![repository.0, commit, status.context], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            row.get(0)
         })
-        .optional()?;
-    if let (Some((of, state)), Some(run)) = (known, run) {
-        // The states of a run that is over do not come back over those of a later one. What a run has said already stays,
-        // too, when it begins again after the server was killed.
-        let is_over = of > Some(run);
-        let is_said = of == Some(run) && state != "pending" && status.state == "pending";
-        if is_over || is_said {
-            return Ok(());
-        }
+        .optional()?
+        .flatten();
+    // What a run that is over says does not come back over what a later one does.
+    if run.is_some() && of > run {
+        return Ok(());
     }
+    let NewStatus {
+        state,
+        description,
+        target_url,
+        ..
+    } = status;
+    let (context, state) = (&*status.context, (*state, &**description, &**target_url));
+    write_status(connection, repository, commit, context, run, state, now)
+}
+
+/// Writes the state of a context, its description and the page about it, unless it is that already.
+pub(super) fn write_status(
+    connection: &Connection,
+    repository: RepositoryId,
+    commit: &str,
+    context: &str,
+    run: Option<i64>,
+    (state, description, target_url): (&str, &str, &str),
+    now: i64,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO statuses (repository, commit_id, context, run, state, description, target_url, changed_at)
@@ -337,18 +371,18 @@ pub(super) fn set_status(
         .execute(params![
             repository.0,
             commit,
-            status.context,
+            context,
             run,
-            status.state,
-            status.description,
-            status.target_url,
+            state,
+            description,
+            target_url,
             now
         ])?;
     connection
         .prepare_cached(
             "UPDATE statuses SET run = ?4 WHERE repository = ?1 AND commit_id = ?2 AND context = ?3 AND run IS NOT ?4",
         )?
-        .execute(params![repository.0, commit, status.context, run])?;
+        .execute(params![repository.0, commit, context, run])?;
     Ok(())
 }
 
@@ -359,10 +393,11 @@ pub(super) fn end_pending(
     why: &str,
     now: i64,
 ) -> rusqlite::Result<()> {
+    end_said(connection, run, why)?;
     connection
         .prepare_cached(
             "UPDATE statuses SET state = 'error', description = ?2, changed_at = ?3, version = version + 1, attempts = 0,
-             not_before = 0 WHERE run = ?1 AND state = 'pending'",
+             not_before = 0 WHERE run = ?1 AND state = 'pending' AND instr(context, ' ') > 0",
         )?
         .execute(params![run.0, why, now])?;
     connection

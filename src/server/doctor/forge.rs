@@ -182,7 +182,7 @@ impl Look<'_> {
                 ..Selection::default()
             }
         };
-        let mut all = self.api.repositories(&selection).await?;
+        let mut all = self.api.repositories(&selection).await?.repositories;
         all.truncate(LOOKED_AT);
         Ok(all)
     }

@@ -5,7 +5,7 @@ use tracing::warn;
 
 use super::{Trouble, refuse, trust::not_answered};
 use crate::{
-    db::server::{NewRun, Repository, Run, RunKind, TakeUp},
+    db::server::{NewRun, OUT_OF_DATE, Repository, Run, RunKind, TakeUp},
     forge::{ForgeError, GitRef, QueueTarget},
     git::{CommitId, FetchLimits, Mirror, MirrorError, Wanted},
     server::{
@@ -22,6 +22,7 @@ pub(super) async fn fetch(
     app: &App,
     run: &Run,
     repository: &Repository,
+    attempt: u32,
 ) -> Result<Option<(Mirror, Vec<CommitId>)>, Trouble> {
     let refused = async |why: &str| {
         refuse(app, run, repository, why).await?;
@@ -55,12 +56,22 @@ pub(super) async fn fetch(
         .await;
     let commits = match fetched {
         Ok(commits) => commits,
+        Err(error @ (MirrorError::Moved { .. } | MirrorError::Missing { .. }))
+            if is_asked_for(run) =>
+        {
+            by_hand(app, run, repository, &error).await?;
+            return Ok(None);
+        }
+        // A forge may tell of something before it shows it.
+        Err(error @ (MirrorError::Moved { .. } | MirrorError::Missing { .. })) if attempt == 0 => {
+            return Err(error.into());
+        }
         Err(MirrorError::Moved { found, name, .. }) => {
             out_of_date(app, run, repository, &name, &found.to_string()).await?;
             return Ok(None);
         }
         Err(error @ MirrorError::Missing { .. }) => {
-            end(app, run, &format!("out of date: {error}")).await;
+            end(app, run, &format!("{OUT_OF_DATE} {error}")).await;
             return Ok(None);
         }
         Err(error) if may_pass(&error) => return Err(error.into()),
@@ -146,6 +157,31 @@ pub(super) async fn as_it_is_now(
     Ok(None)
 }
 
+/// Whether somebody wants to have a commit built once more, wherever its ref is by now. Of a pull request that cannot be:
+/// it is built as it would be merged.
+fn is_asked_for(run: &Run) -> bool {
+    run.new.reason.is_some()
+        && matches!(
+            run.new.kind,
+            RunKind::Push | RunKind::Tag | RunKind::MergeQueue
+        )
+}
+
+/// The ref is elsewhere by now: the commit is built for itself, and nothing is superseded or left behind by it.
+async fn by_hand(
+    app: &App,
+    run: &Run,
+    repository: &Repository,
+    error: &MirrorError,
+) -> Result<(), Trouble> {
+    let other = NewRun {
+        kind: RunKind::Manual,
+        ..run.new.clone()
+    };
+    let why = format!("{OUT_OF_DATE} {error}");
+    instead(app, run, repository, other, &why).await
+}
+
 /// The ref moved on: what is there now is built instead.
 async fn out_of_date(
     app: &App,
@@ -154,7 +190,7 @@ async fn out_of_date(
     git_ref: &str,
     found: &str,
 ) -> Result<(), Trouble> {
-    let why = format!("out of date: {git_ref} is at {} now", texts::short(found));
+    let why = format!("{OUT_OF_DATE} {git_ref} is at {} now", texts::short(found));
     if git_ref == run.new.git_ref {
         let newer = NewRun {
             commit: found.to_owned(),
@@ -176,6 +212,7 @@ async fn instead(
     why: &str,
 ) -> Result<(), Trouble> {
     let up = TakeUp {
+        anew: other.kind == RunKind::Manual,
         runs: vec![again(app, repository, other)],
         instead_of: Some((run.id, why.to_owned())),
         ..TakeUp::default()

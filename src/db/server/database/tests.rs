@@ -298,7 +298,19 @@ async fn only_the_newest_state_of_a_context_is_sent() {
         db.set_statuses(repo, "c".into(), Some(run), vec![status])
     };
     let due = || async { db.due_statuses("work".into(), 10).await.unwrap() };
-    let (first, second) = (crate::db::server::RunId(1), crate::db::server::RunId(2));
+    let mut runs = Vec::new();
+    for git_ref in ["refs/heads/main", "refs/heads/other"] {
+        let new = NewRun {
+            git_ref: git_ref.into(),
+            ..run(repo, "c")
+        };
+        let up = TakeUp {
+            runs: vec![(new, Vec::new())],
+            ..TakeUp::default()
+        };
+        runs.extend(db.take_up(up).await.unwrap());
+    }
+    let (first, second) = (runs[0], runs[1]);
     set(first, "one").await.unwrap();
     let told = due().await.remove(0);
     db.status_sending(told.id, told.version).await.unwrap();
@@ -559,7 +571,7 @@ async fn a_ref_that_comes_back_to_a_commit_is_built_there_again() {
 }
 
 #[tokio::test]
-async fn the_newest_run_of_a_branch_is_kept_and_none_of_what_comes_to_an_end() {
+async fn the_newest_run_of_a_ref_is_kept_until_that_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path());
     let id = repository(&db, "acme/demo").await;
@@ -576,6 +588,7 @@ async fn the_newest_run_of_a_branch_is_kept_and_none_of_what_comes_to_an_end() {
         ..run(id, "d")
     };
     let mut runs = Vec::new();
+    let refs = [pull.git_ref.clone(), queue.git_ref.clone()];
     for new in [run(id, "a"), run(id, "b"), pull.clone(), queue, pull] {
         let run = db.take_up(take(new)).await.unwrap()[0];
         // The last one is not over.
@@ -588,7 +601,11 @@ async fn the_newest_run_of_a_branch_is_kept_and_none_of_what_comes_to_an_end() {
     }
     assert_eq!(db.forget_runs(0).await.unwrap(), []);
     let forgotten = db.forget_runs(i64::MAX).await.unwrap();
-    assert_eq!(forgotten, [runs[0], runs[2], runs[3]]);
+    assert_eq!(forgotten, [runs[0], runs[2]]);
+    for git_ref in refs {
+        db.ref_is_gone(id, git_ref).await.unwrap();
+    }
+    assert_eq!(db.forget_runs(i64::MAX).await.unwrap(), [runs[3]]);
     assert!(db.run(runs[4]).await.unwrap().is_some());
 }
 

@@ -183,12 +183,28 @@ CREATE TABLE runs (
     started_at INTEGER,
     evaluated_at INTEGER,
     finished_at INTEGER
-, warnings INTEGER NOT NULL DEFAULT 0);
-INSERT INTO "runs" VALUES(1,1,'push','refs/heads/main','66038ff0cc66eb49a683994fca257e2844f86fb5',NULL,NULL,NULL,'rules','',NULL,NULL,'66038ff0cc66eb49a683994fca257e2844f86fb5','17e414f8f6c5946a1a5519901397614c346be501','nix 2.34.8 · x86_64-linux i686-linux · trusted · checks.x86_64-linux.good','finished','trusted',1,0,'failed',NULL,'{"built":1,"failed":1}',2,NULL,NULL,1795808489980,1795808490055,1795808490325,1795808490761,3);
-INSERT INTO "runs" VALUES(2,1,'pull_request','refs/pull/7/head','e7eea407579e036dea8c3a36a5f0e747edc46ffc','refs/heads/main','66038ff0cc66eb49a683994fca257e2844f86fb5',7,'A fix','reader','3','reader','e7eea407579e036dea8c3a36a5f0e747edc46ffc','55da347668ce5cf4ccd5f5614126ec5a1a95334e','nix 2.34.8 · x86_64-linux i686-linux · trusted · checks.x86_64-linux.good','finished','approved',1,0,'failed',NULL,'{"cached":1,"failed":1}',2,NULL,NULL,1795808491131,1795808491246,1795808491441,1795808491459,0);
-INSERT INTO "runs" VALUES(3,1,'push','refs/heads/main','f64b878d63de58ee9983e08167737069f95cf88f',NULL,NULL,NULL,'Something slow','writer',NULL,NULL,'f64b878d63de58ee9983e08167737069f95cf88f','3638ab3846d81d7dd3f8e17a1c45c50653fd1ff2','nix 2.34.8 · x86_64-linux i686-linux · trusted · checks.x86_64-linux.good','running','trusted',1,0,NULL,NULL,NULL,2,NULL,NULL,1795808491632,1795808491679,1795808491907,NULL,0);
-INSERT INTO "runs" VALUES(4,1,'manual','refs/heads/main','66038ff0cc66eb49a683994fca257e2844f86fb5',NULL,NULL,NULL,'rules — “déjà vu” 🦀','admin',NULL,NULL,'66038ff0cc66eb49a683994fca257e2844f86fb5','17e414f8f6c5946a1a5519901397614c346be501','nix 2.34.8 · x86_64-linux i686-linux · trusted','finished','trusted',1,0,'failed',NULL,'{"built":1,"failed":1}',2,1,'look at it again',1795808443000,1795808444000,1795808445000,1795808446000,0);
-INSERT INTO "runs" VALUES(5,2,'merge_queue','refs/heads/gh-readonly-queue/trunk/pr-9-0123456789abcdef0123456789abcdef01234567','0123456789abcdef0123456789abcdef01234567','refs/heads/trunk','89abcdef0123456789abcdef0123456789abcdef',9,'Merge pull request #9','merge-queue[bot]','77','octo','0123456789abcdef0123456789abcdef01234567','23456789abcdef0123456789abcdef0123456789','nix 2.34.8','finished','trusted',5,1795808490000,'errored','the daemon''s connection was lost','{"infrastructure_failed":1}',1,NULL,NULL,1795808403000,1795808413000,1795808423000,1795808433000,0);
+, warnings INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0);
+INSERT INTO "runs" VALUES(1,1,'push','refs/heads/main','66038ff0cc66eb49a683994fca257e2844f86fb5',NULL,NULL,NULL,'rules','',NULL,NULL,'66038ff0cc66eb49a683994fca257e2844f86fb5','17e414f8f6c5946a1a5519901397614c346be501','nix 2.34.8 · x86_64-linux i686-linux · trusted · checks.x86_64-linux.good','finished','trusted',1,0,'failed',NULL,'{"built":1,"failed":1}',2,NULL,NULL,1795808489980,1795808490055,1795808490325,1795808490761,3,0);
+INSERT INTO "runs" VALUES(2,1,'pull_request','refs/pull/7/head','e7eea407579e036dea8c3a36a5f0e747edc46ffc','refs/heads/main','66038ff0cc66eb49a683994fca257e2844f86fb5',7,'A fix','reader','3','reader','e7eea407579e036dea8c3a36a5f0e747edc46ffc','55da347668ce5cf4ccd5f5614126ec5a1a95334e','nix 2.34.8 · x86_64-linux i686-linux · trusted · checks.x86_64-linux.good','finished','approved',1,0,'failed',NULL,'{"cached":1,"failed":1}',2,NULL,NULL,1795808491131,1795808491246,1795808491441,1795808491459,0,1);
+INSERT INTO "runs" VALUES(3,1,'push','refs/heads/main','f64b878d63de58ee9983e08167737069f95cf88f',NULL,NULL,NULL,'Something slow','writer',NULL,NULL,'f64b878d63de58ee9983e08167737069f95cf88f','3638ab3846d81d7dd3f8e17a1c45c50653fd1ff2','nix 2.34.8 · x86_64-linux i686-linux · trusted · checks.x86_64-linux.good','running','trusted',1,0,NULL,NULL,NULL,2,NULL,NULL,1795808491632,1795808491679,1795808491907,NULL,0,0);
+INSERT INTO "runs" VALUES(4,1,'manual','refs/heads/main','66038ff0cc66eb49a683994fca257e2844f86fb5',NULL,NULL,NULL,'rules — “déjà vu” 🦀','admin',NULL,NULL,'66038ff0cc66eb49a683994fca257e2844f86fb5','17e414f8f6c5946a1a5519901397614c346be501','nix 2.34.8 · x86_64-linux i686-linux · trusted','finished','trusted',1,0,'failed',NULL,'{"built":1,"failed":1}',2,1,'look at it again',1795808443000,1795808444000,1795808445000,1795808446000,0,0);
+INSERT INTO "runs" VALUES(5,2,'merge_queue','refs/heads/gh-readonly-queue/trunk/pr-9-0123456789abcdef0123456789abcdef01234567','0123456789abcdef0123456789abcdef01234567','refs/heads/trunk','89abcdef0123456789abcdef0123456789abcdef',9,'Merge pull request #9','merge-queue[bot]','77','octo','0123456789abcdef0123456789abcdef01234567','23456789abcdef0123456789abcdef0123456789','nix 2.34.8','finished','trusted',5,1795808490000,'errored','the daemon''s connection was lost','{"infrastructure_failed":1}',1,NULL,NULL,1795808403000,1795808413000,1795808423000,1795808433000,0,0);
+CREATE TABLE said (
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    context TEXT NOT NULL,
+    -- pending, success, failure or error.
+    state TEXT NOT NULL,
+    description TEXT NOT NULL,
+    target_url TEXT NOT NULL,
+    PRIMARY KEY (run, context)
+) WITHOUT ROWID;
+INSERT INTO "said" VALUES(1,'nixci/build','failure','1 passed, 1 failed, 1 post-build step failed without effect','https://ci.example.org/runs/1');
+INSERT INTO "said" VALUES(1,'nixci/eval','success','2 checks','https://ci.example.org/runs/1');
+INSERT INTO "said" VALUES(2,'nixci/build','failure','1 passed, 1 failed','https://ci.example.org/runs/2');
+INSERT INTO "said" VALUES(2,'nixci/eval','success','2 checks','https://ci.example.org/runs/2');
+INSERT INTO "said" VALUES(3,'nixci/build','pending','building','https://ci.example.org/runs/3');
+INSERT INTO "said" VALUES(3,'nixci/eval','success','2 checks','https://ci.example.org/runs/3');
+INSERT INTO "said" VALUES(5,'nixci/build','error','the daemon''s connection was lost','https://ci.example.org/runs/5');
 CREATE TABLE schedules (
     repository INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
     -- Who says so: server, repository.
