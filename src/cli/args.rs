@@ -86,8 +86,10 @@ pub(super) enum Command {
     /// the reason. Builds nothing.
     Why(Box<WhyArgs>),
     /// Serve the webhooks of forges: build what is pushed, and post commit statuses
+    #[command(after_long_help = super::serve::AFTER_HELP)]
     Serve(ServeArgs),
     /// Look at a server of this program, and give it orders
+    #[command(after_long_help = super::ctl::AFTER_HELP)]
     Ctl(CtlArgs),
     /// Write a commented nixci.toml, and with --ci what makes a CI run `nixci check`
     ///

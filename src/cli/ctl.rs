@@ -15,19 +15,12 @@ use super::{Failure, gather::print, setup::runtime};
 /// Options of `ctl`.
 #[derive(Debug, Args)]
 pub(super) struct CtlArgs {
-    /// The socket of the server on this machine
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = "/var/lib/nixci/nixci.sock",
-        env = "NIXCI_SOCKET",
-        global = true,
-        conflicts_with = "url"
-    )]
-    socket: PathBuf,
+    /// The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]
+    #[arg(long, value_name = "PATH", global = true, conflicts_with = "url")]
+    socket: Option<PathBuf>,
 
-    /// A server elsewhere, by its URL; needs --token-file
-    #[arg(long, value_name = "URL", env = "NIXCI_URL", global = true)]
+    /// A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]
+    #[arg(long, value_name = "URL", global = true)]
     url: Option<String>,
 
     /// The file with a token of the server's `ctl_token_file`
@@ -63,8 +56,8 @@ enum Order {
         /// Only those of this repository
         repository: Option<String>,
         /// How many
-        #[arg(long, short = 'n', default_value_t = 20)]
-        limit: usize,
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
     },
     /// A run with its checks
     Show {
@@ -133,8 +126,8 @@ enum Order {
     /// Who gave which orders, the newest first
     Audit {
         /// How many
-        #[arg(long, short = 'n', default_value_t = 20)]
-        limit: usize,
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
     },
     /// Read the server's settings anew, without a restart
     Reload,
@@ -142,11 +135,34 @@ enum Order {
     Doctor,
 }
 
+/// Where the server of this machine is, unless something else is said.
+const SOCKET: &str = "/var/lib/nixci/nixci.sock";
+
+/// What `nixci help ctl` says at its end.
+pub(super) const AFTER_HELP: &str = "\
+Exit codes:
+  0  the order was carried out; with `watch` and `run --watch` every check passed
+  1  `doctor` found something that does not work; a run that was watched did not pass
+  2  wrong usage, the server refuses, or there is no such run or repository
+  4  the server cannot be reached, or went away
+
+Environment:
+  NIXCI_SOCKET, NIXCI_URL, NIXCI_TOKEN_FILE  where --socket, --url and --token-file are not given; NIXCI_URL goes before
+                                             NIXCI_SOCKET";
+
 /// Carries out an order.
 pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, Failure> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let socket = args.socket.clone();
+    // What was said goes before what the environment says.
+    let url = args.url.clone().or_else(|| {
+        let url = variable("NIXCI_URL").filter(|_| socket.is_none())?;
+        Some(url.to_string_lossy().into_owned())
+    });
+    let socket = socket.or_else(|| variable("NIXCI_SOCKET").map(PathBuf::from));
     let connection = Connection::new(
-        &args.socket,
-        args.url.as_deref(),
+        &socket.unwrap_or_else(|| SOCKET.into()),
+        url.as_deref(),
         args.token_file.as_deref(),
     )?;
     runtime()?.block_on(carry_out(args, &connection))
@@ -164,7 +180,7 @@ async fn carry_out(args: &CtlArgs, server: &Connection) -> Result<ExitCode, Fail
             follow,
         } => {
             return server
-                .copy_log(*run, check, post_build.as_deref(), *follow)
+                .copy_log(*run, check, post_build.as_deref(), *follow, args.json)
                 .await;
         }
         Order::Run {

@@ -11,6 +11,7 @@ use std::{
 
 use clap::Args;
 use secrecy::SecretString;
+use tracing::{Level, Metadata};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use self::init::init;
@@ -53,6 +54,17 @@ pub(super) struct ServeArgs {
     pub(super) backup: Option<PathBuf>,
 }
 
+/// What `nixci help serve` says at its end.
+pub(super) const AFTER_HELP: &str = "\
+Exit codes:
+  0    it was told to end; with --check nothing is wrong
+  1    with --check: something does not work
+  2    wrong usage, or the settings are wrong
+  4    it cannot start: the address, the state folder, Nix, an upload
+  130  --init was left
+
+Environment: NIXCI_SERVER_CONFIG and NIXCI_LOG, where --config and --log are not given.";
+
 /// Serves until it is told to stop.
 pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
     if args.init {
@@ -74,9 +86,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::usage(anyhow::anyhow!("--log: {error}")))?;
     // The journal has the time itself.
     let is_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let hiding = redaction.clone();
     let lines = fmt::layer()
-        .with_writer(move || Hiding(hiding.clone()))
+        .with_writer(Lines {
+            redaction: redaction.clone(),
+            is_journal,
+        })
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let lines = if is_journal {
@@ -95,12 +109,48 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where lines of the journal go: without secrets. A line comes as a whole.
-struct Hiding(Redaction);
+/// Where lines go: to the journal with how grave they are, as `sd-daemon(3)` has it.
+struct Lines {
+    redaction: Redaction,
+    is_journal: bool,
+}
+
+impl<'a> fmt::MakeWriter<'a> for Lines {
+    type Writer = Hiding;
+
+    fn make_writer(&'a self) -> Hiding {
+        Hiding {
+            redaction: self.redaction.clone(),
+            prefix: "",
+        }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Hiding {
+        let prefix = match *about.level() {
+            _ if !self.is_journal => "",
+            Level::ERROR => "<3>",
+            Level::WARN => "<4>",
+            Level::INFO => "<6>",
+            Level::DEBUG | Level::TRACE => "<7>",
+        };
+        Hiding {
+            prefix,
+            ..self.make_writer()
+        }
+    }
+}
+
+/// Writes lines without secrets. A line comes as a whole.
+struct Hiding {
+    redaction: Redaction,
+    prefix: &'static str,
+}
 
 impl io::Write for Hiding {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(&self.0.now().hide_bytes(line))?;
+        let mut out = self.prefix.as_bytes().to_vec();
+        out.extend_from_slice(&self.redaction.now().hide_bytes(line));
+        io::stderr().write_all(&out)?;
         Ok(line.len())
     }
 

@@ -159,6 +159,8 @@ impl RunStatuses {
                 let state = match outcome {
                     RunOutcome::Passed => StatusState::Success,
                     RunOutcome::Failed => StatusState::Failure,
+                    // The flake cannot be evaluated, or says what cannot be done.
+                    RunOutcome::Errored if *exit_code != INFRASTRUCTURE => StatusState::Failure,
                     RunOutcome::Cancelled | RunOutcome::Errored => StatusState::Error,
                 };
                 let mut news = self.end_unfinished_evaluation(*exit_code);

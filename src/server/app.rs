@@ -100,8 +100,8 @@ struct Running {
 }
 
 impl Settings {
-    /// What follows from what is told.
-    pub(super) fn new(config: ServerConfig) -> Result<Self, ForgeError> {
+    /// What follows from what is told. An error has the name of the forge.
+    pub(super) fn new(config: ServerConfig) -> Result<Self, (String, ForgeError)> {
         let connections = Arc::new(Connections::new(&config)?);
         let config = Arc::new(config);
         Ok(Self {

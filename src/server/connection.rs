@@ -1,6 +1,9 @@
 //! The forges, as the server uses them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::check_runs::{Facts, check_run, is_cancel};
 use crate::{
@@ -14,23 +17,46 @@ use crate::{
 
 /// The forges of a configuration that have an interface, by name.
 #[derive(Debug, Default)]
-pub(super) struct Connections(HashMap<String, Arc<dyn ForgeApi>>);
+pub(super) struct Connections {
+    apis: HashMap<String, Arc<dyn ForgeApi>>,
+    /// Why others cannot be asked anything, by their names.
+    broken: BTreeMap<String, ForgeError>,
+}
 
 impl Connections {
-    /// Prepares them; asks nothing yet.
-    pub(super) fn new(config: &ServerConfig) -> Result<Self, ForgeError> {
-        let mut connections = HashMap::new();
+    /// Prepares all; asks nothing yet. An error has the name of the forge.
+    pub(super) fn new(config: &ServerConfig) -> Result<Self, (String, ForgeError)> {
+        let mut connections = Self::of_what_works(config);
+        match connections.broken.pop_first() {
+            Some(broken) => Err(broken),
+            None => Ok(connections),
+        }
+    }
+
+    /// Prepares those that can be.
+    pub(super) fn of_what_works(config: &ServerConfig) -> Self {
+        let (mut apis, mut broken) = (HashMap::new(), BTreeMap::new());
         for (name, forge) in &config.forges {
-            if let Some(api) = connect(forge)? {
-                connections.insert(name.clone(), api);
+            match connect(forge) {
+                Ok(api) => {
+                    apis.extend(api.map(|api| (name.clone(), api)));
+                }
+                Err(error) => {
+                    broken.insert(name.clone(), error);
+                }
             }
         }
-        Ok(Self(connections))
+        Self { apis, broken }
     }
 
     /// The forge of this name, if it has an interface.
     pub(super) fn get(&self, forge: &str) -> Option<Arc<dyn ForgeApi>> {
-        self.0.get(forge).cloned()
+        self.apis.get(forge).cloned()
+    }
+
+    /// Why a forge cannot be asked anything.
+    pub(super) fn broken(&self, forge: &str) -> Option<&ForgeError> {
+        self.broken.get(forge)
     }
 
     /// Whether a forge shows check runs, which say more than a status.

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use self::forge::of_forge;
-use super::{connection::Connections, walls::Found};
+use super::{connection::Connections, engine::destinations, walls::Found};
 use crate::{
     config::{Listen, NixHost, PullRequests, ServerConfig},
     run::store_address,
@@ -71,6 +71,8 @@ pub(super) async fn examine(
     findings.push(clock());
     findings.push(room(config));
     findings.push(address(config));
+    findings.extend(outputs(config));
+    findings.extend(uploads(config));
     findings.extend(short_secrets(config));
     for (name, forge) in &config.forges {
         findings.extend(of_forge(name, forge, config, connections).await);
@@ -195,6 +197,32 @@ fn room(config: &ServerConfig) -> Finding {
             finding("disk", verdict, text)
         }
         Err(error) => finding("disk", Verdict::Bad, format!("{}: {error}", dir.display())),
+    }
+}
+
+/// Whether the folder for outputs is there and may be written by whoever asks.
+fn outputs(config: &ServerConfig) -> Option<Finding> {
+    let dir = config.outputs_dir.as_ref()?;
+    let shown = dir.display();
+    Some(if !dir.is_dir() {
+        let text = format!("{shown} is no folder: make it, for the server's user");
+        finding("outputs", Verdict::Bad, text)
+    } else if rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_err() {
+        let text = format!("{shown} cannot be written: the server's user has to own it");
+        finding("outputs", Verdict::Bad, text)
+    } else {
+        finding("outputs", Verdict::Good, format!("named in {shown}"))
+    })
+}
+
+fn uploads(config: &ServerConfig) -> Option<Finding> {
+    match destinations(&config.upload) {
+        Ok(to) if to.is_empty() => None,
+        Ok(to) => {
+            let text = format!("outputs are copied to {} places", to.len());
+            Some(finding("upload", Verdict::Good, text))
+        }
+        Err(error) => Some(finding("upload", Verdict::Bad, error.to_string())),
     }
 }
 

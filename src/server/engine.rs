@@ -395,7 +395,7 @@ fn cores() -> usize {
 }
 
 /// Where outputs go.
-fn destinations(upload: &Upload) -> Result<Vec<Destination>, EngineError> {
+pub(super) fn destinations(upload: &Upload) -> Result<Vec<Destination>, EngineError> {
     fn wrong(error: impl std::fmt::Display) -> EngineError {
         EngineError::Upload(error.to_string())
     }

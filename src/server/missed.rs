@@ -9,7 +9,7 @@ use super::{
     connection::as_forge,
     hooks::REDELIVERED_FOR,
     keep::LeftBehind,
-    source,
+    source, texts,
 };
 use crate::{
     config::{RefPattern, ServerConfig},
@@ -88,7 +88,11 @@ async fn take_up(app: &App, repository: &Repository, runs: Vec<AskedRun>) -> Res
         .await
         .map_err(|error| error.to_string())?;
     if !taken.is_empty() {
-        info!(repository = repository.seen.full_name, runs = ?taken, "something moved that nobody told of");
+        info!(
+            repository = repository.seen.full_name,
+            runs = texts::numbers(&taken),
+            "something moved that nobody told of"
+        );
         app.wake.publish.notify_one();
         app.wake.prepare.notify_one();
     }

@@ -39,7 +39,8 @@ pub(super) async fn reload(app: &App) -> Result<Vec<&'static str>, String> {
 
 fn go_by(app: &App, mut config: ServerConfig) -> Result<Vec<&'static str>, String> {
     let kept = keep_fixed(&app.config(), &mut config);
-    let settings = Settings::new(config).map_err(|error| error.to_string())?;
+    let settings =
+        Settings::new(config).map_err(|(forge, error)| format!("[forge.{forge}]: {error}"))?;
     let engine = app.engine.go_by(&settings.config);
     engine.map_err(|error| error.to_string())?;
     app.go_by(settings);

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use self::plan::{Plan, plan, wanted};
-use super::{app::App, asked::again, source};
+use super::{app::App, asked::again, source, texts};
 use crate::db::server::{
     DbError, NewRun, Repository, RepositoryId, RunKind, ScheduleKey, ScheduleRow, TakeUp,
 };
@@ -145,7 +145,7 @@ async fn begin(app: &App, repository: &Repository, row: &ScheduleRow) -> Result<
     info!(
         repository = repository.seen.full_name,
         schedule = row.key.name,
-        ?runs,
+        runs = texts::numbers(&runs),
         "it is time"
     );
     for run in runs {

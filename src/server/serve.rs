@@ -49,9 +49,9 @@ pub enum ServeError {
     /// Nix or git.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A forge.
-    #[error(transparent)]
-    Forge(#[from] ForgeError),
+    /// A forge, by its name.
+    #[error("[forge.{0}]: {1}")]
+    Forge(String, ForgeError),
     /// The address.
     #[error("cannot listen at {at}: {reason}")]
     Listen {
@@ -94,7 +94,8 @@ pub async fn serve(
         );
     }
     let requeued = db.requeue_running().await?;
-    let settings = Settings::new(config)?;
+    let settings =
+        Settings::new(config).map_err(|(forge, error)| ServeError::Forge(forge, error))?;
     let app = Server::new(settings, file, db, redaction, engine);
     post_build::clean_up(&app);
     execute::clean_up(&app);
@@ -163,7 +164,7 @@ pub async fn serve(
 pub async fn check(config: &ServerConfig) -> Result<Vec<Finding>, ServeError> {
     let host =
         tokio::task::block_in_place(|| NixHost::find(&[], None)).map_err(EngineError::from)?;
-    let connections = Connections::new(config)?;
+    let connections = Connections::of_what_works(config);
     Ok(doctor::examine(config, &host, &connections).await)
 }
 

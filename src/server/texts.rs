@@ -2,7 +2,7 @@
 
 use crate::{
     config::{ServerConfig, StatusNames},
-    db::server::{NewStatus, Repository, StatusRow},
+    db::server::{NewStatus, Repository, RunId, StatusRow},
     forge::{CommitStatus, News, StatusContexts, StatusState},
 };
 
@@ -99,6 +99,12 @@ pub(super) fn state_of(name: &str) -> StatusState {
         "failure" => StatusState::Failure,
         _ => StatusState::Error,
     }
+}
+
+/// The numbers of runs, for people.
+pub(super) fn numbers(runs: &[RunId]) -> String {
+    let numbers: Vec<String> = runs.iter().map(|run| run.0.to_string()).collect();
+    numbers.join(", ")
 }
 
 /// The first digits of a commit.

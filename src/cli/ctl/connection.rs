@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::anyhow;
 use reqwest::{Client, Response, Url};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     cli::{Failure, gather::print},
@@ -41,7 +41,9 @@ impl Connection {
                 name: socket.display().to_string(),
             });
         };
-        let base = Url::parse(url).map_err(|error| Failure::usage(anyhow!("--url: {error}")))?;
+        // A server may be below a folder of its host.
+        let url = format!("{}/", url.trim_end_matches('/'));
+        let base = Url::parse(&url).map_err(|error| Failure::usage(anyhow!("--url: {error}")))?;
         let is_local = matches!(base.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         if base.scheme() != "https" && !is_local {
             return Err(Failure::usage(anyhow!(
@@ -53,6 +55,12 @@ impl Connection {
         let token = std::fs::read_to_string(token_file).map_err(|error| {
             Failure::usage(anyhow!("--token-file {}: {error}", token_file.display()))
         })?;
+        if token.trim().is_empty() || !token.trim().bytes().all(|byte| byte.is_ascii_graphic()) {
+            let file = token_file.display();
+            return Err(Failure::usage(anyhow!(
+                "--token-file {file}: there is no token in it, or more than one"
+            )));
+        }
         Ok(Self {
             http: Client::builder().build().map_err(Failure::infrastructure)?,
             name: base.to_string(),
@@ -82,24 +90,35 @@ impl Connection {
         self.send(self.http.get(self.url(path, query)?)).await
     }
 
-    /// Prints the log of a check as it comes.
+    /// Prints the log of a check as it comes; as JSON, an object with each `line`.
     pub(super) async fn copy_log(
         &self,
         run: u64,
         check: &str,
         post_build: Option<&str>,
         follow: bool,
+        json: bool,
     ) -> Result<ExitCode, Failure> {
         let mut query = vec![("check", check.to_owned()), ("follow", follow.to_string())];
         query.extend(post_build.map(|name| ("post_build", name.to_owned())));
         let mut answer = self
             .open(&format!("/api/v1/runs/{run}/log"), &query)
             .await?;
+        let mut begun = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(|error| self.lost(&error))? {
-            if !print(|out| out.write_all(&piece))? {
-                break;
+            let is_read = if json {
+                begun.extend_from_slice(&piece);
+                let end = begun.iter().rposition(|byte| *byte == b'\n');
+                let lines: Vec<u8> = begun.drain(..end.map_or(0, |end| end + 1)).collect();
+                print_lines(&lines)?
+            } else {
+                print(|out| out.write_all(&piece))?
+            };
+            if !is_read {
+                return Ok(ExitCode::SUCCESS);
             }
         }
+        print_lines(&begun)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -155,6 +174,18 @@ impl Connection {
             Failure::usage(error)
         })
     }
+}
+
+/// Prints lines of a log as JSON. Returns whether anybody reads on.
+fn print_lines(lines: &[u8]) -> Result<bool, Failure> {
+    let lines = lines.split_inclusive(|byte| *byte == b'\n');
+    print(|out| {
+        for line in lines {
+            let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line));
+            writeln!(out, "{}", json!({ "line": line }))?;
+        }
+        Ok(())
+    })
 }
 
 async fn read(answer: Response) -> Result<Value, Failure> {

@@ -36,10 +36,10 @@ struct Keys {
     #[serde(default)]
     behind_proxy: bool,
     #[serde(default = "default_state_dir")]
-    state_dir: PathBuf,
+    state_dir: Spanned<PathBuf>,
     socket: Option<PathBuf>,
     ctl_token_file: Option<Spanned<OneOrMore>>,
-    outputs_dir: Option<PathBuf>,
+    outputs_dir: Option<Spanned<PathBuf>>,
     #[serde(default)]
     forge: BTreeMap<String, Spanned<Forge>>,
     #[serde(default)]
@@ -147,8 +147,8 @@ enum OneOrMore {
     More(Vec<PathBuf>),
 }
 
-fn default_state_dir() -> PathBuf {
-    "/var/lib/nixci".into()
+fn default_state_dir() -> Spanned<PathBuf> {
+    Spanned::new(0..0, "/var/lib/nixci".into())
 }
 
 fn default_branch() -> String {
@@ -163,9 +163,11 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         text,
         secrets: RefCell::default(),
     };
-    if !keys.state_dir.is_absolute() {
-        return Err(reader.wrong(0..0, "`state_dir` is not an absolute path"));
-    }
+    let state_dir = reader.folder(keys.state_dir, "state_dir")?;
+    let outputs_dir = keys
+        .outputs_dir
+        .map(|dir| reader.folder(dir, "outputs_dir"))
+        .transpose()?;
     let forges = keys.forge.into_iter().map(|(forge, keys)| {
         let span = keys.span();
         if let Err(message) = forge_name(&forge) {
@@ -183,12 +185,10 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         listen: reader.meaning(&keys.listen, Listen::parse)?,
         url: reader.meaning(&keys.url, base_url)?,
         behind_proxy: keys.behind_proxy,
-        socket: keys
-            .socket
-            .unwrap_or_else(|| keys.state_dir.join("nixci.sock")),
-        state_dir: keys.state_dir,
+        socket: keys.socket.unwrap_or_else(|| state_dir.join("nixci.sock")),
+        state_dir,
         ctl_tokens: reader.ctl_tokens(keys.ctl_token_file)?,
-        outputs_dir: keys.outputs_dir,
+        outputs_dir,
         forges: forges.collect::<Result<_, _>>()?,
         statuses: StatusNames {
             prefix: prefix.unwrap_or_else(|| "nixci".to_owned()),
@@ -250,6 +250,14 @@ impl Reader<'_> {
             .transpose()
     }
 
+    /// A folder that is the same wherever the server is started.
+    fn folder(&self, dir: Spanned<PathBuf>, key: &str) -> Result<PathBuf, ConfigError> {
+        if !dir.get_ref().is_absolute() {
+            return Err(self.wrong(dir.span(), &format!("`{key}` is not an absolute path")));
+        }
+        Ok(dir.into_inner())
+    }
+
     /// A number that is not zero.
     fn count(&self, value: Option<Spanned<usize>>) -> Result<Option<usize>, ConfigError> {
         match value {
@@ -258,6 +266,14 @@ impl Reader<'_> {
             }
             count => Ok(count.map(Spanned::into_inner)),
         }
+    }
+
+    /// A number of MiB, in bytes.
+    fn mib(&self, value: &Spanned<u64>) -> Result<u64, ConfigError> {
+        let bytes = value.get_ref().checked_mul(1 << 20);
+        bytes
+            .filter(|bytes| *bytes > 0)
+            .ok_or_else(|| self.wrong(value.span(), "that is no number of MiB"))
     }
 
     fn secret(
@@ -316,7 +332,7 @@ impl Reader<'_> {
             jobs: self.count(keys.jobs)?,
             evaluations: self.count(keys.evaluations)?.unwrap_or(default.evaluations),
             eval_workers: self.count(keys.eval_workers)?,
-            eval_memory: keys.eval_memory.map(|mib| mib.into_inner() << 20),
+            eval_memory: keys.eval_memory.map(|mib| self.mib(&mib)).transpose()?,
             eval_timeout: or(&keys.eval_timeout, default.eval_timeout)?,
             attributes: self.count(keys.attributes)?.unwrap_or(default.attributes),
             timeout: self.duration(keys.timeout.as_ref())?,

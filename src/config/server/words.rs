@@ -1,5 +1,7 @@
 //! Words of the file that are asked for elsewhere, too: addresses and names.
 
+use std::path::PathBuf;
+
 use url::Url;
 
 use super::Listen;
@@ -11,7 +13,13 @@ impl Listen {
             return Ok(Self::Systemd);
         }
         if let Some(path) = text.strip_prefix("unix:") {
-            return Ok(Self::Unix(path.into()));
+            let path = PathBuf::from(path);
+            if !path.is_absolute() {
+                return Err(format!(
+                    "`{text}` has no absolute path: write `unix:/path/to/socket`"
+                ));
+            }
+            return Ok(Self::Unix(path));
         }
         text.parse().map(Self::Tcp).map_err(|_| {
         format!(

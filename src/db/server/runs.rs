@@ -189,6 +189,17 @@ impl ServerDb {
         .await
     }
 
+    /// Lets a run that is looked at build its commit for itself, wherever its ref is.
+    pub async fn build_by_hand(&self, id: RunId) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE runs SET kind = ?2 WHERE id = ?1 AND state = 'taken'")?
+                .execute(params![id.0, RunKind::Manual.as_str()])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Begins a run. Returns whether it was still waiting for that.
     pub async fn begin_run(&self, id: RunId) -> Result<bool, DbError> {
         let now = Timestamp::now().as_millisecond();

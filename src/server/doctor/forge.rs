@@ -32,6 +32,10 @@ pub(super) async fn of_forge(
         let text = "no `webhook_secret_file`: no webhook is taken, pushes are found once an hour";
         findings.push(finding(&about, Verdict::Doubtful, text));
     }
+    if let Some(error) = connections.broken(name) {
+        findings.push(finding(&about, Verdict::Bad, error.to_string()));
+        return findings;
+    }
     let Some(api) = connections.get(name) else {
         let text = match forge.access {
             Access::None | Access::Token(_) => {
@@ -189,10 +193,13 @@ impl Look<'_> {
 
     fn seen(&self, repositories: &[KnownRepository]) -> Finding {
         if repositories.is_empty() {
-            let text = format!(
-                "reached, but no repository has the topic {}",
-                self.forge.topics.join(" or ")
-            );
+            let text = if self.forge.topics.is_empty() {
+                let owners = self.forge.repositories.join(", ");
+                format!("reached, but sees no repository of {owners}")
+            } else {
+                let topics = self.forge.topics.join(" or ");
+                format!("reached, but no repository has the topic {topics}")
+            };
             return self.says("", Verdict::Doubtful, text);
         }
         let names: Vec<&str> = repositories.iter().take(NAMED).map(name_of).collect();

@@ -1,7 +1,7 @@
 //! Gets what a run builds: where the forge has it now, and its objects.
 
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{Trouble, refuse, trust::not_answered};
 use crate::{
@@ -59,7 +59,10 @@ pub(super) async fn fetch(
         Err(error @ (MirrorError::Moved { .. } | MirrorError::Missing { .. }))
             if is_asked_for(run) =>
         {
-            by_hand(app, run, repository, &error).await?;
+            // For itself: nothing is superseded or left behind by it.
+            app.db.build_by_hand(run.id).await?;
+            app.wake.prepare.notify_one();
+            info!(run = run.id.0, %error, "its ref moved on: the commit is built for itself");
             return Ok(None);
         }
         // A forge may tell of something before it shows it.
@@ -69,6 +72,10 @@ pub(super) async fn fetch(
         Err(MirrorError::Moved { found, name, .. }) => {
             out_of_date(app, run, repository, &name, &found.to_string()).await?;
             return Ok(None);
+        }
+        Err(MirrorError::Missing { .. }) if run.new.kind == RunKind::Manual => {
+            let commit = texts::short(&run.new.commit);
+            return refused(&format!("the repository has no commit {commit}")).await;
         }
         Err(error @ MirrorError::Missing { .. }) => {
             end(app, run, &format!("{OUT_OF_DATE} {error}")).await;
@@ -167,21 +174,6 @@ fn is_asked_for(run: &Run) -> bool {
         )
 }
 
-/// The ref is elsewhere by now: the commit is built for itself, and nothing is superseded or left behind by it.
-async fn by_hand(
-    app: &App,
-    run: &Run,
-    repository: &Repository,
-    error: &MirrorError,
-) -> Result<(), Trouble> {
-    let other = NewRun {
-        kind: RunKind::Manual,
-        ..run.new.clone()
-    };
-    let why = format!("{OUT_OF_DATE} {error}");
-    instead(app, run, repository, other, &why).await
-}
-
 /// The ref moved on: what is there now is built instead.
 async fn out_of_date(
     app: &App,
@@ -212,7 +204,6 @@ async fn instead(
     why: &str,
 ) -> Result<(), Trouble> {
     let up = TakeUp {
-        anew: other.kind == RunKind::Manual,
         runs: vec![again(app, repository, other)],
         instead_of: Some((run.id, why.to_owned())),
         ..TakeUp::default()
