@@ -147,8 +147,9 @@ Exit codes:
   4  the server cannot be reached, or went away
 
 Environment:
-  NIXCI_SOCKET, NIXCI_URL, NIXCI_TOKEN_FILE  where --socket, --url and --token-file are not given; NIXCI_URL goes before
-                                             NIXCI_SOCKET";
+  NIXCI_SOCKET      the socket, where neither --socket nor a URL is given
+  NIXCI_URL         the URL, where neither --url nor --socket is given
+  NIXCI_TOKEN_FILE  the file with the token, where --token-file is not given";
 
 /// Carries out an order.
 pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, Failure> {

@@ -231,7 +231,7 @@ async fn approve(
     info!(
         repository = repository.seen.full_name,
         number,
-        runs = texts::numbers(&runs),
+        runs = %texts::numbers(&runs),
         who,
         "approved"
     );

@@ -249,7 +249,7 @@ async fn try_take_up(
         info!(
             forge,
             repository = repository.seen.full_name,
-            runs = texts::numbers(&runs),
+            runs = %texts::numbers(&runs),
             "a webhook asks for a run"
         );
         for run in runs {

@@ -90,7 +90,7 @@ async fn take_up(app: &App, repository: &Repository, runs: Vec<AskedRun>) -> Res
     if !taken.is_empty() {
         info!(
             repository = repository.seen.full_name,
-            runs = texts::numbers(&taken),
+            runs = %texts::numbers(&taken),
             "something moved that nobody told of"
         );
         app.wake.publish.notify_one();

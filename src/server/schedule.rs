@@ -145,7 +145,7 @@ async fn begin(app: &App, repository: &Repository, row: &ScheduleRow) -> Result<
     info!(
         repository = repository.seen.full_name,
         schedule = row.key.name,
-        runs = texts::numbers(&runs),
+        runs = %texts::numbers(&runs),
         "it is time"
     );
     for run in runs {

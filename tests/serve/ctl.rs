@@ -66,6 +66,8 @@ async fn orders_are_carried_out() {
     assert_eq!((code, log.as_str()), (Some(0), "oh no\n"));
     let (code, log, _) = world.ctl(&["log", "1", "good"]).await;
     assert_eq!((code, log.as_str()), (Some(0), "fine\n"));
+    let (code, log, _) = world.ctl(&["log", "1", "bad", "--json"]).await;
+    assert_eq!((code, log.as_str()), (Some(0), "{\"line\":\"oh no\"}\n"));
     let (code, _, error) = world.ctl(&["log", "1", "nothing"]).await;
     assert_eq!(
         (code, error.as_str()),
@@ -148,6 +150,55 @@ async fn what_one_check_failed_by_is_built_again_and_nothing_else() {
         "{shown}"
     );
     assert!(!reason("\"much worse\"").contains("already"), "{shown}");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// What is built once more may be at no branch by now: it is built for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rebuilt_is_built_wherever_its_branch_is() {
+    let flaky = flake(&[("good", "echo ok > $out"), ("bad", "echo oh no; exit 3")]);
+    let mut world = World::new(&flaky, "branches = [\"next\"]").await;
+    world.start().await;
+    let old = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&old).await;
+    let new = world.commit("new", &[("file", "1")]);
+    world.push_event("main", &new).await;
+    world.verdict(&new).await;
+    // The branch has moved on.
+    let (code, shown, said) = world.ctl(&["rebuild", "1", "--json"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
+    let (code, shown, _) = world.ctl(&["watch", &run]).await;
+    assert!(code == Some(1) && !shown.contains("already"), "{shown}");
+    let told = world.verdict(&old).await;
+    assert_eq!(told["nixci/build"].0, "failure", "{told:?}");
+    // What is newer goes on to be the newest.
+    let (_, shown, _) = world.ctl(&["show", &run]).await;
+    assert!(shown.contains(&old), "{shown}");
+    // It is gone.
+    world.git(&["checkout", "-q", "-b", "next"]);
+    let gone = world.commit("gone", &[("file", "2")]);
+    world.push_event("next", &gone).await;
+    world.verdict(&gone).await;
+    world.git(&["push", "-q", "origin", ":next"]);
+    let (_, shown, _) = world.ctl(&["rebuild", "4", "--json"]).await;
+    let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
+    let (code, shown, _) = world.ctl(&["watch", &run]).await;
+    assert!(
+        code == Some(1) && shown.contains("x86_64-linux.bad"),
+        "{shown}"
+    );
+    // There never was such a commit.
+    let (_, shown, _) = world
+        .ctl(&["run", "acme/demo", &"1".repeat(40), "--json"])
+        .await;
+    let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
+    world.ctl(&["watch", &run]).await;
+    let (_, shown, _) = world.ctl(&["show", &run]).await;
+    assert!(
+        shown.contains("the repository has no commit 11111111"),
+        "{shown}"
+    );
     assert_eq!(world.stop().await, Some(0));
 }
 
@@ -268,6 +319,18 @@ async fn orders_from_elsewhere_take_a_token_and_are_noted_by_its_name() {
     let (code, _, said) = from_elsewhere(&eve, &["pause", "acme/demo"]).await.unwrap();
     assert_eq!(code, Some(2));
     assert!(said.contains("a token of this server is needed"), "{said}");
+    fs::write(&eve, "b-token\na-token").unwrap();
+    let (code, _, said) = from_elsewhere(&eve, &["list"]).await.unwrap();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("no token in it, or more than one"), "{said}");
+    // A server below a folder is asked there.
+    let below = format!("{url}/nixci");
+    let way = ["--url", &below, "--token-file", files[0].to_str().unwrap()];
+    let (code, _, said) = world
+        .ctl_beside(&[&way[..], &["list"]].concat())
+        .await
+        .unwrap();
+    assert!(code == Some(2) && said.contains("404"), "{said}");
     let (_, audit, _) = from_elsewhere(&files[1], &["audit"]).await.unwrap();
     let deeds = audit.lines().map(|line| line.split_once("  ").unwrap().1);
     let deeds: Vec<String> = deeds

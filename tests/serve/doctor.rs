@@ -13,6 +13,14 @@ type Said = Vec<(String, String, String)>;
 impl World {
     /// Runs `nixci serve --check`. Returns its exit code, and what it says of the forge.
     async fn check(&self) -> (Option<i32>, Said) {
+        let (code, mut said) = self.check_all().await;
+        said.retain(|(_, about, _)| about.starts_with("forge work"));
+        assert!(!said.is_empty());
+        (code, said)
+    }
+
+    /// Runs `nixci serve --check`. Returns its exit code, and all that it says.
+    async fn check_all(&self) -> (Option<i32>, Said) {
         let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
         command
             .args(["serve", "--check", "--config"])
@@ -27,8 +35,7 @@ impl World {
                 .map(str::to_owned)
                 .into()
         };
-        let of_forge = |(_, about, _): &(String, String, String)| about.starts_with("forge work");
-        let said: Said = text.lines().map(line).filter(of_forge).collect();
+        let said: Said = text.lines().map(line).collect();
         assert!(
             !said.is_empty(),
             "{text}{}",
@@ -147,6 +154,67 @@ async fn what_is_wrong_with_gitea_is_said() {
     world
         .says("bad", "forge work rights", "the token is not taken")
         .await;
+}
+
+/// What would keep the server from starting, or what it does from having an effect.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_go_wrong_later_is_said_before() {
+    let world = World::new(&good(), "OTHERS\n").await;
+    let folder = world.store.folder();
+    fs::write(folder.join("no-folder"), "").unwrap();
+    fs::create_dir(folder.join("outputs")).unwrap();
+    let outputs = |name: &str| format!("outputs_dir = {:?}", folder.join(name));
+    let mut last = "OTHERS".to_owned();
+    for (settings, verdict, about, text) in [
+        (outputs("outputs"), "ok", "outputs", "named in"),
+        (
+            outputs("no-folder"),
+            "bad",
+            "outputs",
+            "is no folder: make it",
+        ),
+        (
+            outputs("nowhere"),
+            "bad",
+            "outputs",
+            "is no folder: make it",
+        ),
+        (
+            "upload.copy_to = [\"foo:bar\"]".into(),
+            "bad",
+            "upload",
+            "foo:bar",
+        ),
+        (
+            "upload.cachix = [\"\"]".into(),
+            "bad",
+            "upload",
+            "[upload]: ",
+        ),
+    ] {
+        world.change_settings(|now| now.replacen(&last, &settings, 1));
+        last = settings;
+        let (code, said) = world.check_all().await;
+        let line = said.iter().find(|(_, of, _)| of == about);
+        let (found, _, why) = line.unwrap_or_else(|| panic!("{said:#?}"));
+        assert_eq!(found, verdict, "{said:#?}");
+        assert!(why.contains(text), "{why}");
+        assert_eq!(code, Some(i32::from(verdict == "bad")), "{said:#?}");
+    }
+    // The others are looked at all the same.
+    let token = folder.join("bad-token");
+    fs::write(&token, "a\nb").unwrap();
+    world.change_settings(|now| {
+        let lines = now.lines().map(|line| match line.split_once(" = ") {
+            Some(("token_file", _)) => format!("token_file = {token:?}\n"),
+            _ => format!("{line}\n"),
+        });
+        lines.collect()
+    });
+    let (code, said) = world.check_all().await;
+    let of = |what: &str| said.iter().find(|(_, about, _)| about == what).unwrap();
+    assert_eq!(of("forge work").0, "bad", "{said:#?}");
+    assert_eq!((code, of("nix").0.as_str()), (Some(1), "ok"), "{said:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -596,6 +596,47 @@ async fn a_pull_request_is_built_where_the_forge_has_it_whatever_was_told() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// Security: "spoofed green", and red: what is said of a commit is not for a stranger to change who opens a pull request of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_of_somebody_elses_commit_changes_nothing_of_it() {
+    let settings = "pull_requests.build = \"approved\"\nbranches = [\"next\"]";
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), settings).await;
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    world.git(&["checkout", "-q", "-b", "next"]);
+    let next = world.commit("next", &[("file", "1")]);
+    world.push_event("next", &next).await;
+    assert_eq!(world.verdict(&next).await["nixci/build"].0, "success");
+    let told = world.statuses(&next);
+    world.git(&["push", "-q", "origin", "HEAD:refs/pull/9/head"]);
+    let event = |action: &str| pull_request(action, 9, &next, (3, "reader"));
+    world.deliver("pull_request", &event("opened")).await;
+    world.run_is("pull/9", 0, "approval").await;
+    assert_eq!(world.statuses(&next), told);
+    // A writer wants to know what comes of it: that counts, until it is closed.
+    let run = world.run_is("pull/9", 0, "approval").await;
+    let (code, _, said) = world.ctl(&["approve", &run.to_string()]).await;
+    assert_eq!(code, Some(0), "{said}");
+    world.run_is("pull/9", 0, "finished").await;
+    world
+        .eventually("that is not told", async || world.statuses(&next) != told)
+        .await;
+    {
+        let mut forge = world.forge.world();
+        let pulls = &mut forge.find("acme/demo").unwrap().pulls;
+        pulls.get_mut(&9).unwrap()["state"] = json!("closed");
+    }
+    let closed = event("closed");
+    world.deliver_as("closed", "pull_request", &closed).await;
+    world
+        .eventually("what was said before is not told", async || {
+            world.statuses(&next) == told
+        })
+        .await;
+    assert_eq!(world.stop().await, Some(0));
+}
+
 /// Security: "IFD", "`nixConfig` of the PR": what a stranger's flake may not do although it is evaluated.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_evaluation_builds_nothing_and_sets_nothing() {
