@@ -290,8 +290,8 @@ complete -c nixci -n "__fish_nixci_using_subcommand serve" -l backup -d 'Copy th
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -l init -d 'Ask a few questions, write the file of settings with the secrets that it needs, and end'
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -l check -d 'Look whether all that a server needs is there, say what is right and wrong, and end'
 complete -c nixci -n "__fish_nixci_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -314,93 +314,93 @@ complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_sub
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -f -a "doctor" -d 'What is right and wrong with the server'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and not __fish_seen_subcommand_from run list show watch log cancel rebuild approve pause resume repositories schedules forget sweep audit reload doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l reason -d 'Why, for whoever looks at the run' -r
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l watch -d 'Show the run until it is over'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -s n -l limit -d 'How many' -r
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from watch" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l post-build -d 'Of this post-build step, and not of the build' -r
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -s f -l follow -d 'Go on until the run is over'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from rebuild" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from pause" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from resume" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from repositories" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from schedules" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from forget" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from sweep" -s h -l help -d 'Print help'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -s n -l limit -d 'How many' -r
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from audit" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from reload" -s h -l help -d 'Print help'
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l socket -d 'The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]' -r -F
-complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]' -r
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l socket -d 'The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]' -r -F
+complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l url -d 'A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]' -r
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l token-file -d 'The file with a token of the server\'s `ctl_token_file`' -r -F
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -l json -d 'Print what the server answers, as JSON'
 complete -c nixci -n "__fish_nixci_using_subcommand ctl; and __fish_seen_subcommand_from doctor" -s h -l help -d 'Print help'

@@ -15,11 +15,11 @@ use super::{Failure, gather::print, setup::runtime};
 /// Options of `ctl`.
 #[derive(Debug, Args)]
 pub(super) struct CtlArgs {
-    /// The socket of the server on this machine [default: $NIXCI_SOCKET, or /var/lib/nixci/nixci.sock]
+    /// The socket of the server on this machine [default: that of `NIXCI_SOCKET`, or /var/lib/nixci/nixci.sock]
     #[arg(long, value_name = "PATH", global = true, conflicts_with = "url")]
     socket: Option<PathBuf>,
 
-    /// A server elsewhere, by its URL; needs --token-file [default: $NIXCI_URL]
+    /// A server elsewhere, by its URL; needs --token-file [default: that of `NIXCI_URL`]
     #[arg(long, value_name = "URL", global = true)]
     url: Option<String>,
 

@@ -51,7 +51,10 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
         runs.extend(of_tags);
     }
     if !runs.is_empty() {
-        take_up(app, repository, runs).await?;
+        take_up(app, repository, runs, false).await?;
+    }
+    if let Some(run) = other_default(repository, &advertisement) {
+        take_up(app, repository, vec![again(app, repository, run)], true).await?;
     }
     // Not before what is to be built is on disk.
     if !tags.is_empty() {
@@ -77,9 +80,27 @@ async fn unknown(
     Ok(runs)
 }
 
-async fn take_up(app: &App, repository: &Repository, runs: Vec<AskedRun>) -> Result<(), String> {
+/// The default branch, if another one was when it was looked at what that says of the repository: it is built once more,
+/// since it may have been built as any branch before.
+fn other_default(repository: &Repository, advertisement: &Advertisement) -> Option<NewRun> {
+    let default_branch = &repository.seen.default_branch;
+    if repository.rules.branch.as_ref()? == default_branch {
+        return None;
+    }
+    let found = advertisement.find(&format!("refs/heads/{default_branch}"))?;
+    let (name, commit) = (found.name.clone(), found.commit().to_string());
+    Some(run_of(repository, RunKind::Push, name, commit))
+}
+
+async fn take_up(
+    app: &App,
+    repository: &Repository,
+    runs: Vec<AskedRun>,
+    anew: bool,
+) -> Result<(), String> {
     let up = TakeUp {
         runs,
+        anew,
         ..TakeUp::default()
     };
     let taken = app

@@ -28,11 +28,12 @@ pub(super) async fn note(
     {
         return;
     }
-    // What cannot be read changes nothing; the run says why.
-    let Ok(config) = source::settings_of(mirror, commit) else {
-        return;
+    let said = source::settings_of(mirror, commit).map(|config| of_file(&config.serve));
+    let rules = OwnRules {
+        branch: Some(repository.seen.default_branch.clone()),
+        // What cannot be read changes nothing; the run says why.
+        ..said.unwrap_or_else(|_| repository.rules.clone())
     };
-    let rules = of_file(&config.serve);
     if rules == repository.rules {
         return;
     }
@@ -53,6 +54,7 @@ fn of_file(serve: &Serve) -> OwnRules {
             .collect()
     }
     OwnRules {
+        branch: None,
         branches: texts::<RefPattern>(serve.branches.as_ref()),
         tags: texts::<RefPattern>(serve.tags.as_ref()),
         required: texts::<AttrPath>(serve.required.as_ref()),

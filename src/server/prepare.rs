@@ -289,7 +289,8 @@ async fn finish_failed(
     why: &str,
 ) -> Result<(), Trouble> {
     let contexts = texts::contexts(&app.config(), repository);
-    let statuses = texts::both(&contexts, state, why, &app.run_url(run.id.0));
+    let first_line = why.lines().next().unwrap_or_default();
+    let statuses = texts::both(&contexts, state, first_line, &app.run_url(run.id.0));
     let end = RunEnd {
         outcome: outcome.to_owned(),
         error: Some(why.to_owned()),

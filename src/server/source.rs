@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{app::App, connection::as_forge};
 use crate::{
-    config::{Access, ForgeSoftware, RepositoryConfig, Tree, TreeFiles},
+    config::{Access, ForgeConfig, ForgeSoftware, RepositoryConfig, Tree, TreeFiles},
     db::server::Repository,
     forge::ForgeError,
     git::{
@@ -28,15 +29,7 @@ pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote,
         .clone_url(&seen.forge, &seen.full_name)
         .ok_or_else(gone)?;
     if forge.kind == ForgeSoftware::Plain {
-        if url.scheme() == "file" {
-            let folder = url.to_file_path().map_err(|()| gone())?;
-            return Ok(Remote::in_folder(&folder));
-        }
-        return Remote::of_forge(
-            &url,
-            url.as_str(),
-            plain_credentials(&forge.access).as_ref(),
-        );
+        return plain(forge, &url);
     }
     let Some(api) = app.connections().get(&seen.forge) else {
         return Remote::of_forge(&forge.url, url.as_str(), None);
@@ -58,6 +51,16 @@ pub(super) async fn refs(app: &App, repository: &Repository) -> Result<Advertise
     let remote = remote(app, repository).await?;
     let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
     ls_remote(&app.engine.http, &remote, &limits, &cancel).await
+}
+
+/// Where a repository of a forge that has no interface is, with what opens it.
+pub(super) fn plain(forge: &ForgeConfig, url: &Url) -> Result<Remote, MirrorError> {
+    if url.scheme() == "file" {
+        let folder = url.to_file_path();
+        let folder = folder.map_err(|()| MirrorError::Address(url.to_string()))?;
+        return Ok(Remote::in_folder(&folder));
+    }
+    Remote::of_forge(url, url.as_str(), plain_credentials(&forge.access).as_ref())
 }
 
 /// What opens a repository of a forge that has no interface.

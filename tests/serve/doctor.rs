@@ -218,6 +218,46 @@ async fn what_would_go_wrong_later_is_said_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plain_repository_that_git_does_not_show_is_said() {
+    let world = World::new(&good(), "").await;
+    let there = world.store.folder().join("git/acme/demo.git");
+    let repository = |name: &str, address: &str, branch: &str| {
+        format!(
+            "[forge.work.repository.\"{name}\"]\nurl = \"{address}\"\ndefault_branch = \"{branch}\"\n"
+        )
+    };
+    let there = format!("file://{}", there.display());
+    let repositories = [
+        repository("a/good", &there, "main"),
+        repository("b/other", &there, "trunk"),
+        repository("c/gone", "http://127.0.0.1:1/x.git", "main"),
+    ];
+    world.change_settings(|text| {
+        let (server, _) = text.split_once("[forge.work]").unwrap();
+        format!(
+            "{server}[forge.work]\nkind = \"plain\"\n{}",
+            repositories.concat()
+        )
+    });
+    let (code, said) = world.check().await;
+    let of = |verdict: &str| -> Vec<&str> {
+        let of = said.iter().filter(|(found, ..)| found == verdict);
+        of.map(|(_, _, text)| text.as_str()).collect()
+    };
+    assert_eq!(
+        (code, of("ok")),
+        (Some(1), vec!["git shows a/good"]),
+        "{said:#?}"
+    );
+    let bad = of("bad");
+    assert_eq!(bad[0], "b/other has no branch trunk", "{said:#?}");
+    assert!(
+        bad[1].starts_with("c/gone: ") && bad[1].contains("cannot reach 127.0.0.1"),
+        "{said:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forge_that_cannot_be_reached_is_said() {
     let world = World::new(&good(), "").await;
     let url = world.forge.url.clone();

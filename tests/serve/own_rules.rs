@@ -168,6 +168,69 @@ async fn only_the_default_branch_says_what_else_is_built() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// Whether this is noted of what the default branch says.
+fn noted(world: &World, rule: &str) -> bool {
+    let ask = "SELECT coalesce(serve, '') FROM repositories";
+    let serve: String = world
+        .database()
+        .query_row(ask, [], |row| row.get(0))
+        .unwrap();
+    serve.contains(rule)
+}
+
+/// What gives rights counts as it is on the default branch: on whichever that is now, and whether it is built or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_default_branch_says_counts_although_it_was_built_before() {
+    let mut world = World::new(&flake(FMT), "branches = [\"next\"]").await;
+    world.start().await;
+    let main = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&main).await;
+    // A commit that is not to be built says something, too.
+    let rules = "[serve]\nrequired = [\"checks.x86_64-linux.fmt\"]\n";
+    let skipped = world.commit("rules [skip ci]", &[("nixci.toml", rules)]);
+    let mut event = crate::world::push("main", &skipped, "rules [skip ci]");
+    event["head_commit"]["message"] = "rules [skip ci]".into();
+    world.deliver("push", &event).await;
+    let fmt = "\"required\":[\"checks.x86_64-linux.fmt\"]";
+    world
+        .eventually("it is not noted", async || noted(&world, fmt))
+        .await;
+    assert!(world.statuses(&skipped).is_empty());
+
+    world.git(&["checkout", "-q", "-b", "next"]);
+    let rules = "[serve]\nrequired = [\"checks.x86_64-linux.good\"]\n";
+    let next = world.commit("next", &[("nixci.toml", rules)]);
+    world.push_event("next", &next).await;
+    assert_eq!(world.verdict(&next).await["nixci/build"].0, "success");
+    assert!(noted(&world, fmt));
+    world.git(&["push", "-q", "origin", "HEAD:refs/heads/next"]);
+    world
+        .forge
+        .world()
+        .find("acme/demo")
+        .unwrap()
+        .default_branch = Some("next".into());
+    world.sweep().await;
+    let good = "\"required\":[\"checks.x86_64-linux.good\"]";
+    world
+        .eventually("the other is not noted", async || noted(&world, good))
+        .await;
+    // Once.
+    let runs = || -> i64 {
+        let ask = "SELECT count(*) FROM runs";
+        world
+            .database()
+            .query_row(ask, [], |row| row.get(0))
+            .unwrap()
+    };
+    let before = runs();
+    world.sweep().await;
+    world.sweep().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(runs(), before);
+    assert_eq!(world.stop().await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_may_be_stricter_with_pull_requests_and_never_less() {
     let settings = "[pull_requests]\nbuild = \"approved\"";

@@ -53,6 +53,8 @@ pub struct Repository {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OwnRules {
+    /// The branch that says so; `None`: none was looked at yet.
+    pub branch: Option<String>,
     /// Globs of branches that are built besides those of the server.
     pub branches: Vec<String>,
     /// Globs of tags that are built besides those of the server.

@@ -2,6 +2,7 @@
 //! webhooks.
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::{Finding, Verdict, finding};
 use crate::{
@@ -9,7 +10,8 @@ use crate::{
     forge::{
         ForgeApi, ForgeError, KnownRepository, Permission, RepositoryKey, SeenHook, Selection,
     },
-    server::connection::Connections,
+    git::{FetchLimits, GitHttp, ls_remote},
+    server::{connection::Connections, source},
 };
 
 /// How far the clocks may be apart, in seconds: what an App proves is so much older when it is made.
@@ -18,6 +20,42 @@ const SKEW_SECONDS: i64 = 60;
 const LOOKED_AT: usize = 10;
 /// How many are named.
 const NAMED: usize = 3;
+
+/// Looks at the repositories of a forge that has no interface: git shows them, or not.
+async fn plain(about: &str, forge: &ForgeConfig) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let http = match GitHttp::new() {
+        Ok(http) => http,
+        Err(error) => return vec![finding(about, Verdict::Bad, error.to_string())],
+    };
+    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    for (name, known) in forge.plain.iter().take(LOOKED_AT) {
+        let found = match source::plain(forge, &known.url) {
+            Ok(remote) => ls_remote(&http, &remote, &limits, &cancel).await,
+            Err(error) => Err(error),
+        };
+        findings.push(match found {
+            Ok(refs) => {
+                let branch = format!("refs/heads/{}", known.default_branch);
+                if refs.find(&branch).is_some() {
+                    finding(about, Verdict::Good, format!("git shows {name}"))
+                } else {
+                    let text = format!("{name} has no branch {}", known.default_branch);
+                    finding(about, Verdict::Bad, text)
+                }
+            }
+            Err(error) => finding(about, Verdict::Bad, format!("{name}: {error}")),
+        });
+    }
+    if forge.plain.is_empty() {
+        let text = format!(
+            "it has no repositories: add [{}.repository.NAME]",
+            about.replace(' ', ".")
+        );
+        findings.push(finding(about, Verdict::Doubtful, text));
+    }
+    findings
+}
 
 /// Looks at a forge. Nothing is changed there.
 pub(super) async fn of_forge(
@@ -37,13 +75,7 @@ pub(super) async fn of_forge(
         return findings;
     }
     let Some(api) = connections.get(name) else {
-        let text = match forge.access {
-            Access::None | Access::Token(_) => {
-                format!("configured repositories: {}", forge.plain.len())
-            }
-            Access::App { .. } => "it knows no apps".to_owned(),
-        };
-        findings.push(finding(&about, Verdict::Good, text));
+        findings.extend(plain(&about, forge).await);
         return findings;
     };
     let look = Look {

@@ -193,8 +193,12 @@ impl World {
 }
 
 impl Repository {
+    fn default_branch(&self) -> &str {
+        self.default_branch.as_deref().unwrap_or("main")
+    }
+
     fn shown(&self, is_gitea: bool) -> Value {
-        let mut shown = json!({ "id": self.id, "full_name": self.name, "private": self.is_private, "default_branch": "main",
+        let mut shown = json!({ "id": self.id, "full_name": self.name, "private": self.is_private, "default_branch": self.default_branch(),
             "archived": self.is_archived, "clone_url": "https://elsewhere.example/" });
         if !is_gitea {
             // Before Gitea 1.23 only a request of its own tells the topics.
@@ -476,7 +480,8 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
     }
     let shown = |known: &Repository| {
         known.show_permissions(json!({
-            "id": known.id, "path_with_namespace": known.name, "default_branch": "main", "topics": known.topics,
+            "id": known.id, "path_with_namespace": known.name, "default_branch": known.default_branch(),
+            "topics": known.topics,
             "visibility": if known.is_private { "private" } else { "public" }, "archived": known.is_archived,
         }))
     };

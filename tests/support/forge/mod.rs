@@ -88,6 +88,8 @@ pub(crate) struct Repository {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) installation: u64,
+    /// `None`: `main`.
+    pub(crate) default_branch: Option<String>,
     pub(crate) topics: Vec<String>,
     pub(crate) is_private: bool,
     pub(crate) is_archived: bool,
