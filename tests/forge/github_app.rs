@@ -40,11 +40,7 @@ async fn an_app_proves_who_it_is_for_a_few_minutes() {
         exp: i64,
     }
     let (forge, github) = start().await;
-    github
-        .repositories(&Selection::default())
-        .await
-        .unwrap()
-        .repositories;
+    github.repositories(&Selection::default()).await.unwrap();
     let proof = forge.world().credentials[0].clone();
     let key = DecodingKey::from_rsa_pem(&data("public.pem")).unwrap();
     let proof = proof.strip_prefix("Bearer ").unwrap();
