@@ -11,7 +11,7 @@ use super::{
     source,
 };
 use crate::{
-    db::server::{Repository, Run},
+    db::server::{Repository, Run, RunId},
     forge::ForgeError,
 };
 
@@ -35,6 +35,7 @@ async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<Strin
     let git_ref = gone.git_ref.clone();
     // Before it is asked: what begins meanwhile is about something newer.
     let runs = app.db.open_runs_of(repository.id, git_ref.clone()).await?;
+    let newest = app.db.newest_run_id().await?;
     let left_behind = LeftBehind::of(app, repository);
     let api = app.connections().get(&repository.seen.forge);
     if let (Some(number), Some(api)) = (gone.pull_request, api) {
@@ -44,7 +45,7 @@ async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<Strin
             Err(ForgeError::Missing(_)) => false,
             Err(error) => return Err(Unheard::Later(error.to_string(), error.wait())),
         };
-        return ended(app, repository, runs, git_ref, is_open).await;
+        return ended(app, repository, (runs, newest), git_ref, is_open).await;
     }
     let refs = source::refs(app, repository)
         .await
@@ -54,13 +55,13 @@ async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<Strin
     if gone.pull_request.is_none() {
         left_behind.forget_gone(refs.refs.iter().map(|found| found.name.as_str()));
     }
-    ended(app, repository, runs, git_ref, is_there).await
+    ended(app, repository, (runs, newest), git_ref, is_there).await
 }
 
 async fn ended(
     app: &App,
     repository: &Repository,
-    runs: Vec<Run>,
+    (runs, newest): (Vec<Run>, RunId),
     git_ref: String,
     is_there: bool,
 ) -> Result<String, Unheard> {
@@ -71,7 +72,7 @@ async fn ended(
     for run in runs {
         end(app, &run, &why).await;
     }
-    app.db.ref_is_gone(repository.id, git_ref).await?;
+    app.db.ref_is_gone(repository.id, git_ref, newest).await?;
     app.wake.publish.notify_one();
     Ok(why)
 }

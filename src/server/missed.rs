@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{RefPattern, ServerConfig},
-    db::server::{ChangedTags, NewRun, Repository, RunKind, Tags, TakeUp},
+    db::server::{ChangedTags, NewRun, OwnRules, Repository, RunKind, Tags, TakeUp},
     forge::{ForgeError, MERGE_QUEUES, PullRequestNow},
     git::{Advertisement, RemoteRef},
 };
@@ -55,6 +55,13 @@ pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(
     }
     if let Some(run) = other_default(repository, &advertisement) {
         take_up(app, repository, vec![again(app, repository, run)], true).await?;
+        // Once, whatever comes of it.
+        let rules = OwnRules {
+            branch: Some(repository.seen.default_branch.clone()),
+            ..repository.rules.clone()
+        };
+        let noted = app.db.set_own_rules(repository.id, rules).await;
+        noted.map_err(|error| error.to_string())?;
     }
     // Not before what is to be built is on disk.
     if !tags.is_empty() {

@@ -103,7 +103,10 @@ pub(super) fn required(
         RunKind::PullRequest | RunKind::MergeQueue => {
             base.map_or_else(|| repository.rules.required.clone(), in_commit)
         }
-        RunKind::Push | RunKind::Schedule if branch != Some(&repository.seen.default_branch) => {
+        // By hand, too: whoever moves a branch on and has its commit built once more is asked for no less.
+        RunKind::Push | RunKind::Schedule | RunKind::Manual
+            if branch.is_some_and(|branch| branch != repository.seen.default_branch) =>
+        {
             repository.rules.required.clone()
         }
         RunKind::Push | RunKind::Tag | RunKind::Manual | RunKind::Schedule => in_commit(tested),

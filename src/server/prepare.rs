@@ -37,7 +37,7 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(600);
 /// How often something is tried: for about a day, which a forge that is moved to another machine may take.
 const ATTEMPTS_MAX: u32 = 150;
 /// How much of a commit's message is read, in characters.
-const MESSAGE_CHARS: usize = 1000;
+const MESSAGE_CHARS: usize = 16_000;
 /// From how many attempts on the forge is told why a run waits.
 const ATTEMPTS_UNTOLD: u32 = 3;
 /// How many files in conflict are named.
@@ -174,6 +174,7 @@ async fn prepare(
         supersede(app, &run).await?;
         return wait_for_approval(app, &run, repository).await;
     };
+    app.db.trust_run(run.id, trust).await?;
     let Some((mirror, commits)) = fetch(app, &run, repository, attempt).await? else {
         return Ok(());
     };

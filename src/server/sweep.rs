@@ -5,14 +5,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::future;
+use futures_util::{FutureExt as _, future};
 use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     app::App,
@@ -65,7 +66,13 @@ async fn look_after(app: &App, name: &str, hooks: &Hooks, wake: &Notify) {
         wake.notified().await;
         let config = app.config();
         if let Some(forge) = config.forges.get(name) {
-            sweep(app, name, forge, hooks).await;
+            let looked = AssertUnwindSafe(sweep(app, name, forge, hooks)).catch_unwind();
+            if looked.await.is_err() {
+                error!(
+                    forge = name,
+                    "looking at it broke down: this is a fault of nixci"
+                );
+            }
         }
         // Of repositories that are new.
         app.wake.schedule.notify_one();

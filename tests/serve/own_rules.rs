@@ -168,6 +168,31 @@ async fn only_the_default_branch_says_what_else_is_built() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// Security: "spoofed green", by having built once more what a branch has left behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_moves_a_branch_on_is_asked_for_no_less() {
+    let mut world = World::new(&flake(FMT), "branches = [\"next\"]").await;
+    let rules = "[serve]\nrequired = [\"checks.x86_64-linux.fmt\"]\n";
+    let main = world.commit("rules", &[("nixci.toml", rules)]);
+    world.start().await;
+    assert_eq!(world.verdict(&main).await["nixci/build"].0, "success");
+    world.git(&["checkout", "-q", "-b", "next"]);
+    let without = flake(&[("good", "echo ok > $out")]);
+    let without = world.commit("without", &[("flake.nix", &without), ("nixci.toml", "")]);
+    world.push_event("next", &without).await;
+    let missing = "required checks did not pass: checks.x86_64-linux.fmt (not there)";
+    let refused = ("failure".to_owned(), missing.to_owned());
+    assert_eq!(world.verdict(&without).await["nixci/build"], refused);
+    world.commit("on", &[("file", "1")]);
+    let (code, shown, said) = world.ctl(&["rebuild", "2", "--json"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let run = serde_json::from_str::<serde_json::Value>(&shown).unwrap()["run"].to_string();
+    let (code, _, _) = world.ctl(&["watch", &run]).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(world.verdict(&without).await["nixci/build"], refused);
+    assert_eq!(world.stop().await, Some(0));
+}
+
 /// Whether this is noted of what the default branch says.
 fn noted(world: &World, rule: &str) -> bool {
     let ask = "SELECT coalesce(serve, '') FROM repositories";

@@ -596,6 +596,34 @@ async fn a_pull_request_is_built_where_the_forge_has_it_whatever_was_told() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// That it passes on its branch says nothing of it merged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_is_told_of_a_commit_that_passed_on_its_branch() {
+    let settings = "branches = [\"next\"]";
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), settings).await;
+    world.start().await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.verdict(&first).await;
+    world.git(&["checkout", "-q", "-b", "next"]);
+    let next = world.commit("next", &[("file", "1")]);
+    world.push_event("next", &next).await;
+    assert_eq!(world.verdict(&next).await["nixci/build"].0, "success");
+    world.git(&["push", "-q", "origin", "HEAD:refs/pull/9/head"]);
+    world.git(&["checkout", "-q", "main"]);
+    let main = world.commit("main", &[("file", "2")]);
+    world.push_event("main", &main).await;
+    world.verdict(&main).await;
+    let opened = pull_request("opened", 9, &next, (2, "writer"));
+    world.deliver("pull_request", &opened).await;
+    world.run_is("pull/9", 0, "finished").await;
+    world
+        .eventually("the conflict is not told", async || {
+            world.statuses(&next)["nixci/build"].1.contains("conflict")
+        })
+        .await;
+    assert_eq!(world.stop().await, Some(0));
+}
+
 /// Security: "spoofed green", and red: what is said of a commit is not for a stranger to change who opens a pull request of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_request_of_somebody_elses_commit_changes_nothing_of_it() {

@@ -50,6 +50,16 @@ impl ServerDb {
             .await
     }
 
+    /// The number of the newest run of all.
+    pub async fn newest_run_id(&self) -> Result<RunId, DbError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT coalesce(max(id), 0) FROM runs")?
+                .query_row([], |row| row.get(0).map(RunId))
+        })
+        .await
+    }
+
     /// The newest run of a pull request at a commit.
     pub async fn run_of_pull_request(
         &self,

@@ -71,7 +71,6 @@ impl ServerDb {
             }
             let mut ids = Vec::new();
             for (run, statuses) in &event.runs {
-                is_back(connection, run, now)?;
                 if is_there(connection, run, event.anew)? {
                     continue;
                 }
@@ -121,6 +120,23 @@ impl ServerDb {
         .await
     }
 
+    /// Notes how far a run is trusted that is looked at: what it says counts by that.
+    pub async fn trust_run(&self, id: RunId, trust: Trust) -> Result<(), DbError> {
+        let now = Timestamp::now().as_millisecond();
+        self.write(move |connection| {
+            let changed = connection
+                .prepare_cached(
+                    "UPDATE runs SET trust = ?2 WHERE id = ?1 AND trust IS NOT ?2 AND state = 'taken'",
+                )?
+                .execute(params![id.0, trust.as_str()])?;
+            if changed > 0 {
+                weigh_run(connection, id, now)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes what is to be evaluated, and lets the run wait for its turn.
     pub async fn queue_run(
         &self,
@@ -146,7 +162,6 @@ impl ServerDb {
                     tested.settings,
                     tested.title
                 ])?;
-            // Now that it is known how far it is trusted.
             weigh_run(connection, id, now)
         })
         .await
@@ -296,20 +311,21 @@ impl ServerDb {
         .await
     }
 
-    /// Notes that a ref is gone, or that a pull request is closed: what its runs say of commits that others are of counts
-    /// no more.
+    /// Notes that a ref is gone, or that a pull request is closed: what its runs up to this one say of commits that others are
+    /// of counts no more.
     pub async fn ref_is_gone(
         &self,
         repository: RepositoryId,
         git_ref: String,
+        newest: RunId,
     ) -> Result<(), DbError> {
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "UPDATE runs SET gone = 1 WHERE repository = ?1 AND git_ref = ?2 AND NOT gone",
+                    "UPDATE runs SET gone = 1 WHERE repository = ?1 AND git_ref = ?2 AND id <= ?3 AND NOT gone",
                 )?
-                .execute(params![repository.0, git_ref])?;
+                .execute(params![repository.0, git_ref, newest.0])?;
             weigh_ref(connection, repository, &git_ref, now)
         })
         .await
@@ -384,7 +400,8 @@ fn is_there(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Resu
     // What goes on may have begun before what it is to begin anew for.
     let waits = "state IN ('taken', 'approval', 'queued')";
     let goes_on = "state <> 'finished'";
-    let stands = "(state <> 'finished' OR outcome IN ('passed', 'failed'))";
+    // What was there before and is there again is built again.
+    let stands = "(state <> 'finished' OR outcome IN ('passed', 'failed')) AND NOT gone";
     let how = match (anew, run.pull_request) {
         (true, _) => waits,
         // One that is opened again may have another base by now.
@@ -403,19 +420,6 @@ fn is_there(connection: &Connection, run: &NewRun, anew: bool) -> rusqlite::Resu
             is_known(connection, run, how, "1")
         }
     }
-}
-
-/// A ref that was gone is there again, at a commit of which it has runs.
-fn is_back(connection: &Connection, run: &NewRun, now: i64) -> rusqlite::Result<()> {
-    let back = connection
-        .prepare_cached(
-            "UPDATE runs SET gone = 0 WHERE repository = ?1 AND git_ref = ?2 AND commit_id = ?3 AND gone",
-        )?
-        .execute(params![run.repository.0, run.git_ref, run.commit])?;
-    if back > 0 {
-        weigh_ref(connection, run.repository, &run.git_ref, now)?;
-    }
-    Ok(())
 }
 
 /// Whether a run of this ref for which it was time waits or goes on. One that is not looked at yet may be out of date.

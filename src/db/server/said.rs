@@ -4,14 +4,13 @@
 //! | of the runs of a commit | what counts |
 //! |---|---|
 //! | several of one ref | the newest that was not ended without a result |
-//! | some by people who may write, some not | the former alone |
-//! | those of a ref that is gone, of a pull request that is closed | only where there are no others |
+//! | some by people who may write, some not | the former alone, also when their ref is gone by now |
+//! | those of a ref that is gone, of a pull request that is closed | only where there are no others, and then the newest |
+//! | those that were ended without a result | only where there are no others |
 //! | what is left | what goes on before what failed, that before what passed |
 //!
 //! So a stranger who opens a pull request of somebody else's commit changes nothing of what is said of it, nor does
 //! whoever has the same commit built for a branch that demands less.
-
-use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
 
@@ -28,8 +27,10 @@ struct Said {
     git_ref: String,
     /// Whether it is by people who may write; not known of a pull request before it was looked at.
     is_trusted: bool,
-    /// Whether it was ended without a result, or its ref is gone.
-    is_void: bool,
+    /// Whether its ref is gone.
+    is_gone: bool,
+    /// Whether it was ended without a result.
+    is_ended: bool,
     state: String,
     description: String,
     target_url: String,
@@ -37,24 +38,43 @@ struct Said {
 
 /// What counts of all that is said, newest first.
 fn gravest(said: &[Said]) -> Option<&Said> {
-    let mut refs = HashSet::new();
-    let mut counting: Vec<&Said> = said
-        .iter()
-        .filter(|said| !said.is_void && refs.insert(said.git_ref.as_str()))
-        .collect();
-    if counting.iter().any(|said| said.is_trusted) {
-        counting.retain(|said| said.is_trusted);
-    }
     let weight = |said: &Said| match said.state.as_str() {
         "pending" => 3,
         "failure" => 2,
         "error" => 1,
         _ => 0,
     };
-    let gravest = counting
-        .into_iter()
-        .max_by_key(|said| (weight(said), said.run));
-    gravest.or_else(|| said.first())
+    let mut by_ref: Vec<&Said> = Vec::new();
+    for new in said.iter().filter(|said| !said.is_gone && !said.is_ended) {
+        let newest = by_ref.iter_mut().find(|known| known.git_ref == new.git_ref);
+        match newest {
+            None => by_ref.push(new),
+            // Who may write had it built before. That they may no longer, or that it is not known yet, takes nothing of
+            // that away, but for something worse.
+            Some(newest) if new.is_trusted && !newest.is_trusted && weight(newest) == 0 => {
+                *newest = new;
+            }
+            Some(_) => {}
+        }
+    }
+    let was_trusted = |of: &Said| {
+        let same = |said: &&Said| said.git_ref == of.git_ref && !said.is_gone && !said.is_ended;
+        said.iter().filter(same).any(|said| said.is_trusted)
+    };
+    let (trusted, others): (Vec<&Said>, Vec<&Said>) =
+        by_ref.into_iter().partition(|said| was_trusted(said));
+    let gravest = |of: Vec<&'_ Said>| -> Option<usize> {
+        let gravest = of.into_iter().max_by_key(|said| (weight(said), said.run))?;
+        said.iter().position(|said| said.run == gravest.run)
+    };
+    let newest = |is: fn(&Said) -> bool| said.iter().position(is);
+    let found = gravest(trusted)
+        .or_else(|| newest(|said| said.is_trusted && !said.is_ended))
+        .or_else(|| gravest(others))
+        .or_else(|| newest(|said| !said.is_ended))
+        .or_else(|| newest(|said| said.is_trusted))
+        .or_else(|| newest(|_| true))?;
+    said.get(found)
 }
 
 /// Notes what a run says of its commit as a whole. What it has said stays when it begins again after the server was killed.
@@ -117,7 +137,7 @@ pub(super) fn weigh(
     let said: Vec<Said> = connection
         .prepare_cached(
             "SELECT s.run, r.git_ref, r.pull_request IS NULL OR coalesce(r.trust, '') IN ('trusted', 'approved'),
-             r.gone OR r.outcome IS 'cancelled', s.state, s.description, s.target_url
+             r.gone, r.outcome IS 'cancelled', s.state, s.description, s.target_url
              FROM runs r JOIN said s ON s.run = r.id
              WHERE r.repository = ?1 AND r.commit_id = ?2 AND s.context = ?3 ORDER BY s.run DESC",
         )?
@@ -126,10 +146,11 @@ pub(super) fn weigh(
                 run: row.get(0)?,
                 git_ref: row.get(1)?,
                 is_trusted: row.get(2)?,
-                is_void: row.get(3)?,
-                state: row.get(4)?,
-                description: row.get(5)?,
-                target_url: row.get(6)?,
+                is_gone: row.get(3)?,
+                is_ended: row.get(4)?,
+                state: row.get(5)?,
+                description: row.get(6)?,
+                target_url: row.get(7)?,
             })
         })?
         .collect::<Result<_, _>>()?;

@@ -27,3 +27,5 @@ INSERT INTO said SELECT run, context, state, description, target_url FROM status
 
 -- Whether the ref of a run was found to be gone, or its pull request closed.
 ALTER TABLE runs ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+
+CREATE INDEX runs_of_ref ON runs (repository, git_ref, id);

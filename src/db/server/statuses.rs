@@ -141,7 +141,7 @@ impl ServerDb {
                            FROM (SELECT s.*, r.forge, r.installation, instr(s.context, ' ') > 0 AS of_check,
                                  row_number() OVER (PARTITION BY s.repository, instr(s.context, ' ') > 0
                                                     ORDER BY s.changed_at, s.id) AS turn
-                                 FROM statuses s JOIN repositories r ON r.id = s.repository
+                                 FROM statuses s CROSS JOIN repositories r ON r.id = s.repository
                                  WHERE s.sent < s.version AND s.not_before <= ?2 AND r.forge = ?1)) AS due
                      ORDER BY turn_of_account, of_check, changed_at, id LIMIT ?3",
                 )?
@@ -173,7 +173,7 @@ impl ServerDb {
         self.read(move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT min(s.not_before) FROM statuses s JOIN repositories r ON r.id = s.repository
+                    "SELECT min(s.not_before) FROM statuses s CROSS JOIN repositories r ON r.id = s.repository
                      WHERE s.sent < s.version AND r.forge = ?1",
                 )?
                 .query_row([forge], |row| row.get(0))
@@ -336,8 +336,11 @@ pub(super) fn set_status(
         })
         .optional()?
         .flatten();
-    // What a run that is over says does not come back over what a later one does.
-    if run.is_some() && of > run {
+    // What a run that is over says does not come back over what a later one does, unless that is a stranger's.
+    if run.is_some()
+        && let Some(of) = of.filter(|of| Some(*of) > run)
+        && counts(connection, repository, commit, RunId(of))?
+    {
         return Ok(());
     }
     let NewStatus {

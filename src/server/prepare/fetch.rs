@@ -78,7 +78,12 @@ pub(super) async fn fetch(
             return refused(&format!("the repository has no commit {commit}")).await;
         }
         Err(error @ MirrorError::Missing { .. }) => {
-            end(app, run, &format!("{OUT_OF_DATE} {error}")).await;
+            let base = run.new.base_ref.as_deref();
+            let is_base =
+                matches!(&error, MirrorError::Missing { what, .. } if Some(&**what) == base);
+            // Where it goes may be gone for good, while the forge shows it as open.
+            let prefix = if is_base { "not built:" } else { OUT_OF_DATE };
+            end(app, run, &format!("{prefix} {error}")).await;
             return Ok(None);
         }
         Err(error) if may_pass(&error) => return Err(error.into()),

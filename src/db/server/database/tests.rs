@@ -603,7 +603,7 @@ async fn the_newest_run_of_a_ref_is_kept_until_that_is_gone() {
     let forgotten = db.forget_runs(i64::MAX).await.unwrap();
     assert_eq!(forgotten, [runs[0], runs[2]]);
     for git_ref in refs {
-        db.ref_is_gone(id, git_ref).await.unwrap();
+        db.ref_is_gone(id, git_ref, runs[4]).await.unwrap();
     }
     assert_eq!(db.forget_runs(i64::MAX).await.unwrap(), [runs[3]]);
     assert!(db.run(runs[4]).await.unwrap().is_some());

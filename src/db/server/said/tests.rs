@@ -9,7 +9,8 @@ fn said(run: i64, git_ref: &str, state: &str) -> Said {
         run,
         git_ref: git_ref.into(),
         is_trusted: true,
-        is_void: false,
+        is_gone: false,
+        is_ended: false,
         state: state.into(),
         description: String::new(),
         target_url: String::new(),
@@ -23,9 +24,16 @@ fn stranger(said: Said) -> Said {
     }
 }
 
-fn void(said: Said) -> Said {
+fn ended(said: Said) -> Said {
     Said {
-        is_void: true,
+        is_ended: true,
+        ..said
+    }
+}
+
+fn gone(said: Said) -> Said {
+    Said {
+        is_gone: true,
         ..said
     }
 }
@@ -48,9 +56,9 @@ fn of_several_runs_the_gravest_counts() {
         Some(2)
     );
     // Unless that ended without a result.
-    let ended = void(said(3, main, "error"));
-    assert_eq!(counting(&[passed.clone(), ended.clone()]), Some(2));
-    assert_eq!(counting(&[ended]), Some(3));
+    let cut = ended(said(3, main, "error"));
+    assert_eq!(counting(&[passed.clone(), cut.clone()]), Some(2));
+    assert_eq!(counting(std::slice::from_ref(&cut)), Some(3));
     // Whoever has it built for what demands less makes nothing good.
     let failed = said(1, pull, "failure");
     assert_eq!(
@@ -61,9 +69,34 @@ fn of_several_runs_the_gravest_counts() {
         counting(&[failed.clone(), said(2, other, "pending")]),
         Some(2)
     );
-    // A pull request that is closed says nothing more.
+    // A pull request that is closed says nothing more, unless nobody else does.
+    let closed = gone(failed.clone());
+    let later = said(2, other, "success");
+    assert_eq!(counting(&[closed.clone(), later.clone()]), Some(2));
+    assert_eq!(counting(&[closed.clone(), gone(later)]), Some(2));
+    assert_eq!(counting(&[gone(passed.clone()), gone(cut)]), Some(2));
+    // Nor does a stranger who has the commit of one that was merged built.
+    for state in ["pending", "failure", "success"] {
+        let theirs = stranger(said(9, other, state));
+        assert_eq!(counting(&[closed.clone(), theirs.clone()]), Some(1));
+        assert_eq!(counting(&[closed.clone(), ended(theirs)]), Some(1));
+    }
+    // Of one that is built again and not looked at yet what is known stays, or it goes on.
+    let again = |state: &str| stranger(said(5, pull, state));
     assert_eq!(
-        counting(&[void(failed), said(2, other, "success")]),
+        counting(&[passed.clone(), failed.clone(), again("pending")]),
+        Some(5)
+    );
+    assert_eq!(
+        counting(&[passed.clone(), failed.clone(), again("failure")]),
+        Some(5)
+    );
+    assert_eq!(
+        counting(&[
+            said(1, main, "success"),
+            said(2, pull, "failure"),
+            again("success")
+        ]),
         Some(2)
     );
     // Strangers change nothing of what is said by people who may write.
@@ -149,6 +182,12 @@ impl World {
         self.db.finish_run(run, end, statuses).await.unwrap();
     }
 
+    async fn gone(&self, git_ref: String) {
+        let newest = self.db.newest_run_id().await.unwrap();
+        let noted = self.db.ref_is_gone(self.repository, git_ref, newest);
+        noted.await.unwrap();
+    }
+
     /// The states of the commit by context.
     async fn told(&self) -> Vec<(String, String)> {
         let all = self.db.statuses_of(self.repository, "c".into());
@@ -206,11 +245,7 @@ async fn a_strangers_pull_request_changes_nothing_of_another_commit() {
     assert_eq!(world.build().await, "failure");
     // Until it is closed.
     let closed = "refs/pull/6/head".to_owned();
-    world
-        .db
-        .ref_is_gone(world.repository, closed)
-        .await
-        .unwrap();
+    world.gone(closed).await;
     assert_eq!(world.build().await, "success");
     // And opened again.
     let again = world.take(Some(6), "refs/pull/6/head").await;
@@ -235,8 +270,8 @@ async fn what_ends_without_a_result_leaves_what_another_run_said() {
         .await
         .unwrap();
     assert_eq!(world.build().await, "success");
-    // With nothing else to say it is told as ever.
+    // With nothing else to say that stays.
     let gone = "refs/heads/develop".to_owned();
-    world.db.ref_is_gone(world.repository, gone).await.unwrap();
-    assert_eq!(world.build().await, "error");
+    world.gone(gone).await;
+    assert_eq!(world.build().await, "success");
 }

@@ -309,5 +309,6 @@ CREATE INDEX runs_of_tree ON runs (repository, tree) WHERE tree IS NOT NULL;
 CREATE INDEX statuses_open ON statuses (not_before) WHERE sent < version;
 CREATE INDEX statuses_of_run ON statuses (run);
 CREATE INDEX post_builds_of_check ON post_builds (path, name);
+CREATE INDEX runs_of_ref ON runs (repository, git_ref, id);
 COMMIT;
 PRAGMA user_version = 6;
