@@ -11,6 +11,7 @@ mod counts;
 mod database;
 mod deliveries;
 mod failed_builds;
+mod gone;
 mod post_builds;
 mod repositories;
 mod results;
