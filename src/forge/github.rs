@@ -378,7 +378,7 @@ impl ForgeApi for Github {
 
     fn check_runs<'a>(&'a self, place: &'a StatusPlace) -> BoxFuture<'a, Vec<KnownCheckRun>> {
         #[derive(Deserialize)]
-        struct KnownRepositories {
+        struct Listed {
             id: u64,
             name: String,
             external_id: Option<String>,
@@ -389,7 +389,7 @@ impl ForgeApi for Github {
             let session = self.session(&place.repository).await?;
             let commit = &place.commit;
             let path = format!("{path}/commits/{commit}/check-runs?filter=latest&per_page=100");
-            let all: Vec<KnownRepositories> = session.list("check runs", &path).await?;
+            let all: Vec<Listed> = session.list("check runs", &path).await?;
             let known = all.into_iter().map(|listed| KnownCheckRun {
                 id: listed.id,
                 name: listed.name,

@@ -174,7 +174,9 @@ async fn prepare(
         supersede(app, &run).await?;
         return wait_for_approval(app, &run, repository).await;
     };
-    app.db.trust_run(run.id, trust).await?;
+    if run.new.pull_request.is_some() {
+        app.db.trust_run(run.id, trust).await?;
+    }
     let Some((mirror, commits)) = fetch(app, &run, repository, attempt).await? else {
         return Ok(());
     };
@@ -221,11 +223,11 @@ async fn prepare(
         settings: settings_key(app, &run, trust, repository, &required),
         title: message.lines().next().unwrap_or_default().to_owned(),
     };
-    if let Some(same) = same_as(app, &run, trust, repository, &tested).await? {
-        app.db.queue_run(run.id, trust, tested).await?;
+    let same = same_as(app, &run, trust, repository, &tested).await?;
+    app.db.queue_run(run.id, trust, tested).await?;
+    if let Some(same) = same {
         return reuse(app, &run, repository, &same).await;
     }
-    app.db.queue_run(run.id, trust, tested).await?;
     if trust == Trust::Approved || attempt >= ATTEMPTS_UNTOLD {
         // What it waited for before is over.
         tell_pending(app, &run, repository, texts::WAITING).await?;

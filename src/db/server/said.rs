@@ -12,6 +12,8 @@
 //! So a stranger who opens a pull request of somebody else's commit changes nothing of what is said of it, nor does
 //! whoever has the same commit built for a branch that demands less.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
 use super::{
@@ -44,37 +46,30 @@ fn gravest(said: &[Said]) -> Option<&Said> {
         "error" => 1,
         _ => 0,
     };
-    let mut by_ref: Vec<&Said> = Vec::new();
-    for new in said.iter().filter(|said| !said.is_gone && !said.is_ended) {
-        let newest = by_ref.iter_mut().find(|known| known.git_ref == new.git_ref);
-        match newest {
-            None => by_ref.push(new),
+    let live = || said.iter().filter(|said| !said.is_gone && !said.is_ended);
+    let (mut trusted, mut others) = (Vec::new(), Vec::new());
+    let mut refs = HashSet::new();
+    for newest in live().filter(|said| refs.insert(&said.git_ref)) {
+        let mut of_ref = live().filter(|said| said.git_ref == newest.git_ref);
+        match of_ref.find(|said| said.is_trusted) {
             // Who may write had it built before. That they may no longer, or that it is not known yet, takes nothing of
             // that away, but for something worse.
-            Some(newest) if new.is_trusted && !newest.is_trusted && weight(newest) == 0 => {
-                *newest = new;
-            }
-            Some(_) => {}
+            Some(before) if weight(newest) == 0 => trusted.push(before),
+            Some(_) => trusted.push(newest),
+            None => others.push(newest),
         }
     }
-    let was_trusted = |of: &Said| {
-        let same = |said: &&Said| said.git_ref == of.git_ref && !said.is_gone && !said.is_ended;
-        said.iter().filter(same).any(|said| said.is_trusted)
+    let gravest = |of: Vec<_>| {
+        of.into_iter()
+            .max_by_key(|said: &&Said| (weight(said), said.run))
     };
-    let (trusted, others): (Vec<&Said>, Vec<&Said>) =
-        by_ref.into_iter().partition(|said| was_trusted(said));
-    let gravest = |of: Vec<&'_ Said>| -> Option<usize> {
-        let gravest = of.into_iter().max_by_key(|said| (weight(said), said.run))?;
-        said.iter().position(|said| said.run == gravest.run)
-    };
-    let newest = |is: fn(&Said) -> bool| said.iter().position(is);
-    let found = gravest(trusted)
+    let newest = |is: fn(&Said) -> bool| said.iter().find(|said| is(said));
+    gravest(trusted)
         .or_else(|| newest(|said| said.is_trusted && !said.is_ended))
         .or_else(|| gravest(others))
         .or_else(|| newest(|said| !said.is_ended))
         .or_else(|| newest(|said| said.is_trusted))
-        .or_else(|| newest(|_| true))?;
-    said.get(found)
+        .or_else(|| said.first())
 }
 
 /// Notes what a run says of its commit as a whole. What it has said stays when it begins again after the server was killed.

@@ -292,19 +292,15 @@ pub(super) fn set_status(
     status: &NewStatus,
     now: i64,
 ) -> rusqlite::Result<()> {
-    // Only the context of a check has a space in it.
-    let is_of_check = status.context.contains(' ');
-    if let Some(run) = run
-        && is_of_check
-        && !counts(connection, repository, commit, run)?
-    {
-        return Ok(());
-    }
-    if let Some(run) = run
-        && !is_of_check
-    {
-        say(connection, run, status)?;
-        return weigh(connection, repository, commit, &status.context, now);
+    if let Some(run) = run {
+        // Only the context of a check has a space in it.
+        if !status.context.contains(' ') {
+            say(connection, run, status)?;
+            return weigh(connection, repository, commit, &status.context, now);
+        }
+        if !counts(connection, repository, commit, run)? {
+            return Ok(());
+        }
     }
     let run = run.map(|run| run.0);
     if status.only_failing {

@@ -170,6 +170,7 @@ impl World {
             settings: String::new(),
             title: String::new(),
         };
+        self.db.trust_run(run, trust).await.unwrap();
         self.db.queue_run(run, trust, tested).await.unwrap();
     }
 
