@@ -204,12 +204,16 @@ fn derivations_of_all_kinds_have_their_outputs() {
             .expression("other-system", "build \"other\" \"\" { system = \"riscv64-linux\"; }")
             .expression("bare", "{ type = \"derivation\"; inherit (build \"bare\" \"\" { }) drvPath; }")
             .committed();
+        let feature = ("extra-experimental-features", "ca-derivations");
+        // A store that has to make room for this feature is as new.
+        store.run_nix(
+            &["path-info", "--all", "--option", feature.0, feature.1],
+            store.folder(),
+        );
         let mut evaluation = Evaluation::new(store, &format!("{}#checks", url(project.dir())));
-        evaluation.request.options.nix_options = vec![(
-            "extra-experimental-features".into(),
-            "ca-derivations".into(),
-        )];
+        evaluation.request.options.nix_options = vec![(feature.0.into(), feature.1.into())];
         let found = evaluation.run();
+        found.summary();
         assert!(found.failed.is_empty(), "{nix}: {:#?}", found.failed);
         let check = |name: &str| &found.checks[&format!("{SYSTEM}.{name}")];
         let outputs = |name: &str| {

@@ -53,6 +53,8 @@ impl TestStore {
             "experimental-features = nix-command flakes\nsubstituters =\n".to_owned()
         });
         fs::write(store.conf_file(), settings).unwrap();
+        // Programs that come to a new store at the same time are in each other's way: "schema is corrupt", "is busy".
+        store.run_nix(&["path-info", "--all"], store.folder());
         store
     }
 
