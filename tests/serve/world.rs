@@ -6,6 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -548,6 +549,9 @@ pub(crate) fn flake(checks: &[(&str, &str)]) -> String {
 }
 
 pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
+    /// Commits of the same second with the same tree and message would be one.
+    static SECONDS: AtomicU64 = AtomicU64::new(1_700_000_000);
+    let author_date = SECONDS.fetch_add(1, Ordering::Relaxed);
     let output = Command::new("git")
         .args([
             "-c",
@@ -558,6 +562,7 @@ pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
         ])
         .arg(dir)
         .args(arguments)
+        .env("GIT_AUTHOR_DATE", format!("@{author_date} +0000"))
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .output()
