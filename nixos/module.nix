@@ -274,8 +274,6 @@ in
         HOME = "/var/lib/nixci";
         # Not the store itself, which the user must not write.
         NIX_REMOTE = "daemon";
-        # Threads keep no freed memory for themselves. glibc takes this from the environment alone.
-        GLIBC_TUNABLES = "glibc.malloc.tcache_count=0";
       };
       serviceConfig = import ./hardening.nix { inherit bubblewrap; } // {
         # `systemctl reload` has the settings read anew, and waits for that.

@@ -70,7 +70,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
     if args.init {
         return init(&args.config);
     }
-    server::share_arenas();
+    if args.backup.is_none() && !args.check {
+        server::start_small();
+    }
     let config = ServerConfig::read(&args.config).map_err(Failure::usage)?;
     let redaction = Redaction::default();
     redaction.add(&of_environment(std::env::vars_os()));

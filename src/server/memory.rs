@@ -1,24 +1,36 @@
 //! Keeps a server small that waits most of the time.
 //!
-//! glibc keeps up to eight arenas for each processor, and what was in use in each of them at most once; SQLite keeps pages
-//! and statements for each connection.
+//! glibc keeps up to eight arenas for each processor, what was in use in each of them at most once, and what each thread has
+//! freed; SQLite keeps pages and statements for each connection.
+
+use std::{env, os::unix::process::CommandExt as _, process::Command};
 
 use tracing::warn;
 
 use super::app::App;
 
-/// Lets all threads share one arena. To be called before there is a second thread.
-#[cfg_attr(
-    all(target_os = "linux", target_env = "gnu"),
-    expect(unsafe_code, reason = "glibc has no safe interface to its settings")
-)]
-pub fn share_arenas() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: nobody else allocates or sets anything meanwhile: there is no other thread.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        // From how many bytes on a piece goes back as soon as it is free; else that grows to what was ever freed at once.
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 64 * 1024);
+/// What glibc takes from the environment of a starting program alone: threads share one arena and keep no freed memory
+/// for themselves, and a piece of 64 KiB goes back as soon as it is free.
+const TUNABLES: (&str, &str) = (
+    "GLIBC_TUNABLES",
+    "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0:glibc.malloc.mmap_threshold=65536",
+);
+
+/// Starts this program anew with the same arguments, in the same process, so that it takes less memory. Comes back if it
+/// has been started so, or with other settings for glibc, or if that is not possible.
+pub fn start_small() {
+    if env::var_os(TUNABLES.0).is_some() || !cfg!(target_env = "gnu") {
+        return;
+    }
+    // Not by `/proc/self/exe`, after which the process would be named.
+    if let Ok(program) = env::current_exe() {
+        let mut arguments = env::args_os();
+        let mut again = Command::new(program);
+        if let Some(name) = arguments.next() {
+            again.arg0(name);
+        }
+        // What it gives is an error: then it takes more memory, and works as well.
+        let _ = again.args(arguments).env(TUNABLES.0, TUNABLES.1).exec();
     }
 }
 

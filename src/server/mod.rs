@@ -67,6 +67,6 @@ mod webhook;
 mod webhook_body;
 
 pub use doctor::{Finding, Verdict};
-pub use memory::share_arenas;
+pub use memory::start_small;
 pub use serve::{ServeError, check, serve};
 pub use setup::{AppSetup, OpenSetup};
