@@ -141,7 +141,7 @@ const TAKEN_OVER: &[&str] = &[
 ];
 
 /// Variables that say how the world is reached, and are taken over where all of it may be.
-pub const PROXIES: [&str; 8] = [
+const PROXIES: [&str; 8] = [
     "ALL_PROXY",
     "HTTPS_PROXY",
     "HTTP_PROXY",

@@ -29,7 +29,7 @@ pub use choose::{EvaluatorKind, choose_evaluator};
 pub use fuzz::fuzz_evaluation;
 pub use isolation::{
     Connect, CredentialFiles, EvalLimits, Fence, FenceError, HostToken, Isolation, LANDLOCK_MIN,
-    Network, PROXIES, Walls, end_leftovers, landlock_abi,
+    Network, Walls, end_leftovers, landlock_abi,
 };
 pub use nix_eval_jobs::NixEvalJobs;
 pub use scope::{EvalScope, FileSource};

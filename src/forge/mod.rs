@@ -50,8 +50,8 @@ pub use run_status::{RunStatuses, StatusContexts};
 pub use signature::{DeliveryId, Headers, HookKind, SignatureError, verify};
 pub use status::{CommitStatus, News, StatusState};
 pub use trigger::{
-    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, QueueTarget, SupersedeKey,
-    TriggerSettings, decide, is_skipped,
+    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, QueueTarget, TriggerSettings, decide,
+    is_skipped,
 };
 
 /// A future in a box, so that a [`Forge`] can be used as an object.

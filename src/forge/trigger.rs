@@ -58,8 +58,8 @@ pub enum Decision {
     Skip(Build),
     /// What is under way under this key, and all that waits under it, is pointless now.
     Cancel {
-        /// Which.
-        key: SupersedeKey,
+        /// Which: pull requests of any two forks have different ones, and none has that of a branch.
+        git_ref: GitRef,
     },
     /// Something about the repositories changed: ask the forge.
     Refresh,
@@ -69,8 +69,6 @@ pub enum Decision {
         commit: CommitId,
         /// One check run, or all.
         check: Option<CheckName>,
-        /// Who.
-        actor: Option<User>,
     },
     /// Somebody tells nixci to do something.
     Ask {
@@ -95,8 +93,6 @@ pub enum About {
     PullRequest {
         /// Its number.
         number: u64,
-        /// The comment's id.
-        comment: u64,
     },
     /// The check run that has the button.
     CheckRun {
@@ -116,8 +112,6 @@ pub struct Build {
     pub git_ref: GitRef,
     /// The commit; of a pull request its head.
     pub commit: CommitId,
-    /// What an older build of the same thing is found by.
-    pub key: SupersedeKey,
 }
 
 /// What a commit is built for.
@@ -138,28 +132,9 @@ pub enum BuildKind {
         base_ref: GitRef,
         /// Who wants that; `None` is a stranger.
         author: Option<User>,
-        /// Whether it came by a push to `refs/for/…`, which readers may do.
-        is_agit: bool,
     },
     /// A merge queue wants to know.
     MergeQueue,
-}
-
-/// The key under which a newer build of a repository replaces an older one: the ref. Pull requests of any two forks have
-/// different ones, and none has that of a branch.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SupersedeKey(String);
-
-impl SupersedeKey {
-    /// The key of what is built for this ref.
-    pub fn of(git_ref: &GitRef) -> Self {
-        Self(git_ref.to_string())
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// Whether a commit's message asks for no build: `[skip ci]` or `[ci skip]`, with any spaces, in any case.
@@ -177,11 +152,11 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
     match event {
         HookEvent::Push(push) => of_push(push, settings),
         HookEvent::RefDeleted { git_ref, .. } => Decision::Cancel {
-            key: SupersedeKey::of(git_ref),
+            git_ref: git_ref.clone(),
         },
         HookEvent::PullRequest(pull_request) => of_pull_request(pull_request),
         HookEvent::MergeGroup(group) if !group.is_requested => Decision::Cancel {
-            key: SupersedeKey::of(&group.head_ref),
+            git_ref: group.head_ref.clone(),
         },
         HookEvent::MergeGroup(group) => {
             build(BuildKind::MergeQueue, &group.head_ref, &group.head_commit)
@@ -189,7 +164,6 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
         HookEvent::Rerun(rerun) => Decision::Rerun {
             commit: rerun.commit.clone(),
             check: rerun.check.clone(),
-            actor: rerun.actor.clone(),
         },
         HookEvent::CheckAction(action) => {
             match Command::of_button(&action.identifier, &action.commit) {
@@ -209,7 +183,6 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
                 command,
                 about: About::PullRequest {
                     number: comment.number,
-                    comment: comment.id,
                 },
                 actor: comment.actor.clone(),
             },
@@ -248,7 +221,7 @@ fn of_pull_request(pull_request: &PullRequest) -> Decision {
     match pull_request.action {
         PullRequestAction::Closed { .. } => {
             return Decision::Cancel {
-                key: SupersedeKey::of(&pull_request.git_ref),
+                git_ref: pull_request.git_ref.clone(),
             };
         }
         PullRequestAction::Labeled | PullRequestAction::Other => {
@@ -265,7 +238,6 @@ fn of_pull_request(pull_request: &PullRequest) -> Decision {
         number: pull_request.number,
         base_ref: pull_request.base_ref.clone(),
         author: pull_request.author.clone(),
-        is_agit: pull_request.is_agit,
     };
     unless(
         is_skipped,
@@ -294,7 +266,6 @@ fn build(kind: BuildKind, git_ref: &GitRef, commit: &CommitId) -> Decision {
         kind,
         git_ref: git_ref.clone(),
         commit: commit.clone(),
-        key: SupersedeKey::of(git_ref),
     })
 }
 

@@ -17,6 +17,7 @@ mod remote;
 mod tracked;
 mod web;
 
+pub use address::is_public;
 pub use advertisement::{Advertisement, RemoteRef};
 pub use checkout::{Checkout, GitError};
 pub use commit::Commit;
@@ -26,4 +27,4 @@ pub use mirror::{Merge, Mirror, Wanted, ls_remote};
 pub use mirror_error::MirrorError;
 pub use remote::{Credentials, Remote};
 pub use tracked::tracked_files;
-pub use web::GitHttp;
+pub use web::{GitHttp, has_proxy};

@@ -68,7 +68,8 @@ impl GitHttp {
     }
 }
 
-fn has_proxy() -> bool {
+/// Whether the environment names a proxy. It then decides what can be reached.
+pub fn has_proxy() -> bool {
     ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
         .iter()
         .any(|name| {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::ServerConfig,
-    db::server::{RunId, ServerDb},
+    db::server::{DbError, RunId, ServerDb, TakeUp},
     forge::{ForgeError, HOOK_BYTES},
     redact::Redaction,
     run::Stop,
@@ -163,6 +163,19 @@ impl Server {
             .settings
             .write()
             .unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Writes down what is to be built, and wakes those who have to do with it. Returns the new runs.
+    pub(super) async fn take_up(&self, up: TakeUp) -> Result<Vec<RunId>, DbError> {
+        let runs = self.db.take_up(up).await?;
+        for run in &runs {
+            self.hub.changed(*run);
+        }
+        if !runs.is_empty() {
+            self.wake.publish.notify_one();
+            self.wake.prepare.notify_one();
+        }
+        Ok(runs)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<RunId, Running>> {

@@ -178,13 +178,12 @@ fn summary(due: &DueStatus, facts: &Facts) -> String {
             .as_deref()
             .or(check.reason.as_deref())
             .unwrap_or_default();
-        let cell = |text: &str| code_span(text).replace('|', "\\|");
         let _ = writeln!(
             text,
             "| {} | {} | {} |",
-            cell(&check.path),
-            cell(outcome),
-            cell(why)
+            code_span(&check.path),
+            code_span(outcome),
+            code_span(why)
         );
     }
     if failed.len() > ROWS_MAX {

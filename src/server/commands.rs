@@ -24,7 +24,7 @@ const ATTEMPTS_MAX: u32 = 12;
 const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// What somebody asked for.
-pub(super) struct Asked {
+pub(super) struct Order {
     pub(super) command: Command,
     pub(super) about: About,
     pub(super) actor: Option<User>,
@@ -72,9 +72,9 @@ impl From<ForgeError> for Unheard {
 pub(super) async fn carry_out(
     app: &App,
     repository: &Repository,
-    asked: &Asked,
+    order: &Order,
 ) -> Result<String, String> {
-    persist(repository, || try_carry_out(app, repository, asked)).await
+    persist(repository, || try_carry_out(app, repository, order)).await
 }
 
 /// Tries something until it is done or never will be, for about an hour.
@@ -104,9 +104,9 @@ where
 async fn try_carry_out(
     app: &App,
     repository: &Repository,
-    asked: &Asked,
+    order: &Order,
 ) -> Result<String, Unheard> {
-    let actor = asked.actor.as_ref().ok_or("nobody said it")?;
+    let actor = order.actor.as_ref().ok_or("nobody said it")?;
     let permission = app.connections().permission(repository, actor).await?;
     let who = actor
         .login
@@ -118,14 +118,14 @@ async fn try_carry_out(
             repository.seen.full_name
         )));
     }
-    let run = find(app, repository, &asked.about).await?;
-    let what = match &asked.command {
+    let run = find(app, repository, &order.about).await?;
+    let what = match &order.command {
         Command::ApproveUnnamed => {
             return Err("the commit has to be named: /nixci approve SHA".into());
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
         Command::Rebuild => {
-            let check = match &asked.about {
+            let check = match &order.about {
                 About::CheckRun { check, .. } => path_of(app, repository, check),
                 About::PullRequest { .. } => None,
             };
@@ -255,9 +255,7 @@ pub(super) async fn rebuild(
         anew: true,
         ..TakeUp::default()
     };
-    let taken = app.db.take_up(up).await;
+    let taken = app.take_up(up).await;
     let taken = taken.map_err(|error| error.to_string())?;
-    app.wake.publish.notify_one();
-    app.wake.prepare.notify_one();
     Ok(taken.first().copied())
 }

@@ -5,8 +5,7 @@
 //! of the public internet are connected to, besides those of the forges and what the settings name. Walls keep an
 //! evaluation to this proxy's port.
 //!
-//! Source of the form: RFC 9110 §9.3.6 (`CONNECT`) and RFC 9112 §3.2.2 (absolute form); of the addresses: the registries
-//! of special-purpose addresses, RFC 6890.
+//! Source of the form: RFC 9110 §9.3.6 (`CONNECT`) and RFC 9112 §3.2.2 (absolute form).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,7 +24,10 @@ use tokio::{
 use tracing::{debug, warn};
 use url::Url;
 
-use crate::config::{Entrance, PrivateHost, ServerConfig};
+use crate::{
+    config::{Entrance, PrivateHost, ServerConfig},
+    git::is_public,
+};
 
 /// How many connections there are at once.
 const CONNECTIONS: usize = 256;
@@ -296,68 +298,6 @@ async fn refuse(client: &mut TcpStream, status: u16, why: &str) -> io::Result<()
     );
     client.write_all(answer.as_bytes()).await?;
     client.shutdown().await
-}
-
-/// Networks of IPv4 that are not of the public internet: address and length.
-const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::UNSPECIFIED, 8),
-    (Ipv4Addr::new(10, 0, 0, 0), 8),
-    (Ipv4Addr::new(100, 64, 0, 0), 10),
-    (Ipv4Addr::new(127, 0, 0, 0), 8),
-    (Ipv4Addr::new(169, 254, 0, 0), 16),
-    (Ipv4Addr::new(172, 16, 0, 0), 12),
-    (Ipv4Addr::new(192, 0, 0, 0), 24),
-    (Ipv4Addr::new(192, 0, 2, 0), 24),
-    (Ipv4Addr::new(192, 88, 99, 0), 24),
-    (Ipv4Addr::new(192, 168, 0, 0), 16),
-    (Ipv4Addr::new(198, 18, 0, 0), 15),
-    (Ipv4Addr::new(198, 51, 100, 0), 24),
-    (Ipv4Addr::new(203, 0, 113, 0), 24),
-    // Many receivers, and what is reserved.
-    (Ipv4Addr::new(224, 0, 0, 0), 3),
-];
-/// The network of IPv6 that is given out.
-const GIVEN_OUT: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
-/// What is not public in it: protocols' own, and documentation.
-const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
-    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
-    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
-    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
-];
-/// Networks with an address of IPv4 in each of their own, and how many bits are behind that: mapped, NAT64, 6to4.
-const EMBEDDING: &[(Ipv6Addr, u32, u32)] = &[
-    (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96, 0),
-    (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96, 0),
-    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, 80),
-];
-
-/// Whether an address is one of the public internet.
-fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let is_in = |(network, length): &(Ipv4Addr, u32)| {
-                (address.to_bits() ^ network.to_bits()).leading_zeros() >= *length
-            };
-            !SPECIAL_V4.iter().any(is_in)
-        }
-        IpAddr::V6(address) => {
-            let is_in = |network: Ipv6Addr, length: u32| {
-                (address.to_bits() ^ network.to_bits()).leading_zeros() >= length
-            };
-            let mut embedding = EMBEDDING.iter();
-            if let Some((.., behind)) =
-                embedding.find(|(network, length, _)| is_in(*network, *length))
-            {
-                let low = (address.to_bits() >> behind) & u128::from(u32::MAX);
-                let embedded = u32::try_from(low).map(Ipv4Addr::from_bits);
-                return embedded.is_ok_and(|embedded| is_public(embedded.into()));
-            }
-            is_in(GIVEN_OUT.0, GIVEN_OUT.1)
-                && !SPECIAL_V6
-                    .iter()
-                    .any(|(network, length)| is_in(*network, *length))
-        }
-    }
 }
 
 /// Whether an address is one of this machine's, whose services trust what comes from it: its own address is what it would

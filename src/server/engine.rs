@@ -20,9 +20,9 @@ use crate::{
     db::server::{Repository, Run, Trust},
     eval::{
         Cell, CredentialFiles, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation,
-        Network, PROXIES, Walls, choose_evaluator, end_leftovers,
+        Network, Walls, choose_evaluator, end_leftovers,
     },
-    git::{GitHttp, Mirror, MirrorError},
+    git::{GitHttp, Mirror, MirrorError, has_proxy},
     nix::{Builders, StoreUrl, System},
     run::{BuildTimes, Slots, client_settings, store_address},
     store::{Pool, StoreAddress},
@@ -186,8 +186,7 @@ impl Engine {
         }
         let walls = choice.walls;
         // Who set a proxy up has said there what may be reached.
-        let has_proxy = PROXIES.iter().any(|name| std::env::var_os(name).is_some());
-        let egress = if has_proxy {
+        let egress = if has_proxy() {
             info!("evaluations fetch by the proxy that the environment names");
             None
         } else {

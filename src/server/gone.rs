@@ -12,14 +12,29 @@ use super::{
 };
 use crate::{
     db::server::{Repository, Run, RunId},
-    forge::ForgeError,
+    forge::{ForgeError, GitRef, HookEvent},
 };
 
 /// What may be gone.
 pub(super) struct Gone {
-    pub(super) git_ref: String,
+    git_ref: String,
     /// The number of the pull request, if it is one.
-    pub(super) pull_request: Option<u64>,
+    pull_request: Option<u64>,
+}
+
+impl Gone {
+    /// What this event says is gone.
+    pub(super) fn of(git_ref: &GitRef, event: &HookEvent) -> Self {
+        let pull_request = if let HookEvent::PullRequest(pull) = event {
+            Some(pull.number)
+        } else {
+            None
+        };
+        Self {
+            git_ref: git_ref.to_string(),
+            pull_request,
+        }
+    }
 }
 
 /// Ends what goes on for it, if it is gone. Returns what came of it, or why nothing did.

@@ -180,84 +180,67 @@ async fn try_take_up(
         delivery: Some(id),
         ..TakeUp::default()
     };
-    let result = match decision {
-        Decision::Build(build) => {
-            up.runs.push(asked(app, &repository, &event, &build));
-            String::new()
-        }
-        // What the default branch says of itself counts all the same: it is fetched, and told of nobody.
-        Decision::Skip(build) if build.kind == (BuildKind::Push { is_default: true }) => {
-            let (run, _) = asked(app, &repository, &event, &build);
-            up.runs.push((run, Vec::new()));
-            texts::SKIPPED.to_owned()
-        }
+    match decision {
+        Decision::Build(build) => up.runs.push(asked(app, &repository, &event, &build)),
         Decision::Skip(build) => {
             let (run, _) = asked(app, &repository, &event, &build);
-            up.skipped.push((run, texts::SKIPPED.to_owned()));
-            texts::SKIPPED.to_owned()
-        }
-        Decision::Cancel { key } => {
-            let mut gone = Gone {
-                git_ref: key.as_str().to_owned(),
-                pull_request: None,
-            };
-            if let HookEvent::PullRequest(pull) = &event {
-                gone.pull_request = Some(pull.number);
+            texts::SKIPPED.clone_into(&mut up.result);
+            // What the default branch says of itself counts all the same: it is fetched, and told of nobody.
+            if build.kind == (BuildKind::Push { is_default: true }) {
+                up.runs.push((run, Vec::new()));
+            } else {
+                up.skipped.push((run, texts::SKIPPED.to_owned()));
             }
+        }
+        Decision::Cancel { git_ref } => {
+            let gone = Gone::of(&git_ref, &event);
             let app_of_it = Arc::clone(app);
             commands.begin(app, id, forge, None, async move {
                 take_leave(&app_of_it, &repository, &gone).await
             });
             return Ok(());
         }
-        Decision::Rerun { commit, check, .. } => {
+        Decision::Rerun { commit, check } => {
             up.anew = true;
             match rerun(app, &repository, commit.as_str(), check).await? {
                 Some(run) => {
                     up.runs.push(run);
                     up.command = Some(key);
-                    String::new()
                 }
-                None => "no run of this commit is known".to_owned(),
+                None => "no run of this commit is known".clone_into(&mut up.result),
             }
         }
         Decision::Refresh => {
             app.wake.sweep.notify_one();
-            "the repositories changed".to_owned()
+            "the repositories changed".clone_into(&mut up.result);
         }
         Decision::Ask {
             command,
             about,
             actor,
         } => {
-            let asked = commands::Asked {
+            let app_of_it = Arc::clone(app);
+            let order = commands::Order {
                 command,
                 about,
                 actor,
             };
-            let app_of_it = Arc::clone(app);
             commands.begin(app, id, forge, Some(key), async move {
-                commands::carry_out(&app_of_it, &repository, &asked).await
+                commands::carry_out(&app_of_it, &repository, &order).await
             });
             return Ok(());
         }
-        Decision::Nothing { why } => why,
-    };
-    up.result = result;
-    let runs = app.db.take_up(up).await?;
-    if !runs.is_empty() {
-        info!(
-            forge,
-            repository = repository.seen.full_name,
-            runs = %texts::numbers(&runs),
-            "a webhook asks for a run"
-        );
-        for run in runs {
-            app.hub.changed(run);
-        }
-        app.wake.publish.notify_one();
-        app.wake.prepare.notify_one();
+        Decision::Nothing { why } => up.result = why,
     }
+    settle(app, &forge, up).await
+}
+
+/// Writes down what comes of a webhook.
+async fn settle(app: &App, forge: &str, up: TakeUp) -> Result<(), DbError> {
+    let (delivery, why) = (up.delivery, up.result.clone());
+    let runs = app.take_up(up).await?;
+    let runs = texts::numbers(&runs);
+    info!(forge, delivery, why, runs, "a webhook is dealt with");
     Ok(())
 }
 
@@ -298,14 +281,13 @@ async fn note(
     why: String,
     command: Option<CommandKey>,
 ) -> Result<(), DbError> {
-    info!(forge, delivery = id, why, "nothing comes of a webhook");
     let up = TakeUp {
         delivery: Some(id),
         command,
         result: why,
         ..TakeUp::default()
     };
-    app.db.take_up(up).await.map(drop)
+    settle(app, forge, up).await
 }
 
 fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {

@@ -96,7 +96,7 @@ fn other_default(repository: &Repository, advertisement: &Advertisement) -> Opti
     }
     let found = advertisement.find(&format!("refs/heads/{default_branch}"))?;
     let (name, commit) = (found.name.clone(), found.commit().to_string());
-    Some(run_of(repository, RunKind::Push, name, commit))
+    Some(NewRun::of_ref(repository.id, RunKind::Push, name, commit))
 }
 
 async fn take_up(
@@ -110,19 +110,13 @@ async fn take_up(
         anew,
         ..TakeUp::default()
     };
-    let taken = app
-        .db
-        .take_up(up)
-        .await
-        .map_err(|error| error.to_string())?;
+    let taken = app.take_up(up).await.map_err(|error| error.to_string())?;
     if !taken.is_empty() {
         info!(
             repository = repository.seen.full_name,
             runs = %texts::numbers(&taken),
             "something moved that nobody told of"
         );
-        app.wake.publish.notify_one();
-        app.wake.prepare.notify_one();
     }
     Ok(())
 }
@@ -134,7 +128,12 @@ fn branches(app: &App, repository: &Repository, advertisement: &Advertisement) -
         let branch = found.name.strip_prefix("refs/heads/")?;
         let kind = kind_of(&config, repository, branch)?;
         let commit = found.commit().to_string();
-        Some(run_of(repository, kind, found.name.clone(), commit))
+        Some(NewRun::of_ref(
+            repository.id,
+            kind,
+            found.name.clone(),
+            commit,
+        ))
     };
     advertisement.refs.iter().filter_map(run).collect()
 }
@@ -159,25 +158,9 @@ fn new_tags(app: &App, repository: &Repository, tags: &ChangedTags) -> Vec<NewRu
     built
         .map(|(name, commit)| {
             let git_ref = format!("refs/tags/{name}");
-            run_of(repository, RunKind::Tag, git_ref, commit.clone())
+            NewRun::of_ref(repository.id, RunKind::Tag, git_ref, commit.clone())
         })
         .collect()
-}
-
-/// A run of which no more is known than where a ref is.
-fn run_of(repository: &Repository, kind: RunKind, git_ref: String, commit: String) -> NewRun {
-    NewRun {
-        repository: repository.id,
-        kind,
-        git_ref,
-        commit,
-        base_ref: None,
-        pull_request: None,
-        title: String::new(),
-        actor: String::new(),
-        author: None,
-        reason: None,
-    }
 }
 
 /// The pull requests that changed of late, each as a run: those of a repository that is new here would be many otherwise.
@@ -191,16 +174,16 @@ async fn pull_requests(app: &App, repository: &Repository) -> Result<Vec<NewRun>
         .pull_requests(&as_forge(&repository.seen)?, since)
         .await?;
     let run = |pull: PullRequestNow| NewRun {
-        repository: repository.id,
-        kind: RunKind::PullRequest,
-        git_ref: pull.git_ref.to_string(),
-        commit: pull.head_commit.to_string(),
         base_ref: Some(pull.base_ref.to_string()),
         pull_request: i64::try_from(pull.number).ok(),
         title: title_of(&pull.title),
-        actor: String::new(),
         author: pull.author.as_ref().map(id_and_login),
-        reason: None,
+        ..NewRun::of_ref(
+            repository.id,
+            RunKind::PullRequest,
+            pull.git_ref.to_string(),
+            pull.head_commit.to_string(),
+        )
     };
     Ok(pulls
         .into_iter()

@@ -120,28 +120,17 @@ async fn begin(app: &App, repository: &Repository, row: &ScheduleRow) -> Result<
         let noted = app.db.schedule_failed(key, problem, Some(now())).await;
         return noted.map_err(|error| error.to_string());
     };
+    let commit = found.commit().to_string();
     let new = NewRun {
-        repository: repository.id,
-        kind: RunKind::Schedule,
-        git_ref,
-        commit: found.commit().to_string(),
-        base_ref: None,
-        pull_request: None,
-        title: String::new(),
-        actor: String::new(),
-        author: None,
         reason: Some(format!("schedule {}", row.key.name)),
+        ..NewRun::of_ref(repository.id, RunKind::Schedule, git_ref, commit)
     };
     let up = TakeUp {
         runs: vec![again(app, repository, new)],
         schedule: Some(key),
         ..TakeUp::default()
     };
-    let runs = app
-        .db
-        .take_up(up)
-        .await
-        .map_err(|error| error.to_string())?;
+    let runs = app.take_up(up).await.map_err(|error| error.to_string())?;
     info!(
         repository = repository.seen.full_name,
         schedule = row.key.name,

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `site`, `asset` | addresses; stylesheet, script and icon, named by their content |
 //! | `sign`, `moment` | outcomes and times in words |
-//! | `run_line`, `schedule_line`, `matrix`, `failure` | parts of pages |
+//! | `run_line`, `step_line`, `schedule_line`, `matrix`, `failure` | parts of pages |
 //! | `run_list`, `run`, `check`, `log`, `repository`, `queue`, `trouble` | pages |
 //! | `badge` | a picture |
 //! | `ansi`, `escape` | HTML written by hand |

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub enum Property {
     /// The attribute path below the one that is built: `x86_64-linux.fmt`.
     Attr,
-    /// The branch, or the tag; of a pull request the branch that it goes into.
+    /// The branch, or the tag; otherwise the full ref: `refs/pull/7/head`.
     Branch,
     /// The branch that counts.
     DefaultBranch,

@@ -10,7 +10,7 @@ use super::database::{DbError, ServerDb};
 pub struct Deed {
     /// When, in milliseconds since 1970.
     pub at: i64,
-    /// Who, such as `socket:0` or `work:alice`.
+    /// Who, such as `socket:uid 0`, `token:deploy` or `work:alice`.
     pub who: String,
     /// What, in a word.
     pub what: String,

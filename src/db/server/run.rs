@@ -148,6 +148,29 @@ pub struct NewRun {
     pub reason: Option<String>,
 }
 
+impl NewRun {
+    /// A run of which no more is known than where a ref is.
+    pub fn of_ref(
+        repository: RepositoryId,
+        kind: RunKind,
+        git_ref: String,
+        commit: String,
+    ) -> Self {
+        Self {
+            repository,
+            kind,
+            git_ref,
+            commit,
+            base_ref: None,
+            pull_request: None,
+            title: String::new(),
+            actor: String::new(),
+            author: None,
+            reason: None,
+        }
+    }
+}
+
 /// A run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {

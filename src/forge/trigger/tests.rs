@@ -1,6 +1,6 @@
 use super::{
-    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, QueueTarget, SupersedeKey,
-    TriggerSettings, decide, is_skipped,
+    About, Build, BuildKind, Command, Decision, MERGE_QUEUES, QueueTarget, TriggerSettings, decide,
+    is_skipped,
 };
 use crate::forge::{
     Asked, CheckAction, CheckName, Comment, CommitId, GitRef, HookEvent, MergeGroup, PullRequest,
@@ -92,7 +92,6 @@ fn shown(event: &HookEvent) -> String {
                     number,
                     base_ref,
                     author,
-                    ..
                 } => {
                     format!(
                         "pull request {number} of {} into {base_ref}",
@@ -101,20 +100,14 @@ fn shown(event: &HookEvent) -> String {
                 }
                 BuildKind::MergeQueue => "merge queue".to_owned(),
             };
-            format!("build {} ({kind}) as {}", build.git_ref, build.key.as_str())
+            format!("build {} ({kind})", build.git_ref)
         }
         Decision::Skip(build) => format!("skip {}", build.git_ref),
-        Decision::Cancel { key } => format!("cancel {}", key.as_str()),
+        Decision::Cancel { git_ref } => format!("cancel {git_ref}"),
         Decision::Refresh => "refresh".to_owned(),
-        Decision::Rerun { check, actor, .. } => {
-            format!(
-                "rerun {:?} by {}",
-                check.map(|check| check.name),
-                actor.unwrap().id
-            )
-        }
+        Decision::Rerun { check, .. } => format!("rerun {:?}", check.map(|check| check.name)),
         Decision::Ask { command, about, .. } => match about {
-            About::PullRequest { number, .. } => format!("ask {command:?} of {number}"),
+            About::PullRequest { number } => format!("ask {command:?} of {number}"),
             About::CheckRun { check, .. } => format!("ask {command:?} of {}", check.name),
         },
         Decision::Nothing { why } => format!("nothing: {why}"),
@@ -139,16 +132,16 @@ fn refs_are_built_as_the_settings_say() {
     ]
     .map(|name| shown(&push(name, "")));
     insta::assert_snapshot!(lines.join("\n"), @"
-    build refs/heads/main (push, default: true) as refs/heads/main
+    build refs/heads/main (push, default: true)
     nothing: the branch is none of those that are built
-    build refs/heads/release-24.05 (push, default: false) as refs/heads/release-24.05
+    build refs/heads/release-24.05 (push, default: false)
     nothing: the branch is none of those that are built
-    build refs/tags/v1.0 (tag) as refs/tags/v1.0
+    build refs/tags/v1.0 (tag)
     nothing: the tag is none of those that are built
-    build refs/heads/gh-readonly-queue/main/pr-104-929f8209d40f (merge queue) as refs/heads/gh-readonly-queue/main/pr-104-929f8209d40f
-    build refs/heads/gitea-mq/12 (merge queue) as refs/heads/gitea-mq/12
-    build refs/heads/staging (merge queue) as refs/heads/staging
-    build refs/heads/trying (merge queue) as refs/heads/trying
+    build refs/heads/gh-readonly-queue/main/pr-104-929f8209d40f (merge queue)
+    build refs/heads/gitea-mq/12 (merge queue)
+    build refs/heads/staging (merge queue)
+    build refs/heads/trying (merge queue)
     nothing: the branch is none of those that are built
     nothing: the ref is neither a branch nor a tag
     ");
@@ -172,7 +165,7 @@ fn each_message_of_a_pull_request_has_its_answer() {
         let event = HookEvent::PullRequest(Box::new(pull_request(action)));
         assert_eq!(
             shown(&event),
-            "build refs/pull/3/head (pull request 3 of 9 into refs/heads/main) as refs/pull/3/head",
+            "build refs/pull/3/head (pull request 3 of 9 into refs/heads/main)",
             "{action:?}"
         );
     }
@@ -244,10 +237,11 @@ fn a_pull_request_never_ends_the_build_of_a_branch() {
     let event = HookEvent::PullRequest(Box::new(pull_request(PullRequestAction::Closed {
         is_merged: false,
     })));
-    let Decision::Cancel { key } = decide(&event, &settings()) else {
-        panic!("it is closed");
-    };
-    assert_ne!(key, SupersedeKey::of(&git_ref("refs/heads/main")));
+    let cancelled = git_ref("refs/pull/3/head");
+    assert_eq!(
+        decide(&event, &settings()),
+        Decision::Cancel { git_ref: cancelled }
+    );
 }
 
 #[test]
@@ -278,10 +272,10 @@ fn the_rest_is_passed_on() {
             actor: Some(user(7)),
         })
     };
-    assert_eq!(shown(&rerun(None)), "rerun None by 7");
+    assert_eq!(shown(&rerun(None)), "rerun None");
     assert_eq!(
         shown(&rerun(Some(check.clone()))),
-        "rerun Some(\"nixci/build\") by 7"
+        "rerun Some(\"nixci/build\")"
     );
     let press = |identifier: &str| {
         shown(&HookEvent::CheckAction(CheckAction {
@@ -320,18 +314,12 @@ fn the_rest_is_passed_on() {
             git_ref,
         }))
     };
-    assert_eq!(
-        ask(None),
-        "build refs/heads/main (push, default: true) as refs/heads/main"
-    );
+    assert_eq!(ask(None), "build refs/heads/main (push, default: true)");
     assert_eq!(
         ask(Some("refs/heads/x")),
-        "build refs/heads/x (push, default: false) as refs/heads/x"
+        "build refs/heads/x (push, default: false)"
     );
-    assert_eq!(
-        ask(Some("refs/tags/x")),
-        "build refs/tags/x (tag) as refs/tags/x"
-    );
+    assert_eq!(ask(Some("refs/tags/x")), "build refs/tags/x (tag)");
 }
 
 #[test]
@@ -348,11 +336,7 @@ fn comments_are_commands_only_on_a_line_of_their_own() {
         let is_nothing = matches!(decision, Decision::Nothing { .. });
         let Decision::Ask {
             command,
-            about:
-                About::PullRequest {
-                    number: 3,
-                    comment: 1,
-                },
+            about: About::PullRequest { number: 3 },
             ..
         } = decision
         else {

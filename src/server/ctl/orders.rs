@@ -45,16 +45,9 @@ pub(super) async fn run(
         Err(answer) => return answer,
     };
     let new = NewRun {
-        repository: repository.id,
-        kind: RunKind::Manual,
-        git_ref,
-        commit,
-        base_ref: None,
-        pull_request: None,
-        title: String::new(),
         actor: operator.0.clone(),
-        author: None,
         reason: Some(order.reason.unwrap_or_default()),
+        ..NewRun::of_ref(repository.id, RunKind::Manual, git_ref, commit)
     };
     note(
         &app,
@@ -68,17 +61,14 @@ pub(super) async fn run(
         anew: true,
         ..TakeUp::default()
     };
-    match app.db.take_up(up).await {
-        Ok(runs) => {
-            app.wake.publish.notify_one();
-            app.wake.prepare.notify_one();
-            match runs.first() {
-                Some(run) => {
-                    Json(json!({ "run": run.0, "url": app.run_url(run.0) })).into_response()
-                }
-                None => refuse(StatusCode::CONFLICT, "a run of this commit waits already"),
-            }
-        }
+    match app.take_up(up).await {
+        Ok(runs) => match runs.first() {
+            Some(run) => Json(json!({ "run": run.0, "url": app.run_url(run.0) })).into_response(),
+            None => refuse(
+                StatusCode::CONFLICT,
+                "a run of this commit is queued already",
+            ),
+        },
         Err(error) => broken(&error),
     }
 }

@@ -213,7 +213,8 @@ async fn instead(
         instead_of: Some((run.id, why.to_owned())),
         ..TakeUp::default()
     };
-    app.db.take_up(up).await?;
-    app.wake.prepare.notify_one();
+    app.take_up(up).await?;
+    // It was told of what is built instead.
+    app.wake.publish.notify_one();
     Ok(())
 }
