@@ -216,6 +216,7 @@ async fn carry_out(
         settings.rules.clone(),
         stopped.clone(),
     );
+    post_build::say_left_out(app, run, repository).await;
     if let Some(post_build) = post_build {
         let (relayed_tx, relayed_rx) = mpsc::unbounded_channel();
         tokio::spawn(post_build.relay(relayed_rx, std::mem::replace(&mut entries_tx, relayed_tx)));

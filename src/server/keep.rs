@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use url::form_urlencoded::byte_serialize;
 
 use self::roots::Known;
-use super::{app::App, engine::homes_dir, upkeep};
+use super::{app::App, engine::homes_dir, post_build::say, upkeep};
 use crate::{
     config::write_file,
     db::server::{CheckRow, Repository, Run, RunKind},
@@ -52,10 +52,20 @@ pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribu
             error, "its outputs are not kept from garbage collection"
         );
     }
-    if let Some(dir) = &app.config().outputs_dir
-        && let Err(error) = name(dir, repository, &branch, attribute, &checks)
-    {
-        warn!(run = run.id.0, dir = %dir.display(), %error, "its outputs are not named");
+    let Some(dir) = &app.config().outputs_dir else {
+        return;
+    };
+    match app.db.overtaken_by(run.id).await {
+        Ok(None) => {
+            if let Err(error) = name(dir, repository, &branch, attribute, &checks) {
+                warn!(run = run.id.0, dir = %dir.display(), %error, "its outputs are not named");
+            }
+        }
+        Ok(Some(newer)) => {
+            let why = format!("not in the outputs folder: run {} is newer", newer.0);
+            say(app, run.id, why).await;
+        }
+        Err(error) => warn!(run = run.id.0, %error, "its outputs are not named"),
     }
 }
 

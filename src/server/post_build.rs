@@ -7,7 +7,15 @@
 mod command;
 mod scope;
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -39,6 +47,8 @@ pub(super) struct PostBuild {
     attribute: String,
     rules: CheckRules,
     cancel: CancellationToken,
+    /// Whether it was said that nothing is run any more, since the ref was moved on.
+    overtaken: AtomicBool,
 }
 
 /// A check that has passed.
@@ -68,6 +78,7 @@ impl PostBuild {
             attribute: attribute.to_owned(),
             rules,
             cancel,
+            overtaken: AtomicBool::new(false),
         })
     }
 
@@ -223,6 +234,13 @@ impl PostBuild {
         let id = match app.db.begin_post_build(new, once).await? {
             Begun::Now(id) => id,
             Begun::DoneIn(_) => return Ok((PostBuildOutcome::Passed, None)),
+            Begun::Overtaken(newer) => {
+                if !self.overtaken.swap(true, Ordering::Relaxed) {
+                    let why = format!("no post-build steps: run {} is newer", newer.0);
+                    say(app, self.run.id, why).await;
+                }
+                return Ok((PostBuildOutcome::Passed, None));
+            }
         };
         app.hub.changed(self.run.id);
         let (outcome, reason) = self.execute(step, passed, &properties, id).await;
@@ -282,6 +300,26 @@ impl PostBuild {
 /// Whether something is run after the checks of a run.
 pub(super) fn has_steps(app: &App, run: &Run, repository: &Repository) -> bool {
     !scope::steps_for(&app.config().post_builds, run, repository).is_empty()
+}
+
+/// Says of a commit that is built for itself that what is run after other builds is not run after its.
+pub(super) async fn say_left_out(app: &App, run: &Run, repository: &Repository) {
+    let as_usual = Run {
+        for_itself: false,
+        ..run.clone()
+    };
+    if run.for_itself && has_steps(app, &as_usual, repository) {
+        let why = "no post-build steps: its branch or tag is no longer at this commit";
+        say(app, run.id, why.to_owned()).await;
+    }
+}
+
+/// Says something on the page of a run, and where else its warnings are shown.
+pub(super) async fn say(app: &App, run: RunId, why: String) {
+    info!(run = run.0, why, "said of a run");
+    if let Err(error) = app.db.warn_of(run, why).await {
+        warn!(run = run.0, %error, "that is not written down");
+    }
 }
 
 /// Says in the status of the build that steps failed whose failure changes nothing.

@@ -348,3 +348,42 @@ async fn a_commit_that_undoes_another_has_its_steps_again() {
     assert_eq!(deployed, "1\n2\n1\n");
     assert_eq!(world.stop().await, Some(0));
 }
+
+/// Of a branch only what it is at is deployed, whoever has what else built once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_its_branch_has_left_is_built_once_more_and_not_deployed() {
+    let dir = tempfile::tempdir().unwrap();
+    let step = shell("deploy", "cat %(prop:out_path)s >> DIR/deployed", "");
+    let mut world = world(&[("good", "echo 1 > $out")], dir.path(), &step).await;
+    let outputs = dir.path().join("outputs");
+    fs::create_dir(&outputs).unwrap();
+    world.change_settings(|text| format!("outputs_dir = \"{}\"\n{text}", outputs.display()));
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&first).await;
+    let second = world.commit("2", &[("flake.nix", &flake(&[("good", "echo 2 > $out")]))]);
+    world.push_event("main", &second).await;
+    world.verdict(&second).await;
+    let named = outputs.join("acme/demo/main/x86_64-linux.good");
+    let newest = fs::read_to_string(&named).unwrap();
+    let deployed = || fs::read_to_string(dir.path().join("deployed")).unwrap();
+    assert_eq!(deployed(), "1\n2\n");
+    // The run of the old commit, and then the run that came of that.
+    let mut run = "1".to_owned();
+    for _ in 0..2 {
+        let (_, shown, said) = world.ctl(&["rebuild", &run, "--json"]).await;
+        run = serde_json::from_str::<Value>(&shown).expect(&said)["run"].to_string();
+        let (code, shown, _) = world.ctl(&["watch", &run]).await;
+        assert_eq!(code, Some(0), "{shown}");
+        assert_eq!(deployed(), "1\n2\n");
+        assert_eq!(fs::read_to_string(&named).unwrap(), newest);
+        let (_, shown, _) = world.ctl(&["show", &run]).await;
+        assert!(shown.contains("no post-build steps"), "{shown}");
+    }
+    // What the branch is at is deployed by hand, too.
+    let (_, shown, _) = world.ctl(&["run", "acme/demo", "main", "--json"]).await;
+    let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
+    assert_eq!(world.ctl(&["watch", &run]).await.0, Some(0));
+    assert_eq!(deployed(), "1\n2\n2\n");
+    assert_eq!(world.stop().await, Some(0));
+}

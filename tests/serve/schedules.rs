@@ -143,3 +143,59 @@ async fn it_is_built_when_it_is_time() {
     assert_eq!(run["outcome"], "passed");
     assert_eq!(world.stop().await, Some(0));
 }
+
+/// What was queued for an older commit deploys nothing over what a push has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_is_time_for_deploys_nothing_over_what_was_pushed_since() {
+    let dir = tempfile::tempdir().unwrap();
+    let outputs = dir.path().join("outputs");
+    std::fs::create_dir(&outputs).unwrap();
+    let settings = format!("outputs_dir = \"{}\"\n{YEARLY}", outputs.display());
+    let mut world = World::new(&flake(&[("good", "echo 1 > $out")]), &settings).await;
+    let deployed = dir.path().join("deployed");
+    let step = format!(
+        "[[post_build]]\nname = \"deploy\"\ncommand = [\"/bin/sh\", \"-c\", 'cat %(prop:out_path)s >> {}']\n",
+        deployed.display()
+    );
+    world.change_settings(|text| format!("{text}\n{step}"));
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.verdict(&first).await;
+    let began = Instant::now();
+    while world.json(&["schedules"]).await["schedules"][0].is_null() {
+        assert!(began.elapsed().as_secs() < 20, "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(world.ctl(&["pause", "acme/demo"]).await.0, Some(0));
+    assert_eq!(world.stop().await, Some(0));
+    world.oversleep();
+    world.start().await;
+    let timed = world.run_is("refs/heads/main", 1, "queued").await;
+    // It comes after all else, as on a server with much to do.
+    let wait = |until: i64| {
+        let database = world.database();
+        let sql = "UPDATE runs SET not_before = ?1 WHERE kind = 'schedule'";
+        assert_eq!(database.execute(sql, [until]).unwrap(), 1);
+    };
+    wait(i64::MAX);
+    let second = world.commit("2", &[("flake.nix", &flake(&[("good", "echo 2 > $out")]))]);
+    let payload = crate::world::push("main", &second, "2");
+    assert!((200..300).contains(&world.deliver_as("second", "push", &payload).await));
+    world.run_is("refs/heads/main", timed, "queued").await;
+    assert_eq!(world.ctl(&["resume", "acme/demo"]).await.0, Some(0));
+    assert_eq!(world.verdict(&second).await["nixci/build"].0, "success");
+    let named = outputs.join("acme/demo/main/x86_64-linux.good");
+    let newest = std::fs::read_to_string(&named).unwrap();
+    wait(0);
+    world.until_timed(1, Duration::from_secs(60)).await;
+    assert_eq!(std::fs::read_to_string(&deployed).unwrap(), "1\n2\n");
+    assert_eq!(std::fs::read_to_string(&named).unwrap(), newest);
+    let (_, shown, _) = world.ctl(&["show", &timed.to_string()]).await;
+    for said in [
+        "no post-build steps: run 3 is newer",
+        "not in the outputs folder: run 3 is newer",
+    ] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    assert_eq!(world.stop().await, Some(0));
+}

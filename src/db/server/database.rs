@@ -25,13 +25,14 @@ const FILE: &str = "nixci.sqlite";
 const LOCK_FILE: &str = "nixci.lock";
 /// What the tables look like, oldest version first; never changed once released, only added to. What a new one needs
 /// besides: `dev/fill-database server`.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
     include_str!("schema-6.sql"),
+    include_str!("schema-7.sql"),
 ];
 /// How long to wait for another program that looks into the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

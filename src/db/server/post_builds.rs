@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{
     database::{DbError, ServerDb},
     run::RunId,
+    run_queries::overtaken_by,
 };
 
 /// How a command ended.
@@ -63,6 +64,8 @@ pub enum Begun {
     Now(i64),
     /// The last run of the ref did the very same: this one.
     DoneIn(RunId),
+    /// It is not: its ref was moved on, and what this run was for is that one's.
+    Overtaken(RunId),
 }
 
 /// A command that was run, or is.
@@ -107,11 +110,14 @@ fn of_row(row: &Row<'_>) -> rusqlite::Result<PostBuildRow> {
 }
 
 impl ServerDb {
-    /// Notes that a command begins, unless it did the very same before: in an earlier attempt of this run, or, if
+    /// Notes that a command begins, unless the ref of its run was moved on, or it did the very same before: in an earlier attempt of this run, or, if
     /// `once`, when it was run last for this check and ref.
     pub async fn begin_post_build(&self, new: NewPostBuild, once: bool) -> Result<Begun, DbError> {
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
+            if let Some(newer) = overtaken_by(connection, new.run)? {
+                return Ok(Begun::Overtaken(newer));
+            }
             let last = last(connection, &new)?;
             let same = last.filter(|last| {
                 last.outcome == Some(PostBuildOutcome::Passed)

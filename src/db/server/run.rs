@@ -184,6 +184,8 @@ pub struct Run {
     pub tree: Option<String>,
     /// The commit of the branch that a pull request or merge queue goes into.
     pub base_commit: Option<String>,
+    /// Whether its commit is built for itself: its ref was elsewhere, or gone.
+    pub for_itself: bool,
     /// How far it is.
     pub state: RunState,
     /// How far it is trusted, once that was asked.
@@ -248,7 +250,7 @@ impl RunEnd {
 /// What `of_row` reads.
 pub(super) const COLUMNS: &str = "id, repository, kind, git_ref, commit_id, base_ref, pull_request, title, actor, author_id, author,
     reason, tested_commit, tree, base_commit, state, trust, attempt, outcome, error, counts, checks, reused_from,
-    created_at, started_at, evaluated_at, finished_at";
+    created_at, started_at, evaluated_at, finished_at, for_itself";
 
 pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     let text = |column: usize| row.get::<_, String>(column);
@@ -284,6 +286,7 @@ pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
         started_at: row.get(24)?,
         evaluated_at: row.get(25)?,
         finished_at: row.get(26)?,
+        for_itself: row.get(27)?,
     })
 }
 

@@ -140,6 +140,12 @@ impl ServerDb {
         .await
     }
 
+    /// The newest run that has taken the place of an older one at its ref.
+    pub async fn overtaken_by(&self, run: RunId) -> Result<Option<RunId>, DbError> {
+        self.read(move |connection| overtaken_by(connection, run))
+            .await
+    }
+
     /// The runs that are not over of what a run makes pointless: older ones of the same ref and pull request. What somebody
     /// asked for, or it was time for, makes nothing pointless, and is not made so.
     pub async fn superseded_by(&self, run: &Run) -> Result<Vec<Run>, DbError> {
@@ -208,6 +214,20 @@ impl ServerDb {
     }
 }
 
+/// The newest run of another commit that its ref was moved to after a run was asked for: what that one made is older than
+/// what this one makes or made. One that is not looked at yet may be out of date, and one that was ended before it began has
+/// made nothing.
+pub(super) fn overtaken_by(connection: &Connection, run: RunId) -> rusqlite::Result<Option<RunId>> {
+    connection
+        .prepare_cached(
+            "SELECT max(newer.id) FROM runs newer JOIN runs older ON older.id = ?1
+             WHERE newer.repository = older.repository AND newer.git_ref = older.git_ref AND newer.id > older.id
+             AND newer.kind IN ('push', 'tag') AND newer.commit_id <> older.commit_id AND newer.state <> 'taken'
+             AND (newer.outcome IS NOT 'cancelled' OR newer.started_at IS NOT NULL)",
+        )?
+        .query_row([run.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(RunId)))
+}
+
 /// Whether there is a run of the same commit, ref and base for which `how` holds, and none since of another for which
 /// `elsewhere` does. What somebody asked for, and what it was time for, says nothing about where a ref is; nor does a run that was cancelled: what
 /// was told may have been out of date.
@@ -245,3 +265,6 @@ pub(super) fn with_repositories(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,10 +204,12 @@ impl ServerDb {
     }
 
     /// Lets a run that is looked at build its commit for itself, wherever its ref is.
-    pub async fn build_by_hand(&self, id: RunId) -> Result<(), DbError> {
+    pub async fn build_for_itself(&self, id: RunId) -> Result<(), DbError> {
         self.write(move |connection| {
             connection
-                .prepare_cached("UPDATE runs SET kind = ?2 WHERE id = ?1 AND state = 'taken'")?
+                .prepare_cached(
+                    "UPDATE runs SET kind = ?2, for_itself = 1 WHERE id = ?1 AND state = 'taken'",
+                )?
                 .execute(params![id.0, RunKind::Manual.as_str()])?;
             Ok(())
         })

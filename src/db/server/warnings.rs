@@ -31,6 +31,12 @@ pub struct Warning {
 }
 
 impl ServerDb {
+    /// Writes down what the server itself has to say of a run.
+    pub async fn warn_of(&self, run: RunId, message: String) -> Result<(), DbError> {
+        self.write(move |connection| record_warning(connection, run, None, &message).map(drop))
+            .await
+    }
+
     /// What a run has warned of.
     pub async fn warnings_of(&self, run: RunId) -> Result<Warnings, DbError> {
         self.read(move |connection| {

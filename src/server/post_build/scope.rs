@@ -7,12 +7,16 @@ use crate::{
 };
 
 /// The steps for a run. What somebody may write to a pull request he need not be able to push, so those are run for none
-/// but where it says so, and never for a stranger's.
+/// but where it says so, and never for a stranger's. A commit that is built for itself has none: its ref is elsewhere, and
+/// so is what is deployed of that.
 pub(super) fn steps_for(
     steps: &[PostBuildStep],
     run: &Run,
     repository: &Repository,
 ) -> Vec<PostBuildStep> {
+    if run.for_itself {
+        return Vec::new();
+    }
     let seen = &repository.seen;
     let is_meant = |step: &&PostBuildStep| {
         let is_for_run = match run.new.kind {

@@ -53,6 +53,7 @@ fn run(kind: RunKind, git_ref: &str, trust: Trust) -> Run {
         tested_commit: None,
         tree: None,
         base_commit: None,
+        for_itself: false,
         state: RunState::Running,
         trust: Some(trust),
         attempt: 1,
@@ -93,4 +94,11 @@ fn a_pull_request_runs_no_step_that_does_not_say_so() {
     assert_eq!(names(RunKind::Push, pull, Trust::Trusted), none);
     let queue = "refs/heads/gh-readonly-queue/main/pr-7";
     assert_eq!(names(RunKind::MergeQueue, queue, Trust::Trusted), none);
+    // Nor what is built although its branch is elsewhere.
+    let left = Run {
+        for_itself: true,
+        ..run(RunKind::Manual, main, Trust::Trusted)
+    };
+    let steps = steps_for(&config.post_builds, &left, &repository());
+    assert!(steps.is_empty(), "{steps:?}");
 }

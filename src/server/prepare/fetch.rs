@@ -44,10 +44,10 @@ pub(super) async fn fetch(
         Ok(commit) => commit,
         Err(_) => return refused("repositories with SHA-256 are not supported yet").await,
     };
-    let mut wanted = vec![if run.new.kind == RunKind::Manual {
-        Wanted::Commit(asked_for)
-    } else {
+    let mut wanted = vec![if is_for_a_ref(run) {
         Wanted::RefAt(run.new.git_ref.clone(), asked_for)
+    } else {
+        Wanted::Commit(asked_for)
     }];
     wanted.extend(run.new.base_ref.clone().map(Wanted::Ref));
     let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
@@ -59,8 +59,8 @@ pub(super) async fn fetch(
         Err(error @ (MirrorError::Moved { .. } | MirrorError::Missing { .. }))
             if is_asked_for(run) =>
         {
-            // For itself: nothing is superseded or left behind by it.
-            app.db.build_by_hand(run.id).await?;
+            // Nothing is superseded or left behind by it, and nothing is run after it.
+            app.db.build_for_itself(run.id).await?;
             app.wake.prepare.notify_one();
             info!(run = run.id.0, %error, "its ref moved on: the commit is built for itself");
             return Ok(None);
@@ -73,7 +73,7 @@ pub(super) async fn fetch(
             out_of_date(app, run, repository, &name, &found.to_string()).await?;
             return Ok(None);
         }
-        Err(MirrorError::Missing { .. }) if run.new.kind == RunKind::Manual => {
+        Err(MirrorError::Missing { .. }) if !is_for_a_ref(run) => {
             let commit = texts::short(&run.new.commit);
             return refused(&format!("the repository has no commit {commit}")).await;
         }
@@ -169,14 +169,23 @@ pub(super) async fn as_it_is_now(
     Ok(None)
 }
 
+/// Whether a run is of what a ref is at, and not of a commit wherever that is. What is by hand is of a branch or a tag, too,
+/// where it names one: what is run after its builds is as good as a push's.
+fn is_for_a_ref(run: &Run) -> bool {
+    let git_ref = &run.new.git_ref;
+    let is_branch_or_tag = git_ref.starts_with("refs/heads/") || git_ref.starts_with("refs/tags/");
+    run.new.kind != RunKind::Manual || (is_branch_or_tag && !run.for_itself)
+}
+
 /// Whether somebody wants to have a commit built once more, wherever its ref is by now. Of a pull request that cannot be:
 /// it is built as it would be merged.
 fn is_asked_for(run: &Run) -> bool {
-    run.new.reason.is_some()
-        && matches!(
-            run.new.kind,
-            RunKind::Push | RunKind::Tag | RunKind::MergeQueue
-        )
+    let may_be_elsewhere = match run.new.kind {
+        RunKind::Push | RunKind::Tag | RunKind::MergeQueue => true,
+        RunKind::Manual => is_for_a_ref(run),
+        RunKind::PullRequest | RunKind::Schedule => false,
+    };
+    run.new.reason.is_some() && may_be_elsewhere
 }
 
 /// The ref moved on: what is there now is built instead.

@@ -78,6 +78,7 @@ fn run(kind: RunKind, git_ref: &str) -> Run {
         tested_commit: None,
         tree: None,
         base_commit: None,
+        for_itself: false,
         state: RunState::Running,
         trust: None,
         attempt: 1,

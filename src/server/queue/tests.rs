@@ -27,6 +27,7 @@ fn run(id: i64, repository: i64, kind: RunKind, pull_request: Option<i64>) -> (R
         tested_commit: None,
         tree: None,
         base_commit: None,
+        for_itself: false,
         state: RunState::Queued,
         trust: None,
         attempt: 0,

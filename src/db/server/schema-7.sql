@@ -1,0 +1,7 @@
+-- Version 7: commits that are built once more although their refs are elsewhere.
+
+-- Whether a run builds its commit for itself, wherever its ref is: nothing is run after it, and it leaves nothing behind.
+ALTER TABLE runs ADD COLUMN for_itself INTEGER NOT NULL DEFAULT 0;
+
+-- Which of those by hand are so was not written down.
+UPDATE runs SET for_itself = 1 WHERE kind = 'manual' AND state NOT IN ('taken', 'finished');
