@@ -103,6 +103,7 @@ impl Results {
             None => None,
         };
         let mut lines = String::new();
+        let mut roots = Vec::new();
         let mut failed = None;
         for passed in &self.0 {
             let mut outputs = passed.outputs.clone();
@@ -119,19 +120,23 @@ impl Results {
                 };
                 lines.push_str(path.as_str());
                 lines.push('\n');
-                let Some(connection) = &mut connection else {
-                    continue;
-                };
                 for link in args.links_of(&passed.check, &output) {
-                    let made = match std::path::absolute(&link) {
-                        Ok(link) => connection
-                            .add_gc_root(&link, &path)
-                            .await
-                            .map_err(Into::into),
-                        Err(error) => Err(anyhow::Error::from(error)),
-                    };
-                    failed = failed.or(made.err());
+                    match std::path::absolute(&link) {
+                        Ok(link) => roots.push((link, path.clone())),
+                        Err(error) => failed = failed.or(Some(error.into())),
+                    }
                 }
+            }
+        }
+        if let Some(connection) = &mut connection {
+            match connection.add_gc_roots(&roots).await {
+                Ok(gone) => {
+                    let gone = gone.first().map(|path| {
+                        anyhow::anyhow!("{path} is not in the store any more: it gets no link")
+                    });
+                    failed = failed.or(gone);
+                }
+                Err(error) => failed = failed.or(Some(error.into())),
             }
         }
         if let Some(file) = &args.out_paths

@@ -102,8 +102,8 @@ impl Work {
             state: State::new(settings, selected.run_id, Instant::now()),
             evaluate: stores.evaluate(setup, &store, (!args.no_build).then_some(slots)),
             planner,
+            builder: stores.builder().held_by(Arc::clone(&store)),
             store,
-            builder: stores.builder(),
             uploader: Arc::new(Uploads {
                 destinations,
                 nix: stores.nix_copy.clone(),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The number of a step in its run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub(super) usize);
 
 /// How a step is obtained.

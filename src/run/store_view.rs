@@ -13,7 +13,7 @@ use crate::{
     eval::{BoxFuture, RootKeeper},
     graph::{MissingPaths, PlanError, StoreView},
     nix::{Derivation, StorePath},
-    store::{DerivedPath, Pool, PooledConnection, StoreError},
+    store::{Connection, DerivedPath, Pool, PooledConnection, StoreError},
 };
 
 /// The largest derivation that is read, in bytes.
@@ -22,21 +22,30 @@ const DERIVATION_SIZE_MAX: u64 = 64 << 20;
 /// How long to wait before a question is asked again, so that a restarting daemon is back.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// A store behind a pool of connections. One connection is kept to hold derivations against garbage collection: the
-/// daemon forgets them when it closes.
+/// A store behind a pool of connections. One connection beside those is kept to hold derivations, and what was made of them,
+/// against garbage collection: the daemon forgets them when it closes, which it does with this.
 pub struct PooledStore {
     pool: Arc<Pool>,
     /// Whether store paths can be read as files.
     is_local: bool,
     roots: Mutex<Roots>,
+    /// What is to be held as soon as may be.
+    soon: std::sync::Mutex<Soon>,
     /// Paths that were found valid a moment ago, for the one who asks again.
     found_valid: std::sync::Mutex<HashSet<StorePath>>,
 }
 
 #[derive(Default)]
 struct Roots {
-    connection: Option<PooledConnection>,
+    connection: Option<Connection>,
     held: HashSet<StorePath>,
+}
+
+#[derive(Default)]
+struct Soon {
+    paths: Vec<StorePath>,
+    /// Whether a task holds them.
+    is_at_it: bool,
 }
 
 impl PooledStore {
@@ -46,6 +55,7 @@ impl PooledStore {
             pool,
             is_local,
             roots: Mutex::default(),
+            soon: std::sync::Mutex::default(),
             found_valid: std::sync::Mutex::default(),
         }
     }
@@ -65,25 +75,49 @@ impl PooledStore {
     pub(super) async fn connect(&self) -> Result<(), StoreError> {
         let mut roots = self.roots.lock().await;
         if roots.connection.is_none() {
-            roots.connection = Some(self.pool.acquire().await?);
+            roots.connection = Some(self.pool.open().await?);
         }
         Ok(())
     }
 
-    /// Asks on some connection. Where that is lost, asks once more on a new one a moment later: the daemon may have been
-    /// restarted.
+    /// Holds these paths by and by, many at once; nobody waits for that. Whatever made them holds them for a while, too.
+    pub(super) fn hold_soon(self: &Arc<Self>, paths: impl IntoIterator<Item = StorePath>) {
+        let mut soon = self.soon();
+        soon.paths.extend(paths);
+        if soon.paths.is_empty() || std::mem::replace(&mut soon.is_at_it, true) {
+            return;
+        }
+        let store = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Some(paths) = store.next_to_hold() {
+                if store.hold_all(&paths).await.is_err() {
+                    let mut roots = store.roots.lock().await;
+                    // The daemon is away: whoever holds something next holds these with it.
+                    if roots.connection.is_none() {
+                        roots.held.extend(paths);
+                    }
+                }
+            }
+        });
+    }
+
+    fn next_to_hold(&self) -> Option<Vec<StorePath>> {
+        let mut soon = self.soon();
+        soon.is_at_it = !soon.paths.is_empty();
+        soon.is_at_it.then(|| std::mem::take(&mut soon.paths))
+    }
+
+    fn soon(&self) -> std::sync::MutexGuard<'_, Soon> {
+        self.soon.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks on some connection.
     async fn ask<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
         question: impl Fn(PooledConnection) -> F,
     ) -> Result<T, StoreError> {
-        let ask_once = async || question(self.pool.acquire().await?).await;
-        match ask_once().await {
-            Err(error) if error.is_connection_lost() => {
-                tokio::time::sleep(RETRY_DELAY).await;
-                ask_once().await
-            }
-            answer => answer,
-        }
+        let question = &question;
+        twice(move || async move { question(self.pool.acquire().await?).await }).await
     }
 
     async fn hold_all(&self, drv_paths: &[StorePath]) -> Result<(), StoreError> {
@@ -114,12 +148,12 @@ impl PooledStore {
             return Ok(());
         }
         let paths = &all;
-        let connection = self
-            .ask(|mut connection| async move {
-                connection.add_temp_roots(paths).await?;
-                Ok(connection)
-            })
-            .await?;
+        let connection = twice(move || async move {
+            let mut connection = self.pool.open().await?;
+            connection.add_temp_roots(paths).await?;
+            Ok(connection)
+        })
+        .await?;
         roots.held.extend(all);
         roots.connection = Some(connection);
         Ok(())
@@ -154,6 +188,20 @@ impl PooledStore {
             .map_err(plan_error)?
         };
         Derivation::parse(&bytes).map_err(|error| failed(error.to_string()))
+    }
+}
+
+/// Does something, and where the connection is lost, once more on a new one a moment later: the daemon may have been
+/// restarted.
+async fn twice<T, F: Future<Output = Result<T, StoreError>>>(
+    act: impl Fn() -> F,
+) -> Result<T, StoreError> {
+    match act().await {
+        Err(error) if error.is_connection_lost() => {
+            tokio::time::sleep(RETRY_DELAY).await;
+            act().await
+        }
+        done => done,
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, Gate, StepEnd, StepNote, input::Start, reason::concise};
+use super::{Entry, Gate, PooledStore, StepEnd, StepNote, input::Start, reason::concise};
+use crate::nix::StorePath;
 use crate::redact::Redaction;
 use crate::store::{
     Activity, ActivityId, ActivityKind, ActivityResult, BuildMode, BuildResult, DerivedPath,
@@ -18,6 +19,8 @@ pub struct Builder {
     /// What the machine of the store is called; empty: it is this one.
     machine: Arc<str>,
     gate: Option<Arc<dyn Gate>>,
+    /// Holds what is obtained.
+    holder: Option<Arc<PooledStore>>,
     /// What is taken out of what builds say.
     redaction: Option<Redaction>,
 }
@@ -34,6 +37,7 @@ impl Builder {
             pool,
             machine: machine.into(),
             gate: None,
+            holder: None,
             redaction: None,
         }
     }
@@ -43,6 +47,15 @@ impl Builder {
     pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
         Self {
             gate: Some(gate),
+            ..self
+        }
+    }
+
+    /// Lets this hold what is obtained as long as it lives: the connection that obtained it is closed before that.
+    #[must_use]
+    pub fn held_by(self, holder: Arc<PooledStore>) -> Self {
+        Self {
+            holder: Some(holder),
             ..self
         }
     }
@@ -129,10 +142,23 @@ impl Builder {
                 .into_iter()
                 .find(|keyed| keyed.target.path() == target)
             {
-                Some(keyed) => listener.explain(end_of_result(&keyed.result, substitute)),
+                Some(keyed) => {
+                    self.hold(target, substitute, &keyed.result);
+                    listener.explain(end_of_result(&keyed.result, substitute))
+                }
                 None => StepEnd::Cancelled,
             },
             Err(error) => listener.explain(end_of_error(&error, substitute)),
+        }
+    }
+
+    /// Holds what was obtained; nobody waits for that.
+    fn hold(&self, target: &StorePath, substitute: bool, result: &BuildResult) {
+        if let Some(holder) = &self.holder
+            && matches!(result.meaning(), Meaning::Success(_))
+        {
+            let outputs = result.built_outputs.values();
+            holder.hold_soon(outputs.chain(substitute.then_some(target)).cloned());
         }
     }
 }

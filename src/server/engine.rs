@@ -33,7 +33,8 @@ use crate::{
 const MEMORY_PER_WORKER: u64 = 1 << 30;
 /// How many downloads a run does at once.
 const SUBSTITUTIONS: usize = 16;
-/// Connections beside those of builds: for plans, roots and downloads of several runs.
+/// Connections beside those of builds: for plans and downloads of several runs. What holds the derivations of a run is one
+/// more for each, beside all of these: it is kept until the run is over, and builds would wait for it in vain.
 const OTHER_CONNECTIONS: usize = 32;
 /// How many processes and threads an evaluation may have.
 const EVALUATION_TASKS: u32 = 4096;

@@ -95,7 +95,7 @@ pub(super) async fn execute(
     };
     let attribute = work.request.installable.attribute.to_string();
     let lock_file = work.request.options.reference_lock_file.clone();
-    let (mut statuses, end) = carry_out(app, &run, &repository, work, permit, asked_rx).await;
+    let (mut statuses, end, held) = carry_out(app, &run, &repository, work, permit, asked_rx).await;
     if let Some(file) = lock_file {
         let _ = std::fs::remove_file(file);
     }
@@ -124,6 +124,8 @@ pub(super) async fn execute(
     if matches!(outcome, RunOutcome::Passed | RunOutcome::Failed) {
         keep::leave(app, &run, &repository, &attribute).await;
     }
+    // What is to stay has roots of its own now.
+    drop(held);
     post_build::tell_warnings(app, &run, &repository, &mut statuses).await;
     if outcome == RunOutcome::Passed {
         // What an earlier run of this commit said of checks that are gone, where it was merged with another base.
@@ -192,7 +194,7 @@ pub(super) fn clean_up(app: &App) {
     Mirror::clean_up(&app.config().state_dir, LOCK_FILE);
 }
 
-/// Runs the engine. Returns the statuses of the end, and the end; none if it was cut short.
+/// Runs the engine. Returns the statuses of the end, and the end, none if it was cut short; and what holds all that was built.
 async fn carry_out(
     app: &App,
     run: &Arc<Run>,
@@ -200,7 +202,7 @@ async fn carry_out(
     work: Work,
     permit: OwnedSemaphorePermit,
     asked_rx: mpsc::UnboundedReceiver<Stop>,
-) -> (Vec<NewStatus>, Option<Event>) {
+) -> (Vec<NewStatus>, Option<Event>, Arc<PooledStore>) {
     let engine = &app.engine;
     let means = engine.means();
     let has_own_limits = work.has_own_limits();
@@ -233,9 +235,9 @@ async fn carry_out(
     ));
     let stops = stops(asked_rx, stopped);
     let (_wish_tx, wishes) = mpsc::unbounded_channel();
-    // What it holds is held until it is dropped: what is run after the builds needs what they made.
+    // What it holds is held until it is dropped: what comes after the builds needs what they made.
     let store = Arc::new(PooledStore::new(Arc::clone(&means.pool), true));
-    let _held = Arc::clone(&store);
+    let held = Arc::clone(&store);
     let gate = RunGate {
         run: run.id,
         failures: Arc::clone(&engine.failures),
@@ -265,10 +267,11 @@ async fn carry_out(
     let ports = Ports {
         evaluate: permitted(evaluate, (permit, work.held)),
         planner: Planner::new(engine.builders.clone(), true),
-        store,
         builder: Builder::new(Arc::clone(&means.pool))
             .behind(Arc::new(gate))
+            .held_by(Arc::clone(&store))
             .hiding(app.redaction.clone()),
+        store,
         uploader: Arc::new(engine.uploads(&means)),
         stops,
         wishes,
@@ -286,7 +289,8 @@ async fn carry_out(
     coordinate(state, ports, &mut report).await;
     let _ = tokio::task::spawn_blocking(move || log_writer.finish()).await;
     drop(entries_tx);
-    journal.await.unwrap_or_default()
+    let (statuses, end) = journal.await.unwrap_or_default();
+    (statuses, end, held)
 }
 
 /// How a run is told to stop, and `stopped` with it.

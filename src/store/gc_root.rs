@@ -3,6 +3,7 @@
 //! Apart from the connection's operations because a root is a file here and a registration there, in this order.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -34,26 +35,33 @@ pub enum GcRootError {
 }
 
 impl Connection {
-    /// Makes a symlink to a valid path, in place of one that leads into the store, and registers it. Makes its folder. The link
-    /// must be an absolute path.
-    pub async fn add_gc_root(&mut self, link: &Path, path: &StorePath) -> Result<(), GcRootError> {
-        self.add_gc_roots(&[(link.to_owned(), path.clone())]).await
-    }
-
-    /// Does the same with many links, which takes hardly longer. Where it fails, some links may be there that are no roots.
+    /// Makes symlinks to paths, in place of ones that lead into the store, and registers them. Makes their folders. The links
+    /// must be absolute paths. Returns the paths that are not valid any more: they get no links. Where some links cannot be made,
+    /// the first error is returned, and the others are there; any other error may leave links that are no roots.
     pub async fn add_gc_roots(
         &mut self,
         roots: &[(PathBuf, StorePath)],
-    ) -> Result<(), GcRootError> {
-        // Held by this connection until the links do it.
-        let paths: Vec<StorePath> = roots.iter().map(|(_, path)| path.clone()).collect();
-        self.add_temp_roots(&paths).await?;
-        for (link, path) in roots {
-            replace_link(link, path)?;
+    ) -> Result<BTreeSet<StorePath>, GcRootError> {
+        if roots.is_empty() {
+            return Ok(BTreeSet::new());
         }
-        let links: Vec<&Path> = roots.iter().map(|(link, _)| link.as_path()).collect();
+        // Held by this connection until the links do it. What is valid then stays so.
+        let mut gone: BTreeSet<StorePath> = roots.iter().map(|(_, path)| path.clone()).collect();
+        let paths: Vec<StorePath> = gone.iter().cloned().collect();
+        self.add_temp_roots(&paths).await?;
+        for valid in self.query_valid_paths(&gone, false).await? {
+            gone.remove(&valid);
+        }
+        let mut made = Ok(());
+        let mut links: Vec<&Path> = Vec::new();
+        for (link, path) in roots.iter().filter(|(_, path)| !gone.contains(path)) {
+            match replace_link(link, path) {
+                Ok(()) => links.push(link),
+                Err(error) => made = made.and(Err(error)),
+            }
+        }
         self.add_indirect_roots(&links).await?;
-        Ok(())
+        made.map(|()| gone)
     }
 }
 

@@ -35,7 +35,7 @@ pub use handshake::Trust;
 pub use log_message::LogMessage;
 pub use operation::Missing;
 pub use path_info::PathInfo;
-pub use pool::{Pool, PooledConnection};
+pub use pool::{Life, Pool, PooledConnection};
 pub use settings::{BuildLimits, ClientSettings};
 pub use ssh::{SshHost, shell_word};
 pub use version::ProtocolVersion;

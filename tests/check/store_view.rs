@@ -1,24 +1,26 @@
 //! The store as a run sees it, against real daemons: what is there and what is not, and that a daemon that went away and
 //! came back is asked again.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use nixci::{
     eval::RootKeeper,
     graph::StoreView,
     nix::StorePath,
-    run::PooledStore,
-    store::{ClientSettings, Pool, StoreAddress},
+    run::{Builder, PooledStore, Start, StepEnd, StepId},
+    store::{BuildLimits, ClientSettings, Pool, StoreAddress},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Project, nix, project::SYSTEM, store::TestStore};
 
 fn view(store: &TestStore) -> PooledStore {
+    PooledStore::new(Arc::new(pool(store, 4)), true)
+}
+
+fn pool(store: &TestStore, max_open: usize) -> Pool {
     let address = StoreAddress::Socket(store.socket());
-    PooledStore::new(
-        Arc::new(Pool::new(address, ClientSettings::default(), 4)),
-        true,
-    )
+    Pool::new(address, ClientSettings::default(), max_open)
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -85,6 +87,70 @@ fn what_is_held_survives_the_collection_of_garbage_as_long_as_the_view() {
                 [held.clone()],
                 "Nix {nix}"
             );
+        });
+    }
+}
+
+#[test]
+fn what_is_held_takes_no_builds_place_and_is_let_go_of_with_its_run() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let project = Project::new(&store).check("a", "echo a > $out").committed();
+        let held = unbuilt(&project, "a");
+        let pool = Arc::new(pool(&store, 1));
+        wait(async {
+            let runs: Vec<PooledStore> = (0..3)
+                .map(|_| PooledStore::new(Arc::clone(&pool), true))
+                .collect();
+            for run in &runs {
+                RootKeeper::hold(run, vec![held.clone()]).await.unwrap();
+            }
+            let place = tokio::time::timeout(Duration::from_secs(20), pool.acquire());
+            drop(place.await.expect("there is a place").unwrap());
+            drop(runs);
+            // A daemon notices by and by that its client is gone.
+            for _ in 0..50 {
+                store.run_nix(&["store", "gc"], project.dir());
+                if !Path::new(held.as_str()).exists() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            panic!("Nix {nix}: it is held for ever");
+        });
+    }
+}
+
+#[test]
+fn what_a_run_has_built_is_held_when_the_connection_is_gone() {
+    for nix in nix::all() {
+        let store = nix.store().with_daemon();
+        let project = Project::new(&store).check("a", "echo a > $out").committed();
+        let drv_path = unbuilt(&project, "a");
+        let pool = Arc::new(pool(&store, 2));
+        wait(async {
+            let run = Arc::new(PooledStore::new(Arc::clone(&pool), true));
+            let builder = Builder::new(Arc::clone(&pool)).held_by(Arc::clone(&run));
+            let start = Start {
+                step: StepId::default(),
+                target: drv_path.clone(),
+                substitute: false,
+                remote: false,
+                delay: Duration::ZERO,
+                limits: BuildLimits::default(),
+            };
+            let cancel = CancellationToken::new();
+            let end = builder.obtain(&start, &cancel, &mut |_| ()).await;
+            assert_eq!(end, StepEnd::Built, "Nix {nix}");
+            let out = run.output_map(drv_path).await.unwrap();
+            let out = out["out"].clone().unwrap();
+            // Nobody waits for it.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            pool.close().await;
+            // The daemon is to have noticed that.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            store.run_nix(&["store", "gc"], project.dir());
+            assert!(Path::new(out.as_str()).exists(), "Nix {nix}");
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nixci::store::{BuildMode, ClientSettings, Missing, Pool, StoreAddress, StoreError};
+use nixci::store::{BuildMode, ClientSettings, Life, Missing, Pool, StoreAddress, StoreError};
 use tokio::time::timeout;
 
 use crate::{
@@ -71,6 +71,69 @@ async fn a_place_is_free_again_when_a_waiting_one_gives_up() {
         .await
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn one_that_is_kept_for_long_takes_no_place() {
+    let stand_in = StandIn::builder().start();
+    let pool = pool(&stand_in, 1);
+    let _kept = [pool.open().await.unwrap(), pool.open().await.unwrap()];
+    timeout(Duration::from_secs(5), pool.acquire())
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+/// A pool whose connections stay open for other times, in milliseconds.
+fn pool_with_life(address: StoreAddress, idle: u64, age: u64) -> Pool {
+    let life = Life {
+        idle: Duration::from_millis(idle),
+        age: Duration::from_millis(age),
+    };
+    Pool::with_life(address, ClientSettings::default(), 4, life)
+}
+
+#[tokio::test]
+async fn what_nobody_uses_for_a_while_is_closed() {
+    for fixture in all() {
+        let pool = pool_with_life(fixture.address(), 300, 60_000);
+        let drv_path = fixture.instantiate_one(r#"drv "ok" "" { }"#);
+        // Twice: closing begins anew.
+        for _ in 0..2 {
+            let mut lent = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+            for connection in &mut lent {
+                connection.add_temp_root(&drv_path).await.unwrap();
+            }
+            let [_kept, returned] = lent;
+            drop(returned);
+            let serving = || {
+                let processes = fixture.store.processes();
+                processes.iter().filter(|one| one.is_daemon()).count()
+            };
+            let before = serving();
+            for _ in 0..100 {
+                if serving() < before {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert_eq!(serving(), before - 1, "{fixture}: one is in use");
+        }
+        pool.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_old_is_not_lent_out_again() {
+    let stand_in = StandIn::builder().start();
+    let address = || StoreAddress::Socket(stand_in.socket());
+    let pool = pool_with_life(address(), 60_000, 50);
+    drop(pool.acquire().await.unwrap());
+    drop(pool.acquire().await.unwrap());
+    assert_eq!(stand_in.connections(), 1);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(pool.acquire().await.unwrap());
+    assert_eq!(stand_in.connections(), 2);
 }
 
 #[tokio::test]

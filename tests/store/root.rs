@@ -104,6 +104,29 @@ async fn a_root_that_is_refused_is_an_error_and_says_which() {
 }
 
 #[tokio::test]
+async fn what_is_gone_gets_no_link() {
+    for fixture in all() {
+        let drv_path = fixture.instantiate_one(r#"drv "ok" "" { }"#);
+        let gone = format!("{}/{:032}-gone", fixture.store.dir().display(), 0);
+        let gone = StorePath::parse(&gone).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let link = |name: &str| dir.path().join(name);
+        let mut connection = fixture.open().await;
+        let roots = [(link("gone"), gone.clone()), (link("there"), drv_path)];
+        let left_out = connection.add_gc_roots(&roots).await.unwrap();
+        assert_eq!(
+            left_out.into_iter().collect::<Vec<_>>(),
+            [gone],
+            "{fixture}"
+        );
+        assert!(link("gone").symlink_metadata().is_err(), "{fixture}");
+        connection.close().await;
+        collect_garbage(&fixture);
+        assert!(link("there").exists(), "{fixture}");
+    }
+}
+
+#[tokio::test]
 async fn an_indirect_root_lasts_as_long_as_its_link() {
     for fixture in all() {
         let drv_path = fixture.instantiate_one(r#"drv "ok" "" { }"#);

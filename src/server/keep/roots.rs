@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tracing::warn;
+
 use super::encoded;
 use crate::{
     db::server::RunId,
@@ -40,7 +42,11 @@ pub(super) async fn hold(
             }
         }
     });
-    let held = connection.add_gc_roots(&roots).await;
+    let held = connection.add_gc_roots(&roots).await.map(|gone| {
+        for path in gone {
+            warn!(run = run.0, %path, "an output is gone before it could be kept");
+        }
+    });
     tokio::task::block_in_place(|| {
         if held.is_err() {
             // A link that is no root would be taken for one the next time.
