@@ -60,7 +60,7 @@ let
         default = false;
         description = "Whether its failure changes nothing; else the check fails by it.";
       };
-      repositories = optional (types.listOf types.str) "Patterns of repositories, `OWNER/NAME` or `FORGE/OWNER/NAME`. Null: all.";
+      repositories = optional (types.listOf types.str) "Patterns of repositories, `FORGE/OWNER/NAME`, or `OWNER/NAME` where there is one forge. Null: all.";
       branches = optional (types.listOf types.str) "Patterns of branches. Null: all that are built, or none where `tags` is set.";
       tags = optional (types.listOf types.str) "Patterns of tags. Null: all that are built, or none where `branches` is set.";
       pull_requests = mkOption {
@@ -84,7 +84,7 @@ let
         example = "30 2 * * *";
         description = "When: minute, hour, day of the month, month and day of the week, in UTC.";
       };
-      repositories = optional (types.listOf types.str) "Patterns of repositories, `OWNER/NAME` or `FORGE/OWNER/NAME`. Null: all.";
+      repositories = optional (types.listOf types.str) "Patterns of repositories, `FORGE/OWNER/NAME`, or `OWNER/NAME` where there is one forge. Null: all.";
       branch = optional types.str "Which branch is built. Null: the default one.";
     };
   };

@@ -37,6 +37,6 @@ pub use schedule::Schedule;
 pub use server::{
     Access, CtlToken, Entrance, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository,
     PostBuildStep, PrivateHost, PrivateInputs, Properties, Property, PullRequests, RefPattern,
-    ServerConfig, ServerSchedule, StatusNames, Template, WallsWanted, WriteLimits, base_url,
-    forge_name, make_secret, socket_key,
+    RepositoryPattern, ServerConfig, ServerSchedule, StatusNames, Template, WallsWanted,
+    WriteLimits, base_url, forge_name, make_secret, socket_key,
 };

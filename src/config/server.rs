@@ -8,6 +8,7 @@ mod post_build;
 mod private_host;
 mod private_inputs;
 mod ref_pattern;
+mod repository_pattern;
 mod schedule;
 mod secret;
 mod template;
@@ -23,6 +24,7 @@ pub use self::{
     private_host::PrivateHost,
     private_inputs::{Entrance, PrivateInputs},
     ref_pattern::RefPattern,
+    repository_pattern::RepositoryPattern,
     schedule::ServerSchedule,
     secret::make_secret,
     template::{Properties, Property, Template},

@@ -19,7 +19,8 @@ use url::Url;
 
 use super::{
     Access, CtlToken, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository, PrivateHost,
-    PullRequests, RefPattern, ServerConfig, StatusNames, WallsWanted, WriteLimits,
+    PullRequests, RefPattern, RepositoryPattern, ServerConfig, StatusNames, WallsWanted,
+    WriteLimits,
     secret::read_secret,
     words::{base_url, forge_name},
 };
@@ -176,6 +177,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         let read = reader.forge(keys.into_inner(), span)?;
         Ok((forge, read))
     });
+    let forges: BTreeMap<_, _> = forges.collect::<Result<_, _>>()?;
     let prefix = keys
         .status
         .prefix
@@ -189,7 +191,6 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
         state_dir,
         ctl_tokens: reader.ctl_tokens(keys.ctl_token_file)?,
         outputs_dir,
-        forges: forges.collect::<Result<_, _>>()?,
         statuses: StatusNames {
             prefix: prefix.unwrap_or_else(|| "nixci".to_owned()),
             failures: keys.status.failures,
@@ -205,8 +206,9 @@ pub(super) fn parse(name: &str, text: &str) -> Result<ServerConfig, ConfigError>
             .map(|systems| reader.list(&systems, System::parse))
             .transpose()?,
         upload: keys.upload,
-        post_builds: reader.post_builds(keys.post_build, keys.secrets)?,
-        schedules: reader.schedules(&keys.schedule)?,
+        post_builds: reader.post_builds(keys.post_build, keys.secrets, &forges)?,
+        schedules: reader.schedules(&keys.schedule, &forges)?,
+        forges,
         // After all that reads some.
         secrets: reader.secrets.take(),
     })
@@ -242,6 +244,17 @@ impl Reader<'_> {
             .iter()
             .map(|value| self.meaning(value, &parse))
             .collect()
+    }
+
+    /// The patterns that choose repositories; none: nothing was said.
+    fn repositories(
+        &self,
+        patterns: Option<&Vec<Spanned<String>>>,
+        forges: &BTreeMap<String, ForgeConfig>,
+    ) -> Result<Option<Vec<RepositoryPattern>>, ConfigError> {
+        patterns
+            .map(|patterns| self.list(patterns, |text| RepositoryPattern::parse(text, forges)))
+            .transpose()
     }
 
     fn duration(&self, value: Option<&Spanned<String>>) -> Result<Option<Duration>, ConfigError> {

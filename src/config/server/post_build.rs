@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{RefPattern, Template, ref_pattern::mean_repository};
+use super::{
+    RefPattern, Template,
+    repository_pattern::{RepositoryPattern, mean_repository},
+};
 use crate::nix::CheckPattern;
 
 /// A command that is run after a check has passed. What it is run for is decided by the server alone.
@@ -16,8 +19,8 @@ pub struct PostBuildStep {
     pub environment: BTreeMap<String, Template>,
     /// Whether its failure changes nothing.
     pub warn_only: bool,
-    /// For which repositories, by `OWNER/NAME` or `FORGE/OWNER/NAME`; `None`: all.
-    pub repositories: Option<Vec<RefPattern>>,
+    /// For which repositories, by their names and forges; `None`: all.
+    pub repositories: Option<Vec<RepositoryPattern>>,
     /// For which branches; `None`: all that are built, unless `tags` says something.
     pub branches: Option<Vec<RefPattern>>,
     /// For which tags; `None`: all that are built, unless `branches` says something.

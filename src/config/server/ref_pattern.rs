@@ -28,19 +28,6 @@ impl fmt::Display for RefPattern {
     }
 }
 
-/// Whether patterns, `OWNER/NAME` or `FORGE/OWNER/NAME`, mean a repository; where there are none, every one is meant.
-pub(super) fn mean_repository(
-    patterns: Option<&[RefPattern]>,
-    forge: &str,
-    full_name: &str,
-) -> bool {
-    let long = format!("{forge}/{full_name}");
-    patterns.is_none_or(|patterns| {
-        let mut patterns = patterns.iter();
-        patterns.any(|pattern| pattern.matches(full_name) || pattern.matches(&long))
-    })
-}
-
 impl RefPattern {
     /// Reads a glob; an error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -1,6 +1,6 @@
 //! What a server builds again and again.
 
-use super::{RefPattern, ref_pattern::mean_repository};
+use super::repository_pattern::{RepositoryPattern, mean_repository};
 use crate::config::Schedule;
 
 /// A schedule of a server, for the repositories that it names.
@@ -8,8 +8,8 @@ use crate::config::Schedule;
 pub struct ServerSchedule {
     /// What is built, and when.
     pub schedule: Schedule,
-    /// Of which repositories, by `OWNER/NAME` or `FORGE/OWNER/NAME`; `None`: of all.
-    pub repositories: Option<Vec<RefPattern>>,
+    /// Of which repositories, by their names and forges; `None`: of all.
+    pub repositories: Option<Vec<RepositoryPattern>>,
 }
 
 impl ServerSchedule {

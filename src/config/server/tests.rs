@@ -206,11 +206,52 @@ fn a_step_is_for_the_branches_and_repositories_that_it_names() {
         of("branches = [\"*\"]\ntags = [\"w*\"]"),
         [true, true, false, false]
     );
-    let named = step("repositories = [\"acme/*\", \"hub/us/tool\"]");
-    assert!(named.is_for_repository("work", "acme/demo"));
-    assert!(named.is_for_repository("hub", "us/tool"));
-    assert!(!named.is_for_repository("work", "us/tool"));
     assert!(step("").is_for_repository("work", "us/tool"));
+}
+
+#[test]
+fn a_repository_is_named_with_its_forge_where_there_are_several() {
+    let read = |patterns: &str, forges: &str| {
+        let keys = format!("repositories = [{patterns}]");
+        read(&format!(
+            "{HEAD}{forges}[[post_build]]\nname = \"x\"\ncommand = [\"x\"]\n{keys}\n\
+             [[schedule]]\nname = \"y\"\ncron = \"@daily\"\n{keys}\n"
+        ))
+    };
+    let forge = |name: &str, kind: &str| {
+        format!("[forge.{name}]\nkind = \"{kind}\"\ntoken_file = \"DIR/token\"\n")
+    };
+    let means = |patterns: &str, forges: &str, forge: &str, name: &str| {
+        let config = read(patterns, forges).unwrap();
+        let step = config.post_builds[0].is_for_repository(forge, name);
+        let schedule = config.schedules[0].is_for_repository(forge, name);
+        assert_eq!(step, schedule);
+        step
+    };
+    let one = forge("work", "gitlab");
+    let of_one = |patterns: &str, name: &str| means(patterns, &one, "work", name);
+    assert!(of_one("\"acme/*\"", "acme/demo") && of_one("\"work/acme/*\"", "acme/demo"));
+    // The path of a group that is called like the forge is another one, and so is its owner.
+    assert!(!of_one("\"work/acme/*\"", "work/acme/demo"));
+    assert!(of_one("\"work/work/acme/*\"", "work/acme/demo"));
+    assert!(of_one("\"work/*\"", "work/demo") && !of_one("\"work/*\"", "acme/demo"));
+    let plain = "[forge.git]\nkind = \"plain\"\n";
+    let several = format!("{}{one}{plain}", forge("hub", "github"));
+    let of_several = |forge: &str, name: &str| {
+        means(
+            "\"hub/us/tool\", \"work/acme/*\", \"git/notes\"",
+            &several,
+            forge,
+            name,
+        )
+    };
+    assert!(of_several("hub", "us/tool") && !of_several("work", "us/tool"));
+    assert!(of_several("work", "acme/demo") && !of_several("hub", "acme/demo"));
+    assert!(!of_several("work", "work/acme/demo"));
+    assert!(of_several("git", "notes") && !of_several("hub", "git/notes"));
+    let messages = ["acme/website", "*", "work/*", "*/acme/website"]
+        .map(|pattern| read(&format!("\"{pattern}\""), &several).unwrap_err());
+    insta::assert_snapshot!(messages.join("\n\n"));
 }
 
 #[test]

@@ -226,7 +226,7 @@ in
           {
             name = "nightly";
             cron = "30 2 * * *";
-            repositories = [ "acme/*" ];
+            repositories = [ "work/acme/*" ];
           }
         ];
         upload = {

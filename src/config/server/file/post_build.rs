@@ -14,7 +14,7 @@ use super::Reader;
 use crate::{
     config::{
         ConfigError,
-        server::{PostBuildStep, RefPattern, Template},
+        server::{ForgeConfig, PostBuildStep, RefPattern, Template},
     },
     nix::CheckPattern,
 };
@@ -46,6 +46,7 @@ impl Reader<'_> {
         &self,
         steps: Vec<Step>,
         secrets: BTreeMap<String, Spanned<PathBuf>>,
+        forges: &BTreeMap<String, ForgeConfig>,
     ) -> Result<Vec<PostBuildStep>, ConfigError> {
         let secrets = secrets.into_iter().map(|(name, file)| {
             let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -60,7 +61,7 @@ impl Reader<'_> {
         let mut names = HashSet::new();
         let steps = steps.into_iter().map(|step| {
             let span = step.name.span();
-            let step = self.post_build(&step, &secrets)?;
+            let step = self.post_build(&step, &secrets, forges)?;
             if !names.insert(step.name.clone()) {
                 return Err(self.wrong(span, "another step is called so, too"));
             }
@@ -73,6 +74,7 @@ impl Reader<'_> {
         &self,
         keys: &Step,
         secrets: &HashMap<String, SecretString>,
+        forges: &BTreeMap<String, ForgeConfig>,
     ) -> Result<PostBuildStep, ConfigError> {
         if keys.command.get_ref().is_empty() {
             let message = "the program is missing: write `[\"program\", \"argument\"]`";
@@ -110,7 +112,7 @@ impl Reader<'_> {
                 Ok(template)
             })?,
             warn_only: keys.warn_only,
-            repositories: globs(&keys.repositories)?,
+            repositories: self.repositories(keys.repositories.as_ref(), forges)?,
             branches: globs(&keys.branches)?,
             tags: globs(&keys.tags)?,
             pull_requests: keys.pull_requests,

@@ -1,6 +1,6 @@
 //! `[[schedule]]` as it is written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -9,7 +9,7 @@ use super::Reader;
 use crate::config::{
     ConfigError, Cron, Schedule,
     schedule::{branch_name, schedule_name},
-    server::{RefPattern, ServerSchedule},
+    server::{ForgeConfig, ServerSchedule},
 };
 
 #[derive(Deserialize)]
@@ -23,7 +23,11 @@ pub(super) struct Keys {
 
 impl Reader<'_> {
     /// Reads the schedules.
-    pub(super) fn schedules(&self, all: &[Keys]) -> Result<Vec<ServerSchedule>, ConfigError> {
+    pub(super) fn schedules(
+        &self,
+        all: &[Keys],
+        forges: &BTreeMap<String, ForgeConfig>,
+    ) -> Result<Vec<ServerSchedule>, ConfigError> {
         let mut names = HashSet::new();
         let schedules = all.iter().map(|keys| {
             if !names.insert(keys.name.get_ref()) {
@@ -39,11 +43,7 @@ impl Reader<'_> {
                         .map(|branch| self.meaning(branch, branch_name))
                         .transpose()?,
                 },
-                repositories: keys
-                    .repositories
-                    .as_ref()
-                    .map(|patterns| self.list(patterns, RefPattern::parse))
-                    .transpose()?,
+                repositories: self.repositories(keys.repositories.as_ref(), forges)?,
             })
         });
         schedules.collect()

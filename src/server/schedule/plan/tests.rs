@@ -1,12 +1,12 @@
 //! Schedules at certain times.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
 use super::{Plan, Wanted, plan, wanted};
 use crate::{
-    config::{Cron, RefPattern, Schedule, ServerSchedule},
+    config::{Cron, RepositoryPattern, Schedule, ServerSchedule},
     db::server::{
         OwnRules, OwnSchedule, Repository, RepositoryId, RunId, ScheduleKey, ScheduleOrigin,
         ScheduleRow, SeenRepository,
@@ -168,7 +168,9 @@ fn settings_and_repositories_want_what_is_theirs() {
             cron: Cron::parse("@daily").unwrap(),
             branch: None,
         },
-        repositories: Some(vec![RefPattern::parse("work/acme/*").unwrap()]),
+        repositories: Some(vec![
+            RepositoryPattern::parse("acme/*", &BTreeMap::new()).unwrap(),
+        ]),
     };
     let off = Repository {
         enabled: false,
