@@ -211,8 +211,8 @@ in
     eval_memory = optional types.ints.positive "The memory that all evaluations may use together, in MiB. Null: three quarters of what is free.";
     eval_timeout = optional types.str "How long an evaluation may take.";
     attributes = optional types.ints.positive "How many attributes an evaluation may find.";
-    timeout = optional types.str "How long a build may take. Null: as Nix is set.";
-    max_silent_time = optional types.str "How long a build may be silent. Null: as Nix is set.";
+    timeout = optional types.str "How long a build may take. Null: as Nix is set, or 10h.";
+    max_silent_time = optional types.str "How long a build may be silent. Null: as Nix is set, or 2h.";
     failed_for = optional types.str "For how long a derivation that failed is not built again.";
     keep_runs = optional types.str "How long runs and their logs are kept.";
     keep_outputs = optional types.ints.unsigned "How many different outputs of a check are kept from being collected, the newest ones, for each branch.";

@@ -13,10 +13,12 @@ use std::{
     env,
     ffi::OsString,
     fs, io,
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use rustix::fs::{Mode, OFlags};
 use tokio::process::Command;
 
 pub use self::credentials::{CredentialFiles, HostToken};
@@ -390,18 +392,27 @@ impl Isolation {
                     .to_owned(),
             ));
         }
-        fs::create_dir_all(isolation.home.join(TMP)).map_err(|error| {
+        isolation.tidy().map_err(|error| {
             let home = isolation.home.display();
-            EvalError::Infrastructure(format!("cannot make {home}: {error}"))
-        })?;
-        isolation.tidy();
-        Ok(())
+            EvalError::Infrastructure(format!("cannot prepare {home}: {error}"))
+        })
     }
 
     /// Removes temporary files that evaluations have left which were killed: what is older than any can be that still runs.
-    fn tidy(&self) {
-        let entries = fs::read_dir(self.home.join(TMP)).into_iter().flatten();
-        for entry in entries.flatten() {
+    /// Evaluations may write to their home, and have put a link where the folder was, or do so now: what is removed is
+    /// below the folder that was opened.
+    fn tidy(&self) -> io::Result<()> {
+        let tmp = self.home.join(TMP);
+        fs::create_dir_all(&self.home)?;
+        match fs::symlink_metadata(&tmp) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => fs::remove_file(&tmp)?,
+            Err(_) => {}
+        }
+        fs::create_dir_all(&tmp)?;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(&tmp, flags, Mode::empty())?;
+        for entry in fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))?.flatten() {
             let age = entry.metadata().and_then(|found| found.modified());
             let age = age.ok().and_then(|time| time.elapsed().ok());
             if age.is_some_and(|age| age > self.limits.time) {
@@ -410,6 +421,7 @@ impl Isolation {
                 let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
             }
         }
+        Ok(())
     }
 }
 

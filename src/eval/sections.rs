@@ -50,6 +50,9 @@ const ACCESS: &[(&str, &str)] = &[
         "does not take the user and the password that this evaluation has for it",
     ),
 ];
+/// What git says, too, where it cannot fetch, and what becomes of it, with the reason behind it. Source: `remote-curl.c`.
+const NO_ACCESS: &str = "fatal: unable to access '";
+pub(super) const UNREACHABLE: &str = " cannot be fetched from: ";
 /// What the last line of an error begins with that came of this.
 pub(super) const ACCESS_LINE: &str = "git: ";
 
@@ -89,8 +92,10 @@ impl Sections {
         let line = String::from_utf8_lossy(line);
         let line = strip_ansi_codes(&line);
         if let Some(access) = access(&line) {
+            // It belongs to the error behind it, not to one before.
+            let before = self.finish();
             self.access = Some(access);
-            return None;
+            return before;
         }
         let Some((kind, text)) = section_start(&line) else {
             // Before the first section there are greetings only.
@@ -125,6 +130,10 @@ impl Sections {
 
 /// What a line of git says of access.
 fn access(line: &str) -> Option<String> {
+    if let Some(rest) = line.strip_prefix(NO_ACCESS) {
+        let (address, why) = rest.split_once("': ")?;
+        return Some(format!("{address}{UNREACHABLE}{why}"));
+    }
     ACCESS.iter().find_map(|(begin, what)| {
         let (address, _) = line.strip_prefix(begin)?.split_once('\'')?;
         Some(format!("{address} {what}"))

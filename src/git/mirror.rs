@@ -76,6 +76,12 @@ impl Mirror {
         folder.join(REPOSITORY)
     }
 
+    /// Whether nothing was ever fetched into the mirror with this number.
+    pub fn is_new(state: &Path, number: i64) -> bool {
+        let held = Self::repository_in(&Self::folder_of(state, number)).join(NAMESPACE);
+        fs::read_dir(held).map_or(true, |mut held| held.next().is_none())
+    }
+
     /// Removes what a server that was killed left in the mirrors below its state folder, and the files beside them that begin
     /// with `prefix`. Call it while nothing uses a mirror.
     pub fn clean_up(state: &Path, prefix: &str) {

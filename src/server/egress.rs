@@ -16,7 +16,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::timeout,
@@ -36,6 +36,12 @@ const HEAD_BYTES: usize = 16 << 10;
 const HEADERS: usize = 64;
 /// How long a request, a look-up and a connection may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a connection may be silent.
+const SILENCE: Duration = Duration::from_secs(5 * 60);
+/// How long it may be once one side has ended: an evaluation that is over has.
+const LINGER: Duration = Duration::from_secs(10);
+/// How much of it is held at once for each direction.
+const PIECE_BYTES: usize = 16 << 10;
 /// The word in the settings that stands for all of this network.
 const EVERYTHING: &str = "*";
 
@@ -176,8 +182,12 @@ async fn pass(mut client: TcpStream, reachable: &RwLock<Reachable>) -> io::Resul
     let found = timeout(PATIENCE, tokio::net::lookup_host((bare, asked.port))).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.collect(),
+        Ok(Err(error)) if is_no_host(&error) => {
+            return refuse(&mut client, 404, "no host is called so").await;
+        }
+        // By 504 Nix's error is told from one that stays: `eval`'s `failure`.
         Ok(Err(_)) | Err(_) => {
-            return refuse(&mut client, 502, "the host cannot be found").await;
+            return refuse(&mut client, 504, "the host cannot be looked up now").await;
         }
     };
     let may = |address: &&SocketAddr| is_named || (is_public(address.ip()) && !is_here(**address));
@@ -204,8 +214,58 @@ async fn pass(mut client: TcpStream, reachable: &RwLock<Reachable>) -> io::Resul
         Some(head) => server.write_all(&head).await?,
         None => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?,
     }
-    tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+    pass_on(&mut client, &mut server).await
+}
+
+/// Passes on what either says until both are silent for good: [`SILENCE`] at most, and once one has said all, [`LINGER`].
+/// What it passes on has its place from all evaluations.
+async fn pass_on(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let (mut up, mut down) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let (mut is_asking, mut is_answering) = (true, true);
+    while is_asking || is_answering {
+        let patience = if is_asking && is_answering {
+            SILENCE
+        } else {
+            LINGER
+        };
+        let passed = timeout(patience, async {
+            tokio::select! {
+                read = from_client.read(&mut up), if is_asking => {
+                    is_asking = give(&mut to_server, &up[..read?]).await?;
+                }
+                read = from_server.read(&mut down), if is_answering => {
+                    is_answering = give(&mut to_client, &down[..read?]).await?;
+                }
+            }
+            Ok::<_, io::Error>(())
+        });
+        passed.await??;
+    }
     Ok(())
+}
+
+/// Gives a piece, or the end. Returns whether there is more to come.
+async fn give(to: &mut (impl AsyncWrite + Unpin), piece: &[u8]) -> io::Result<bool> {
+    if piece.is_empty() {
+        to.shutdown().await?;
+        return Ok(false);
+    }
+    to.write_all(piece).await?;
+    Ok(true)
+}
+
+/// Whether a look-up has found that there is no such host; otherwise there may be one later.
+fn is_no_host(error: &io::Error) -> bool {
+    // As `gai_strerror(3)` has it; the number is not told.
+    let said = error.to_string();
+    [
+        "Name or service not known",
+        "No address associated with hostname",
+    ]
+    .iter()
+    .any(|known| said.contains(known))
 }
 
 /// What is asked of the proxy.

@@ -16,7 +16,10 @@ use super::{
     walls::{Found, LANDLOCK_TCP, SELF},
 };
 use crate::{
-    config::{NixHost, NixHostError, ServerConfig, Upload, free_memory_bytes, program_on_path},
+    config::{
+        NixHost, NixHostError, NixSettings, ServerConfig, Upload, free_memory_bytes,
+        program_on_path,
+    },
     db::server::{Repository, Run, Trust},
     eval::{
         Cell, CredentialFiles, Delegation, EvalLimits, Evaluator, EvaluatorKind, Isolation,
@@ -31,6 +34,10 @@ use crate::{
 
 /// What one evaluation worker should have at least when their number is not set.
 const MEMORY_PER_WORKER: u64 = 1 << 30;
+/// How long a build may take where nobody says so: Hydra's default.
+const TIMEOUT: Duration = Duration::from_secs(10 * 60 * 60);
+/// How long it may be silent then: Hydra's default, too.
+const MAX_SILENT_TIME: Duration = Duration::from_secs(2 * 60 * 60);
 /// How many downloads a run does at once.
 const SUBSTITUTIONS: usize = 16;
 /// Connections beside those of builds: for plans and downloads of several runs. What holds the derivations of a run is one
@@ -122,10 +129,7 @@ impl Means {
             .or(host.settings.max_jobs.filter(|jobs| *jobs > 0));
         let here = here.unwrap_or_else(cores);
         let elsewhere = builders.remote_slots();
-        let times = BuildTimes {
-            timeout: limits.timeout,
-            max_silent_time: limits.max_silent_time,
-        };
+        let times = build_times(config, &host.settings);
         let settings = client_settings(host, &host.settings, builders, &[], times);
         let connections = here + elsewhere + SUBSTITUTIONS + OTHER_CONNECTIONS;
         let memory = limits
@@ -345,10 +349,9 @@ impl Engine {
         self.host.settings.value("sandbox") == "true"
     }
 
-    /// How long Nix lets a build take by its own settings; `None`: as long as it wants.
-    pub(super) fn host_timeout(&self) -> Option<Duration> {
-        let seconds: u64 = self.host.settings.value("timeout").parse().ok()?;
-        (seconds > 0).then(|| Duration::from_secs(seconds))
+    /// How long a build may take.
+    pub(super) fn timeout(&self, config: &ServerConfig) -> Option<Duration> {
+        build_times(config, &self.host.settings).timeout
     }
 
     /// The folder of a Nix that is neither in the store nor where programs of the system are.
@@ -377,6 +380,20 @@ impl Engine {
     /// Ends the connections.
     pub(super) async fn close(&self) {
         let _ = tokio::time::timeout(CLOSE_LIMIT, self.means().pool.close()).await;
+    }
+}
+
+/// How long builds may take, and be silent: as the settings say, else as Nix is set, else [`TIMEOUT`] and
+/// [`MAX_SILENT_TIME`]. A build without an end would keep its slot from all repositories.
+fn build_times(config: &ServerConfig, nix: &NixSettings) -> BuildTimes {
+    let of_nix = |name, default| match nix.number(name) {
+        0 => default,
+        seconds => Duration::from_secs(seconds),
+    };
+    let (timeout, silent) = (config.limits.timeout, config.limits.max_silent_time);
+    BuildTimes {
+        timeout: Some(timeout.unwrap_or_else(|| of_nix("timeout", TIMEOUT))),
+        max_silent_time: Some(silent.unwrap_or_else(|| of_nix("max-silent-time", MAX_SILENT_TIME))),
     }
 }
 

@@ -76,6 +76,12 @@ pub(super) async fn execute(
             }
             let why = match unready {
                 Unready::Here(why) => return try_again(app, &run, &why).await,
+                Unready::Lost(why) if run.attempt + 1 < ATTEMPTS_MAX => {
+                    return fetch_again(app, &run, &why).await;
+                }
+                Unready::Lost(why) => {
+                    return finish(app, &run, RunEnd::errored(&why), Vec::new()).await;
+                }
                 Unready::Commit(why) => why,
             };
             let contexts = texts::contexts(&app.config(), &repository);
@@ -187,6 +193,18 @@ async fn try_again(app: &App, run: &Run, why: &str) {
     if let Err(error) = result.await {
         warn!(run = run.id.0, %error, "and cannot be put off");
     }
+}
+
+/// Has what a run builds fetched once more.
+async fn fetch_again(app: &App, run: &Run, why: &str) {
+    warn!(run = run.id.0, why, "it is fetched again");
+    let result = insist("that a run is to be fetched again", || {
+        app.db.retake_run(run.id, Timestamp::now().as_millisecond())
+    });
+    if let Err(error) = result.await {
+        warn!(run = run.id.0, %error, "and cannot be put off");
+    }
+    app.wake.prepare.notify_one();
 }
 
 /// Removes what runs of a server left that was killed.
@@ -339,7 +357,7 @@ fn settings(
 ) -> RunSettings {
     let engine = &app.engine;
     // That of every connection.
-    let timeout = app.config().limits.timeout;
+    let timeout = engine.timeout(&app.config());
     let (slots, remote_slots) = engine.slots.count();
     RunSettings {
         flake: repository.seen.full_name.clone(),
@@ -358,7 +376,7 @@ fn settings(
         fail_fast: false,
         no_build: false,
         flake_check: false,
-        rules: work.rules(timeout.or(engine.host_timeout())),
+        rules: work.rules(timeout),
         timeout,
         only: None,
         previous: HashMap::new(),

@@ -39,10 +39,12 @@ pub(super) async fn take_up_all(app: &App) {
         let look = BATCH + commands.going_on.len();
         let taken = async {
             let mut deliveries = app.db.open_deliveries(look).await?;
-            deliveries.retain(|delivery| !commands.going_on.contains_key(&delivery.id));
+            deliveries.retain(|id| !commands.going_on.contains_key(id));
             let count = deliveries.len();
-            for delivery in deliveries {
-                take_up(app, delivery, &mut commands).await?;
+            for id in deliveries {
+                if let Some(delivery) = app.db.delivery(id).await? {
+                    take_up(app, delivery, &mut commands).await?;
+                }
             }
             Ok::<_, DbError>(count)
         };

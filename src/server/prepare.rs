@@ -7,7 +7,7 @@ mod fetch;
 mod same;
 mod trust;
 
-use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
@@ -23,11 +23,9 @@ use super::{app::App, insist::insist, intake::end, own_rules, queue, texts};
 use crate::{
     db::server::{DbError, Repository, Run, RunEnd, RunId, RunKind, RunState, Tested, Trust},
     forge::{StatusState, is_skipped},
-    git::{Merge, MirrorError},
+    git::{Merge, Mirror, MirrorError},
 };
 
-/// How many runs are prepared at once.
-const AT_ONCE: usize = 8;
 /// How often to look for runs whose time has come.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long to wait before the first further attempt; three times as long after each more.
@@ -45,8 +43,8 @@ const CONFLICTS_SHOWN: usize = 3;
 
 /// Prepares runs until the server drains.
 pub(super) async fn prepare_all(app: &App) {
-    let mut going_on: HashSet<RunId> = HashSet::new();
-    let mut attempts: std::collections::HashMap<RunId, u32> = std::collections::HashMap::new();
+    let mut going_on: HashMap<RunId, Repository> = HashMap::new();
+    let mut attempts: HashMap<RunId, u32> = HashMap::new();
     let mut tasks: JoinSet<(RunId, u32)> = JoinSet::new();
     loop {
         let taken = app
@@ -57,10 +55,10 @@ pub(super) async fn prepare_all(app: &App) {
                 warn!(%error, "runs are not prepared");
                 Vec::new()
             });
-        for (run, repository) in queue::in_turn(taken) {
-            if going_on.len() >= AT_ONCE || !going_on.insert(run.id) {
-                continue;
-            }
+        let state_dir = app.config().state_dir.clone();
+        let is_new = |repository: &Repository| Mirror::is_new(&state_dir, repository.id.0);
+        for (run, repository) in queue::to_prepare(taken, &going_on, is_new) {
+            going_on.insert(run.id, repository.clone());
             let app = Arc::clone(app);
             let attempt = attempts.get(&run.id).copied().unwrap_or_default();
             tasks.spawn(async move {

@@ -12,8 +12,6 @@ use tracing::{error, warn};
 use super::{app::App, execute::execute, intake::end, memory, queue};
 use crate::db::server::{RepositoryId, RunState};
 
-/// How many runs go on at once: those that build, and those that evaluate.
-const RUNS_MAX: usize = 64;
 /// How often to look for runs whose time has come.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -41,9 +39,7 @@ pub(super) async fn run_all(app: &App) {
                 continue;
             }
         };
-        let chosen = (runs.len() < RUNS_MAX)
-            .then(|| queue::next(&waiting, &lock(&going_on), &served).cloned())
-            .flatten();
+        let chosen = queue::next(&waiting, &lock(&going_on), &served).cloned();
         let Some((run, repository)) = chosen else {
             drop(permit);
             tokio::select! {

@@ -183,3 +183,20 @@ async fn forget(world: &World, drv_paths: &[&str]) -> u64 {
     let answer: Value = serde_json::from_str(&shown).unwrap();
     answer["forgotten"].as_u64().unwrap()
 }
+
+/// As after a backup that has no mirrors: they are not in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_lost_is_fetched_again() {
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    world.start().await;
+    world.ctl(&["pause", "acme/demo"]).await;
+    let commit = world.commit("second", &[("file", "2")]);
+    world.push_event("main", &commit).await;
+    let waits = format!("a run waits for its turn run=2 commit={commit}");
+    world.log_has(&waits).await;
+    fs::remove_dir_all(world.state("mirrors/1")).unwrap();
+    world.ctl(&["resume", "acme/demo"]).await;
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    world.log_has("it is fetched again").await;
+    assert_eq!(world.stop().await, Some(0));
+}

@@ -48,15 +48,27 @@ impl ServerDb {
         .await
     }
 
-    /// The webhooks that are not handled yet, oldest first, at most so many.
-    pub async fn open_deliveries(&self, limit: usize) -> Result<Vec<Delivery>, DbError> {
+    /// The numbers of the webhooks that are not handled yet, oldest first, at most so many: their bodies may be large.
+    pub async fn open_deliveries(&self, limit: usize) -> Result<Vec<i64>, DbError> {
         self.read(move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, forge, delivery, event, content_type, body FROM deliveries
-                     WHERE handled_at IS NULL ORDER BY id LIMIT ?1",
+                    "SELECT id FROM deliveries WHERE handled_at IS NULL ORDER BY id LIMIT ?1",
                 )?
-                .query_map([limit], |row| {
+                .query_map([limit], |row| row.get(0))?
+                .collect()
+        })
+        .await
+    }
+
+    /// A webhook.
+    pub async fn delivery(&self, id: i64) -> Result<Option<Delivery>, DbError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, forge, delivery, event, content_type, body FROM deliveries WHERE id = ?1",
+                )?
+                .query_row([id], |row| {
                     Ok(Delivery {
                         id: row.get(0)?,
                         new: NewDelivery {
@@ -67,8 +79,8 @@ impl ServerDb {
                             body: row.get::<_, Option<_>>(5)?.unwrap_or_default(),
                         },
                     })
-                })?
-                .collect()
+                })
+                .optional()
         })
         .await
     }

@@ -195,7 +195,8 @@ impl ServerDb {
     pub async fn retake_run(&self, id: RunId, not_before: i64) -> Result<(), DbError> {
         self.write(move |connection| {
             connection.execute(
-                "UPDATE runs SET state = 'taken', not_before = ?2 WHERE id = ?1 AND state IN ('taken', 'approval')",
+                "UPDATE runs SET state = 'taken', not_before = ?2 WHERE id = ?1
+                 AND state IN ('taken', 'approval', 'running')",
                 [id.0, not_before],
             )?;
             Ok(())

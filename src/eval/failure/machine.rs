@@ -3,6 +3,7 @@
 //! A flake can `throw` such words, and gains nothing by it: its evaluation fails as a whole, and is tried a few times.
 
 use super::parse;
+use crate::eval::sections::{ACCESS_LINE, UNREACHABLE};
 
 /// What the message begins with when the daemon is gone (`uds-remote-store.cc`, `remote-store.cc`, `serialise.cc` and
 /// `file-descriptor.cc` of Nix 2.8 to 2.34; the reads and writes as seen when a daemon is killed).
@@ -30,9 +31,32 @@ const SHORT_OF: [&str; 6] = [
     ": Read-only file system",
 ];
 /// What is in it when something cannot be fetched now, and may be later. Not that a host cannot be found or reached: that
-/// is so on purpose where an evaluation has no network.
-const DOWNLOAD: &str = "unable to download '";
-const PASSING: [&str; 3] = ["Timeout was reached", "HTTP error 429", "HTTP error 5"];
+/// is so on purpose where an evaluation has no network. Where it has a proxy that says so by 504 (`egress` of the server).
+/// The words are those of `filetransfer.cc`, curl and git.
+const PASSING: [&str; 6] = [
+    "Timeout was reached",
+    "HTTP error 429",
+    "HTTP error 5",
+    "returned error: 429",
+    "returned error: 5",
+    "CONNECT tunnel failed, response 504",
+];
+/// What is before the address in such a message, from Nix 2.19 on inside of another one for archives.
+const DOWNLOADS: [&str; 2] = [
+    "unable to download '",
+    "Failed to open archive (Source threw exception: error: unable to download '",
+];
+
+/// What is said of something that cannot be fetched, behind its address, which may have any words in it.
+fn said_of_fetching<'t>(first: &'t str, text: &'t str) -> Option<&'t str> {
+    let mut downloads = DOWNLOADS.iter();
+    if let Some(rest) = downloads.find_map(|begin| first.strip_prefix(begin)) {
+        return Some(rest.split_once("': ")?.1);
+    }
+    let (_, last) = text.rsplit_once('\n')?;
+    let of_git = last.strip_prefix(ACCESS_LINE)?;
+    Some(of_git.split_once(UNREACHABLE)?.1)
+}
 
 /// Returns the message of an error text of Nix if it says that the machine is at fault.
 pub(in crate::eval) fn machines_fault(text: &str) -> Option<String> {
@@ -46,11 +70,8 @@ pub(in crate::eval) fn machines_fault(text: &str) -> Option<String> {
     let first = message.text.first()?;
     let is_cut = TRANSFER.iter().any(|begin| first.starts_with(begin))
         && CUT.iter().any(|end| first.ends_with(end));
-    // What is behind the address is Nix's.
-    let is_passing = first
-        .strip_prefix(DOWNLOAD)
-        .and_then(|rest| rest.split_once("': "))
-        .is_some_and(|(_, said)| PASSING.iter().any(|why| said.contains(why)));
+    let is_passing = said_of_fetching(first, text)
+        .is_some_and(|said| PASSING.iter().any(|why| said.contains(why)));
     let is_at_fault = is_cut
         || is_passing
         || DAEMON.iter().any(|begin| first.starts_with(begin))

@@ -341,6 +341,8 @@ fn the_machine_is_at_fault_when_its_daemon_is_gone_or_its_disk_is_full() {
         "Nix daemon disconnected unexpectedly (maybe it crashed?)",
         "writing to file: No space left on device",
         "unable to download 'https://example.org/x.tar.gz': HTTP error 503",
+        "unable to download 'https://example.org/x': Could not connect to server (7) CONNECT tunnel failed, response 504",
+        "Failed to open archive (Source threw exception: error: unable to download 'https://github.com/a/b/archive/c.tar.gz': HTTP error 502)",
     ] {
         let is_it = |text: &str| machines_fault(text);
         assert_eq!(
@@ -367,9 +369,21 @@ fn the_machine_is_at_fault_when_its_daemon_is_gone_or_its_disk_is_full() {
             "unable to download 'https://example.org/HTTP error 5': HTTP error 404",
             "words in an address",
         ),
+        (
+            "unable to download 'https://example.org/x': Could not connect to server (7) CONNECT tunnel failed, response 403",
+            "a host that nothing is fetched from",
+        ),
     ] {
         assert_eq!(machines_fault(&format!("error: {message}")), None, "{why}");
     }
+    let of_git = |said: &str| {
+        machines_fault(&format!(
+            "error: Failed to fetch git repository 'https://example.org/x.git'\ngit: https://example.org/x.git/ cannot be fetched from: {said}"
+        ))
+    };
+    assert!(of_git("CONNECT tunnel failed, response 504").is_some());
+    assert!(of_git("The requested URL returned error: 503").is_some());
+    assert!(of_git("The requested URL returned error: 404").is_none());
     let thrown = THROW_2_34.replace(
         "this check does not evaluate",
         "writing to file: Broken pipe",

@@ -137,8 +137,27 @@ fn what_old_evaluations_have_left_is_removed() {
         let entry = std::fs::File::open(tmp.join(name)).unwrap();
         entry.set_modified(long_ago).unwrap();
     }
-    isolation.tidy();
+    isolation.tidy().unwrap();
     let left = std::fs::read_dir(&tmp).unwrap().flatten();
     let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["new"]);
+}
+
+#[test]
+fn a_link_that_an_evaluation_leaves_in_its_home_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, state) = (folder.path().join("home"), folder.path().join("state"));
+    let isolation = Isolation {
+        home: home.clone(),
+        ..isolation()
+    };
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::create_dir_all(&state).unwrap();
+    let database = std::fs::File::create(state.join("database")).unwrap();
+    let long_ago = std::time::SystemTime::now() - isolation.limits.time * 2;
+    database.set_modified(long_ago).unwrap();
+    std::os::unix::fs::symlink(&state, home.join("tmp")).unwrap();
+    isolation.tidy().unwrap();
+    assert!(state.join("database").exists());
+    assert!(home.join("tmp").symlink_metadata().unwrap().is_dir());
 }

@@ -100,7 +100,9 @@ fn what_git_says_of_access_belongs_to_the_error_behind_it() {
 warning: old
 fatal: could not read Username for 'https://git.example.org': terminal prompts disabled
 error: program 'git' failed with exit code 128
-error: another";
+error: another
+fatal: unable to access 'https://example.org/x.git/': Could not resolve host: example.org
+error: Failed to fetch git repository 'https://example.org/x.git'";
     let expected = [
         (SectionKind::Warning, "old"),
         (
@@ -109,6 +111,11 @@ error: another";
              git: https://git.example.org asks for a user and a password, and this evaluation has none for it",
         ),
         (SectionKind::Error, "error: another"),
+        (
+            SectionKind::Error,
+            "error: Failed to fetch git repository 'https://example.org/x.git'\n\
+             git: https://example.org/x.git/ cannot be fetched from: Could not resolve host: example.org",
+        ),
     ]
     .map(|(kind, text)| (kind, text.to_owned()));
     assert_eq!(shown(text), expected);

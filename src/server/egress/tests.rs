@@ -6,6 +6,59 @@ fn what_is_here_is_known() {
     assert!(!is_here("192.0.2.1:80".parse().unwrap()));
 }
 
+/// Both ends of a connection.
+async fn connection() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (here, there) = tokio::join!(TcpStream::connect(address), listener.accept());
+    (here.unwrap(), there.unwrap().0)
+}
+
+#[tokio::test]
+async fn what_either_says_is_passed_on_to_its_end() {
+    let (mut client, mut of_client) = connection().await;
+    let (mut of_server, mut server) = connection().await;
+    let passing = tokio::spawn(async move { pass_on(&mut of_client, &mut of_server).await });
+    let question = vec![b'?'; 3 * PIECE_BYTES + 1];
+    let answer = vec![b'!'; 3 * PIECE_BYTES + 1];
+    let asking = async {
+        client.write_all(&question).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.unwrap();
+        heard
+    };
+    let answering = async {
+        let mut heard = Vec::new();
+        server.read_to_end(&mut heard).await.unwrap();
+        server.write_all(&answer).await.unwrap();
+        server.shutdown().await.unwrap();
+        heard
+    };
+    let (heard_by_client, heard_by_server) = tokio::join!(asking, answering);
+    assert!(heard_by_client == answer && heard_by_server == question);
+    passing.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_never_ends_keeps_no_place_when_its_evaluation_is_over() {
+    let (client, mut of_client) = connection().await;
+    let (mut of_server, _server) = connection().await;
+    drop(client);
+    let begun = tokio::time::Instant::now();
+    let ended = pass_on(&mut of_client, &mut of_server).await;
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(begun.elapsed() <= LINGER + Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_that_says_nothing() {
+    let (_client, mut of_client) = connection().await;
+    let (mut of_server, _server) = connection().await;
+    let ended = pass_on(&mut of_client, &mut of_server).await;
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
 #[test]
 fn a_request_says_where_it_goes() {
     let host = |text: &str| {

@@ -16,6 +16,8 @@ use crate::{
 pub(super) enum Unready {
     /// This machine is at fault.
     Here(String),
+    /// Its mirror has lost what it builds: it is to be fetched again.
+    Lost(String),
     /// What was committed is.
     Commit(String),
 }
@@ -48,6 +50,11 @@ impl Work {
             .parse()
             .map_err(|error| Unready::Commit(format!("{error}")))?;
         let mirror = Mirror::open(&app.config().state_dir, run.new.repository.0)?;
+        if !mirror.has(commit)? {
+            return Err(Unready::Lost(format!(
+                "its mirror has no {commit} any more"
+            )));
+        }
         let file = source::settings_of(&mirror, commit).map_err(Unready::Commit)?;
         let base = run.base_commit.as_ref().and_then(|base| base.parse().ok());
         let required = own_rules::required(run, repository, &mirror, commit, base);

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{in_turn, next};
+use super::{
+    PREPARED_MAX, PREPARED_OF_FORGE, PREPARED_OF_ONE, RUNS_LESS_URGENT, RUNS_MAX, RUNS_OF_ONE,
+    RUNS_OF_ONE_LESS_URGENT, in_turn, next, to_prepare,
+};
 use crate::db::server::{
     NewRun, OwnRules, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository,
 };
@@ -155,4 +158,54 @@ fn many_pull_requests_are_prepared_after_the_pushes_and_in_turn_with_others() {
     let order = in_turn(waiting.into()).into_iter();
     let order: Vec<i64> = order.map(|(run, _)| run.id.0).collect();
     assert_eq!(order, [5, 7, 6, 1, 4, 2, 3]);
+}
+
+#[test]
+fn neither_a_repository_nor_pull_requests_take_all_places() {
+    // Of ten repositories each asks for a hundred.
+    let count = |run_of: &dyn Fn(i64) -> (Run, Repository)| {
+        order((1..=1000).map(run_of).collect(), false).len()
+    };
+    assert_eq!(count(&|id| push(id, 1)), RUNS_OF_ONE);
+    assert_eq!(
+        count(&|id| pull_request(id, 1, id)),
+        RUNS_OF_ONE_LESS_URGENT
+    );
+    assert_eq!(count(&|id| push(id, id % 10)), RUNS_MAX);
+    assert_eq!(count(&|id| pull_request(id, id % 10, id)), RUNS_LESS_URGENT);
+    // One that has all that pull requests may have goes on with what is pushed.
+    let going_on = HashMap::from([(RepositoryId(1), RUNS_OF_ONE_LESS_URGENT)]);
+    let waiting = [pull_request(1, 1, 7), push(2, 1)];
+    let (chosen, _) = next(&waiting, &going_on, &HashMap::new()).expect("one is chosen");
+    assert_eq!(chosen.id, RunId(2));
+    assert!(next(&waiting[..1], &going_on, &HashMap::new()).is_none());
+}
+
+#[test]
+fn what_is_slow_to_fetch_from_leaves_places_for_others() {
+    let at = |forge: &str, id, repository| {
+        let (run, mut of) = push(id, repository);
+        forge.clone_into(&mut of.seen.forge);
+        (run, of)
+    };
+    let chosen = |taken: Vec<_>, going_on: &HashMap<_, _>, is_new: bool| {
+        let chosen = to_prepare(taken, going_on, |_| is_new).into_iter();
+        chosen.map(|(run, _)| run.id.0).collect::<Vec<_>>()
+    };
+    let of_one = || (1..=20).map(|id| at("hub", id, 1)).collect::<Vec<_>>();
+    assert_eq!(
+        chosen(of_one(), &HashMap::new(), false).len(),
+        PREPARED_OF_ONE
+    );
+    assert_eq!(chosen(of_one(), &HashMap::new(), true), [1]);
+    let of_forge = (1..=20).map(|id| at("hub", id, id)).collect::<Vec<_>>();
+    let first = to_prepare(of_forge.clone(), &HashMap::new(), |_| false);
+    assert_eq!(first.len(), PREPARED_OF_FORGE);
+    // With those going on, another forge has the rest, and nothing is begun twice.
+    let going_on = first.into_iter().map(|(run, of)| (run.id, of)).collect();
+    let mut taken = of_forge;
+    taken.extend((21..=30).map(|id| at("work", id, id)));
+    let more = chosen(taken, &going_on, true);
+    assert_eq!(more.len(), PREPARED_MAX - PREPARED_OF_FORGE);
+    assert!(more.iter().all(|id| *id > 20), "{more:?}");
 }
