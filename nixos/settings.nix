@@ -142,8 +142,12 @@ let
           "nixci"
           "build-with-buildbot"
         ];
-        description = "Repositories with one of these topics are built.";
+        description = "Repositories with one of these topics are built, where the server is an administrator.";
       };
+      owners = optional (types.listOf types.str) ''
+        Of the repositories with a topic only those of these users and organizations, on GitLab also of groups, with what is
+        below them. Null: of everybody who makes the user of the token an administrator, which strangers can do, too.
+      '';
       writes_per_minute = optional types.ints.positive "How many statuses it is told in a minute, of each account. Null: 70 for GitHub, else any number.";
       writes_per_hour = optional types.ints.positive "How many statuses it is told in an hour, of each account. Null: 450 for GitHub, else any number.";
       repositories = list "Repositories, `owner/name`, and owners, `owner/*`, that are built without a topic.";

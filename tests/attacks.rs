@@ -8,6 +8,7 @@ use std::{
 /// What is tried on servers for pull requests. A row may say more, but none may be missing.
 const ATTACKS: &[&str] = &[
     "pwn request",
+    "topic of a stranger's repository",
     "approval bypass by identity",
     "approval bypass by AGit",
     "approval TOCTOU",

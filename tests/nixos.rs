@@ -114,6 +114,8 @@ fn the_server_reads_what_the_module_writes() {
     let names: Vec<&String> = whole.forges.keys().collect();
     assert_eq!(names, ["hub", "mirror", "work"]);
     assert_eq!(whole.forges["work"].webhook_secrets.len(), 2);
+    assert_eq!(whole.forges["work"].owners, ["acme", "alice"]);
+    assert!(whole.forges["hub"].owners.is_empty());
     let inputs = &whole.forges["work"].private_inputs;
     let users: Vec<_> = inputs.iter().map(|inputs| inputs.user.as_str()).collect();
     assert_eq!(users, ["nixci", "reader"]);

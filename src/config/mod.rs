@@ -38,5 +38,5 @@ pub use server::{
     Access, CtlToken, Entrance, ForgeConfig, ForgeSoftware, Limits, Listen, PlainRepository,
     PostBuildStep, PrivateHost, PrivateInputs, Properties, Property, PullRequests, RefPattern,
     RepositoryPattern, ServerConfig, ServerSchedule, StatusNames, Template, WallsWanted,
-    WriteLimits, base_url, forge_name, make_secret, socket_key,
+    WriteLimits, base_url, forge_name, forge_owner, make_secret, socket_key,
 };

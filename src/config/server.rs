@@ -28,7 +28,7 @@ pub use self::{
     schedule::ServerSchedule,
     secret::make_secret,
     template::{Properties, Property, Template},
-    words::{base_url, forge_name},
+    words::{base_url, forge_name, forge_owner},
 };
 use super::{ConfigError, Upload};
 use crate::nix::System;
@@ -116,6 +116,8 @@ pub struct ForgeConfig {
     pub webhook_secrets: Vec<SecretString>,
     /// Repositories with one of these topics are built.
     pub topics: Vec<String>,
+    /// Of these only those of these owners, and on GitLab of the groups below them; none: of all.
+    pub owners: Vec<String>,
     /// These repositories, `owner/name`, and all of these owners, `owner/*`, are built.
     pub repositories: Vec<String>,
     /// How much may be written to it.

@@ -5,7 +5,7 @@
 
 mod hooks;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -185,6 +185,14 @@ fn merge_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
 }
 
 impl Gitlab {
+    /// The projects that whoever asks is a member of, narrowed by more parameters.
+    async fn projects(&self, more: &str) -> Result<Vec<KnownRepository>, ForgeError> {
+        let path = format!("/projects?membership=true&archived=false{more}&per_page=100");
+        self.listing
+            .collect(self.session(), &path, None, known)
+            .await
+    }
+
     /// Whom a project belongs to, where that is a user and the token may see it.
     async fn owner(&self, project: &str) -> Result<Option<u64>, ForgeError> {
         #[derive(Deserialize)]
@@ -219,12 +227,22 @@ impl ForgeApi for Gitlab {
     fn repositories<'a>(&'a self, selection: &'a Selection) -> BoxFuture<'a, KnownRepositories> {
         Box::pin(async move {
             // The topics are compared here: a list of them means all at once to GitLab.
-            let path = "/projects?membership=true&archived=false&per_page=100";
-            let mut all = self
-                .listing
-                .collect(self.session(), path, None, known)
-                .await?;
+            let mut all = self.projects("").await?;
             all.retain(|known| selection.takes(known));
+            let is_admin = |known: &KnownRepository| known.right == Some(Permission::Admin);
+            if !all.iter().all(is_admin) {
+                // A list does not show rights that come from a group above that of a project.
+                let administered = self.projects("&min_access_level=40").await?;
+                let ids: HashSet<&str> = administered
+                    .iter()
+                    .map(|known| known.repository.id.as_str())
+                    .collect();
+                for known in &mut all {
+                    if ids.contains(known.repository.id.as_str()) {
+                        known.right = Some(Permission::Admin);
+                    }
+                }
+            }
             Ok(KnownRepositories::all(all))
         })
     }

@@ -74,23 +74,20 @@ pub(super) async fn carry_out(
     repository: &Repository,
     order: &Order,
 ) -> Result<String, String> {
-    persist(repository, || try_carry_out(app, repository, order)).await
+    let name = &repository.seen.full_name;
+    persist(name, || try_carry_out(app, repository, order)).await
 }
 
 /// Tries something until it is done or never will be, for about an hour.
-pub(super) async fn persist<F>(
-    repository: &Repository,
-    what: impl Fn() -> F,
-) -> Result<String, String>
+pub(super) async fn persist<T, F>(repository: &str, what: impl Fn() -> F) -> Result<T, String>
 where
-    F: Future<Output = Result<String, Unheard>>,
+    F: Future<Output = Result<T, Unheard>>,
 {
     let mut attempt = 0;
     loop {
         match what().await {
             Ok(done) => return Ok(done),
             Err(Unheard::Later(why, wait)) if attempt < ATTEMPTS_MAX => {
-                let repository = &repository.seen.full_name;
                 warn!(repository, why, "what a webhook asks for waits");
                 let wait = wait.unwrap_or_default().max(BACK_OFF * 2_u32.pow(attempt));
                 tokio::time::sleep(wait).await;

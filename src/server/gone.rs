@@ -43,7 +43,8 @@ pub(super) async fn take_leave(
     repository: &Repository,
     gone: &Gone,
 ) -> Result<String, String> {
-    persist(repository, || try_to(app, repository, gone)).await
+    let name = &repository.seen.full_name;
+    persist(name, || try_to(app, repository, gone)).await
 }
 
 async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<String, Unheard> {

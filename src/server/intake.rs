@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
-use self::found::{find, settings};
+use self::found::{Unfound, find, look_up, settings};
 use super::{
     app::App,
     asked::{AskedRun, again, asked},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     db::server::{CommandKey, DbError, Delivery, Repository, Run, RunEnd, TakeUp},
-    forge::{BuildKind, CheckName, Decision, HookEvent, decide, parse_hook},
+    forge::{self, BuildKind, CheckName, Decision, HookEvent, decide, parse_hook},
     nix::hex,
 };
 
@@ -91,11 +91,18 @@ impl Commands {
             // What came to nothing may be told again.
             let key = key.filter(|_| outcome.is_ok());
             let why = outcome.unwrap_or_else(|why| why);
-            let noted = insist("what came of a webhook", || {
-                note(&app, id, &forge, why.clone(), key.clone())
-            });
-            if let Err(error) = noted.await {
-                warn!(forge, %error, "what came of a webhook is not noted");
+            note_at_last(&app, id, &forge, why, key).await;
+            id
+        });
+    }
+
+    /// Asks the forge for the repository of a webhook. If it is one that is built, the webhook is taken up again.
+    fn look_up(&mut self, app: &App, id: i64, forge: String, seen: forge::Repository) {
+        self.going_on.insert(id, None);
+        let app = Arc::clone(app);
+        self.tasks.spawn(async move {
+            if let Err(why) = look_up(&app, &forge, &seen).await {
+                note_at_last(&app, id, &forge, why, None).await;
             }
             id
         });
@@ -133,13 +140,13 @@ async fn take_up(app: &App, delivery: Delivery, commands: &mut Commands) -> Resu
 async fn understand(
     app: &App,
     delivery: &Delivery,
-) -> Result<Result<(HookEvent, Repository, Decision), String>, DbError> {
+) -> Result<Result<(HookEvent, Repository, Decision), Unfound>, DbError> {
     let event = match read(app, delivery) {
         Ok(event) => event,
-        Err(why) => return Ok(Err(why)),
+        Err(why) => return Ok(Err(Unfound::Never(why))),
     };
     let found = match event.repository() {
-        None => Err("it is about no repository".to_owned()),
+        None => Err(Unfound::Never("it is about no repository".to_owned())),
         Some(seen) => find(app, &delivery.new.forge, seen).await?,
     };
     let changed = matches!(
@@ -151,7 +158,7 @@ async fn understand(
         app.wake.sweep.notify_one();
     }
     Ok(found.and_then(|repository| {
-        let settings = settings(app, &repository)?;
+        let settings = settings(app, &repository).map_err(Unfound::Never)?;
         let decision = decide(&event, &settings);
         Ok((event, repository, decision))
     }))
@@ -166,7 +173,11 @@ async fn try_take_up(
     let forge = delivery.new.forge.clone();
     let (event, repository, decision) = match understand(app, &delivery).await? {
         Ok(understood) => understood,
-        Err(why) => return done(app, id, &forge, why).await,
+        Err(Unfound::Never(why)) => return done(app, id, &forge, why).await,
+        Err(Unfound::Yet(seen)) => {
+            commands.look_up(app, id, forge, seen);
+            return Ok(());
+        }
     };
     let key = CommandKey {
         repository: repository.id,
@@ -290,6 +301,16 @@ async fn note(
         ..TakeUp::default()
     };
     settle(app, forge, up).await
+}
+
+/// The same, however long that takes.
+async fn note_at_last(app: &App, id: i64, forge: &str, why: String, command: Option<CommandKey>) {
+    let noted = insist("what came of a webhook", || {
+        note(app, id, forge, why.clone(), command.clone())
+    });
+    if let Err(error) = noted.await {
+        warn!(forge, %error, "what came of a webhook is not noted");
+    }
 }
 
 fn read(app: &App, delivery: &Delivery) -> Result<HookEvent, String> {

@@ -17,6 +17,7 @@ mod app;
 mod asked;
 mod budget;
 mod check_runs;
+mod chosen;
 mod client;
 mod commands;
 mod connection;

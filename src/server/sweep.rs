@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use super::{
     app::App,
+    chosen::{chosen, open_to_strangers},
     connection::as_row,
     hooks::{self, Hooks},
     keep, logs, memory,
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     config::ForgeConfig,
     db::server::{Repository, RunId, SeenRepository},
-    forge::{ForgeApi, ForgeError, HookOwner, KnownRepository, RepositoryKey, Selection},
+    forge::{ForgeApi, HookOwner},
 };
 
 /// How often to look.
@@ -41,8 +42,11 @@ pub(super) async fn sweep_all(app: &App) {
     // One for each forge that was ever configured: one that does not answer holds up no other, nor its next look.
     let mut lookers: HashMap<String, Arc<Notify>> = HashMap::new();
     loop {
-        for name in app.config().forges.keys() {
+        for (name, forge) in &app.config().forges {
             let looker = lookers.entry(name.clone()).or_insert_with(|| {
+                if let Some(what) = open_to_strangers(forge) {
+                    warn!(forge = name, "{what}");
+                }
                 let notify = Arc::new(Notify::new());
                 let (app, name, hooks) = (Arc::clone(app), name.clone(), Arc::clone(&hooks));
                 let wake = Arc::clone(&notify);
@@ -268,64 +272,6 @@ async fn forget_gone(app: &App, name: &str, is_there: impl Fn(&str) -> bool) {
             let _ = app.db.disable_repository(repository.id).await;
         }
     }
-}
-
-/// The repositories that the settings ask for, and whether these are all.
-async fn chosen(
-    name: &str,
-    forge: &ForgeConfig,
-    api: &dyn ForgeApi,
-) -> (Vec<KnownRepository>, bool) {
-    let (owners, listed): (Vec<&String>, Vec<&String>) = forge
-        .repositories
-        .iter()
-        .partition(|listed| listed.ends_with("/*"));
-    let owners = owners.iter().filter_map(|all| all.strip_suffix("/*"));
-    let selections = [
-        Selection {
-            topics: forge.topics.clone(),
-            ..Selection::default()
-        },
-        Selection {
-            owners: owners.map(str::to_owned).collect(),
-            ..Selection::default()
-        },
-    ];
-    let mut chosen = Vec::new();
-    let mut is_all = true;
-    for selection in selections {
-        if selection == Selection::default() {
-            continue;
-        }
-        match api.repositories(&selection).await {
-            Ok(some) => {
-                chosen.extend(some.repositories);
-                is_all &= some.is_all;
-            }
-            Err(error) => {
-                warn!(forge = name, %error, "repositories are not looked for");
-                is_all = false;
-            }
-        }
-    }
-    for listed in listed {
-        let Ok(full_name) = listed.parse() else {
-            warn!(
-                forge = name,
-                repository = listed,
-                "no repository is called so"
-            );
-            continue;
-        };
-        match api.repository(&RepositoryKey::Name(full_name)).await {
-            Ok(known) => chosen.push(known),
-            Err(error) => {
-                warn!(forge = name, repository = listed, %error, "a listed repository is not to be had");
-                is_all &= matches!(error, ForgeError::Missing(_));
-            }
-        }
-    }
-    (chosen, is_all)
 }
 
 /// Sees to the webhook of a repository, and builds what moved unseen.

@@ -22,6 +22,7 @@ impl World {
             id,
             name: name.to_owned(),
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
+            permissions: repository.permissions.take(),
             rights: std::mem::take(&mut repository.rights),
             installation: repository.installation,
             ..Repository::default()

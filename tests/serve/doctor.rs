@@ -156,6 +156,41 @@ async fn what_is_wrong_with_gitea_is_said() {
         .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_topics_count_is_said() {
+    let world = World::new(&good(), "").await;
+    world.change_settings(|text| {
+        text.replace("[\"acme/demo\"]", "[]")
+            .replace("topics = []", "topics = [\"nixci\"]")
+    });
+    world.of_demo(|demo| demo.topics = vec!["nixci".to_owned()]);
+    let open = "gives a repository the topic nixci and makes the token's user its administrator, is built like your own";
+    world.says("hm", "forge work owners", open).await;
+    world.says("ok", "forge work", "sees acme/demo").await;
+    world.of_demo(|demo| demo.permissions["admin"] = json!(false));
+    let text = "not built in spite of the topic: the token's user is no administrator (on GitLab, a maintainer) of acme/demo";
+    world.says("hm", "forge work", text).await;
+    world.of_demo(|demo| demo.permissions = admin());
+    world.change_settings(|text| text.replace("[\"nixci\"]", "[\"nixci\"]\nowners = [\"us\"]"));
+    let text = "no repository that counts has the topic nixci";
+    world.says("hm", "forge work", text).await;
+    world.change_settings(|text| text.replace("[\"us\"]", "[\"us\", \"acme\"]"));
+    world.says("ok", "forge work", "sees acme/demo").await;
+    let (_, said) = world.check().await;
+    assert!(
+        !said.iter().any(|(_, about, _)| about.contains("owners")),
+        "{said:#?}"
+    );
+    // Whom an App is let in by is another's business.
+    world.on_github();
+    world.change_settings(|text| text.replace("owners = [\"us\", \"acme\"]\n", ""));
+    let (_, said) = world.check().await;
+    assert!(
+        !said.iter().any(|(_, about, _)| about.contains("owners")),
+        "{said:#?}"
+    );
+}
+
 /// What would keep the server from starting, or what it does from having an effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_go_wrong_later_is_said_before() {

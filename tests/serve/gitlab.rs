@@ -30,7 +30,10 @@ impl World {
                 .replace(&hook, &format!("[{}]", names.join(", ")))
         });
         let mut forge = self.forge.world();
-        let rights = &mut forge.find("acme/demo").unwrap().rights;
+        let demo = forge.find("acme/demo").unwrap();
+        demo.permissions =
+            json!({ "project_access": { "access_level": 40 }, "group_access": null });
+        let rights = &mut demo.rights;
         // GitLab's levels: maintainer, developer, reporter.
         for (name, level) in [("owner", "40"), ("writer", "30"), ("reader", "20")] {
             rights.get_mut(name).unwrap().1 = level;

@@ -7,3 +7,4 @@ mod names;
 mod payloads;
 mod sandbox;
 pub(crate) mod secrets;
+mod strangers;

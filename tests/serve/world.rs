@@ -68,6 +68,7 @@ impl World {
         let repository = Repository {
             id: 12,
             name: "acme/demo".to_owned(),
+            permissions: json!({ "admin": true, "push": true, "pull": true }),
             rights: rights
                 .map(|(name, right)| (name.to_owned(), right))
                 .into_iter()

@@ -78,6 +78,11 @@ async fn questions_become_a_file_that_a_server_reads() {
         answer(&mut terminal, "The forge", "gitea");
         answer(&mut terminal, "Its name in the settings", "work");
         answer(&mut terminal, "Its address", &url);
+        answer(&mut terminal, "Whose repositories", "");
+        terminal.wait_for("name somebody");
+        answer(&mut terminal, "Whose repositories", "acme/*");
+        terminal.wait_for("`acme/*` is no owner");
+        answer(&mut terminal, "Whose repositories", "acme, alice");
         answer(&mut terminal, "Repositories besides", "acme");
         terminal.wait_for("`acme`: write OWNER/NAME");
         answer(&mut terminal, "Repositories besides", "acme/demo infra/*");
@@ -147,6 +152,7 @@ fn whoever_leaves_leaves_nothing_behind() {
     answer(&mut terminal, "The forge", "3");
     answer(&mut terminal, "Its name in the settings", "");
     answer(&mut terminal, "Its address", "https://git.example.org");
+    answer(&mut terminal, "Whose repositories", "acme");
     answer(&mut terminal, "Repositories besides", "");
     terminal.wait_for("not shown");
     terminal.type_keys("secr\u{3}");
@@ -181,8 +187,9 @@ async fn an_app_of_github_is_made_by_one_click() {
         answer(&mut terminal, "The forge", "1");
         answer(&mut terminal, "Its name in the settings", "hub");
         answer(&mut terminal, "Its address", &url);
-        answer(&mut terminal, "Repositories besides", "");
         answer(&mut terminal, "What the server is", "app");
+        answer(&mut terminal, "Whose repositories", "");
+        answer(&mut terminal, "Repositories besides", "");
         answer(&mut terminal, "The organization", "acme-corp");
     });
     let local = format!("http://127.0.0.1:{port}/setup/github/hub");
@@ -318,8 +325,9 @@ async fn a_token_of_github_does_without_an_app() {
         answer(&mut terminal, "The forge", "github");
         answer(&mut terminal, "Its name in the settings", "hub");
         answer(&mut terminal, "Its address", &url);
-        answer(&mut terminal, "Repositories besides", "acme/demo");
         answer(&mut terminal, "What the server is", "2");
+        answer(&mut terminal, "Whose repositories", "acme");
+        answer(&mut terminal, "Repositories besides", "acme/demo");
         terminal.wait_for("A fine-grained token (Settings");
         answer(&mut terminal, "Its token", "secret");
         assert_eq!(terminal.finish_in_order(), Some(0));

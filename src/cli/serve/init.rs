@@ -20,7 +20,7 @@ use crate::{
         prompt::{ask, ask_hidden, choose, is_there, say},
         setup::runtime,
     },
-    config::{ForgeSoftware, Listen, ServerConfig, base_url, forge_name, make_secret},
+    config::{ForgeSoftware, Listen, ServerConfig, base_url, forge_name, forge_owner, make_secret},
     forge::MadeApp,
     server::AppSetup,
 };
@@ -64,6 +64,10 @@ struct Answers {
     name: String,
     /// Its address; of a plain one, that of the repository.
     forge_url: String,
+    /// Whether the server is to be an App there.
+    is_app: bool,
+    /// Whose repositories count when they have the topic; none: all that the App is let into.
+    owners: Vec<String>,
     repositories: Vec<String>,
 }
 
@@ -96,7 +100,7 @@ pub(super) fn init(config: &Path) -> Result<ExitCode, Failure> {
     let files = Files::new(&config);
     let answers = questions(&files)?;
     let (proof, secret) = match answers.kind {
-        ForgeSoftware::Github if choose("What the server is there", &AS_ON_GITHUB)? == 0 => {
+        ForgeSoftware::Github if answers.is_app => {
             let app = make_app(&answers)?;
             let secret = app.webhook_secret.clone();
             (Proof::App(app), secret)
@@ -133,7 +137,13 @@ pub(super) fn init(config: &Path) -> Result<ExitCode, Failure> {
             files.webhook_secret(&answers.name).display()
         ));
     } else {
-        say("Repositories with the topic `nixci` are built from then on.");
+        let whose = match answers.owners.as_slice() {
+            [] => String::new(),
+            owners => format!(" of {}", owners.join(", ")),
+        };
+        say(&format!(
+            "Repositories{whose} with the topic `nixci` are built from then on."
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -219,6 +229,13 @@ fn questions(files: &Files) -> Result<Answers, Failure> {
             base_url(text).map(|url| url.as_str().trim_end_matches('/').to_owned())
         }
     })?;
+    let is_app =
+        kind == ForgeSoftware::Github && choose("What the server is there", &AS_ON_GITHUB)? == 0;
+    let owners = if kind == ForgeSoftware::Plain {
+        Vec::new()
+    } else {
+        owners(kind, is_app)?
+    };
     let repositories = if kind == ForgeSoftware::Plain {
         vec![ask("What it is called here", Some("main/demo"), one_name)?]
     } else {
@@ -238,7 +255,35 @@ fn questions(files: &Files) -> Result<Answers, Failure> {
         kind,
         name,
         forge_url,
+        is_app,
+        owners,
         repositories,
+    })
+}
+
+/// Asks whose repositories count when they have the topic. Anybody can give theirs one, so somebody has to be named, but
+/// where only an owner lets an App in.
+fn owners(kind: ForgeSoftware, is_app: bool) -> Result<Vec<String>, Failure> {
+    let (question, usual) = if is_app {
+        (
+            "Whose repositories with the topic nixci are built; none: all that the App is let into",
+            Some(""),
+        )
+    } else {
+        (
+            "Whose repositories with the topic nixci are built: users and organizations",
+            None,
+        )
+    };
+    ask(question, usual, |text| {
+        let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+        let owners: Vec<String> = words
+            .map(|word| forge_owner(word, kind))
+            .collect::<Result<_, _>>()?;
+        if owners.is_empty() && !is_app {
+            return Err("name somebody: without, anybody there could have theirs built".to_owned());
+        }
+        Ok(owners)
     })
 }
 

@@ -1,5 +1,6 @@
 //! `nixci-server.toml` as it is written.
 
+mod owners;
 mod post_build;
 mod private_inputs;
 mod schedule;
@@ -79,6 +80,7 @@ struct Forge {
     app_key_file: Option<Spanned<PathBuf>>,
     webhook_secret_file: Option<Spanned<OneOrMore>>,
     topics: Option<Vec<String>>,
+    owners: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     repositories: Vec<Spanned<String>>,
     writes_per_minute: Option<Spanned<usize>>,
@@ -433,6 +435,7 @@ impl Reader<'_> {
             topics: keys
                 .topics
                 .unwrap_or_else(|| ["nixci", "build-with-buildbot"].map(str::to_owned).to_vec()),
+            owners: self.owners(keys.owners, keys.kind)?,
             repositories: self.list(&keys.repositories, |text| {
                 let is_named = text
                     .split_once('/')

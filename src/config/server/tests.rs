@@ -45,6 +45,7 @@ kind = "gitea"
 url = "https://git.example.org/sub"
 token_file = "DIR/token"
 webhook_secret_file = ["DIR/hook", "DIR/token"]
+owners = ["acme", "alice"]
 repositories = ["me/tool", "us/*"]
 [forge.hub]
 kind = "github"
@@ -91,6 +92,8 @@ public = true
     assert_eq!(hub.api_url.as_str(), "https://api.github.com/");
     assert!(matches!(&hub.access, Access::App { id: 12345, .. }));
     assert_eq!(hub.topics, ["nixci", "build-with-buildbot"]);
+    assert_eq!(work.owners, ["acme", "alice"]);
+    assert!(hub.owners.is_empty());
     assert!(
         !format!("{config:?}").contains("PEM"),
         "a secret is printed"
@@ -161,6 +164,9 @@ fn what_is_wrong_is_said_with_its_place() {
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/none\""),
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/empty\""),
         forge("kind = \"gitlab\"\ntoken_file = \"DIR/token\"\nrepositories = [\"x\"]"),
+        forge("kind = \"gitlab\"\ntoken_file = \"DIR/token\"\nowners = []"),
+        forge("kind = \"gitlab\"\ntoken_file = \"DIR/token\"\nowners = [\"acme/*\"]"),
+        forge("kind = \"github\"\ntoken_file = \"DIR/token\"\nowners = [\"acme/tools\"]"),
         inputs("token_file = \"DIR/hook\""),
         inputs("token_file = \"DIR/none\"\nrepositories = [\"a/b\"]"),
         inputs("token_file = \"DIR/token\"\nrepositories = [\"a/b\"]"),

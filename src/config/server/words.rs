@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::Listen;
+use super::{ForgeSoftware, Listen};
 
 impl Listen {
     /// Reads an address. An error says what one is.
@@ -53,5 +53,29 @@ pub fn forge_name(text: &str) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err("the name of a forge has letters, digits and `-` only")
+    }
+}
+
+/// Reads the name of a user or an organization, or on GitLab of a group, which may be in another. An error says what one is.
+pub fn forge_owner(text: &str, kind: ForgeSoftware) -> Result<String, String> {
+    let is_name = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
+    };
+    let is_owner = match kind {
+        ForgeSoftware::Gitlab => text.split('/').all(is_name),
+        ForgeSoftware::Github
+        | ForgeSoftware::Gitea
+        | ForgeSoftware::Forgejo
+        | ForgeSoftware::Plain => is_name(text),
+    };
+    if is_owner {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{text}` is no owner: write the name of a user or an organization, or on GitLab `GROUP` or `GROUP/GROUP`"
+        ))
     }
 }

@@ -11,15 +11,17 @@ use crate::{
         ForgeApi, ForgeError, KnownRepository, Permission, RepositoryKey, SeenHook, Selection,
     },
     git::{FetchLimits, GitHttp, ls_remote},
-    server::{connection::Connections, source},
+    server::{
+        chosen::{Uncounted, names, open_to_strangers, why_not},
+        connection::Connections,
+        source,
+    },
 };
 
 /// How far the clocks may be apart, in seconds: what an App proves is so much older when it is made.
 const SKEW_SECONDS: i64 = 60;
 /// How many repositories are looked at.
 const LOOKED_AT: usize = 10;
-/// How many are named.
-const NAMED: usize = 3;
 
 /// Looks at the repositories of a forge that has no interface: git shows them, or not.
 async fn plain(about: &str, forge: &ForgeConfig) -> Vec<Finding> {
@@ -97,14 +99,17 @@ pub(super) async fn of_forge(
         }
     }
     findings.push(look.rights().await);
-    let repositories = match look.repositories().await {
-        Ok(repositories) => repositories,
+    findings
+        .extend(open_to_strangers(forge).map(|what| look.says("owners", Verdict::Doubtful, what)));
+    let (repositories, without_right) = match look.repositories().await {
+        Ok(found) => found,
         Err(error) => {
             findings.push(look.bad("", error.to_string()));
             return findings;
         }
     };
     findings.push(look.seen(&repositories));
+    findings.extend(look.without_right(&without_right));
     findings.extend(look.statuses(&repositories).await);
     if !forge.webhook_secrets.is_empty() {
         findings.extend(look.hooks(&repositories).await);
@@ -195,13 +200,16 @@ impl Look<'_> {
         self.good("rights", text)
     }
 
-    /// Repositories that are to be built: the first that is named, or those with a topic.
-    async fn repositories(&self) -> Result<Vec<KnownRepository>, ForgeError> {
+    /// Repositories that are to be built: the first that is named, or those with a topic; and those whose topic does not
+    /// count, as the server has no right there.
+    async fn repositories(
+        &self,
+    ) -> Result<(Vec<KnownRepository>, Vec<KnownRepository>), ForgeError> {
         let mut listed = self.forge.repositories.iter();
         let listed = listed.find(|listed| !listed.ends_with("/*"));
         if let Some(name) = listed.and_then(|listed| listed.parse().ok()) {
             let found = self.api.repository(&RepositoryKey::Name(name)).await?;
-            return Ok(vec![found]);
+            return Ok((vec![found], Vec::new()));
         }
         let owners = self.forge.repositories.iter();
         let by_owner = Selection {
@@ -210,17 +218,26 @@ impl Look<'_> {
                 .collect(),
             ..Selection::default()
         };
-        let selection = if self.forge.topics.is_empty() {
-            by_owner
+        let mut all;
+        let mut without_right = Vec::new();
+        if self.forge.topics.is_empty() {
+            all = self.api.repositories(&by_owner).await?.repositories;
         } else {
-            Selection {
+            let by_topic = Selection {
                 topics: self.forge.topics.clone(),
                 ..Selection::default()
+            };
+            all = Vec::new();
+            for known in self.api.repositories(&by_topic).await?.repositories {
+                match why_not(self.forge, &known) {
+                    None => all.push(known),
+                    Some(Uncounted::Right) => without_right.push(known),
+                    Some(Uncounted::Owner) => {}
+                }
             }
-        };
-        let mut all = self.api.repositories(&selection).await?.repositories;
+        }
         all.truncate(LOOKED_AT);
-        Ok(all)
+        Ok((all, without_right))
     }
 
     fn seen(&self, repositories: &[KnownRepository]) -> Finding {
@@ -230,13 +247,22 @@ impl Look<'_> {
                 format!("reached, but sees no repository of {owners}")
             } else {
                 let topics = self.forge.topics.join(" or ");
-                format!("reached, but no repository has the topic {topics}")
+                format!("reached, but no repository that counts has the topic {topics}")
             };
             return self.says("", Verdict::Doubtful, text);
         }
-        let names: Vec<&str> = repositories.iter().take(NAMED).map(name_of).collect();
-        let text = format!("reached with its token; sees {}", names.join(", "));
-        self.good("", text)
+        let names = names(repositories.iter());
+        self.good("", format!("reached with its token; sees {names}"))
+    }
+
+    /// Repositories that ask to be built, and are not.
+    fn without_right(&self, repositories: &[KnownRepository]) -> Option<Finding> {
+        let text = format!(
+            "not built in spite of the topic: the token's user is no administrator (on GitLab, a maintainer) of {}: make it one, \
+            or name them in `repositories`",
+            names(repositories.iter())
+        );
+        (!repositories.is_empty()).then(|| self.says("", Verdict::Doubtful, text))
     }
 
     /// Whether what becomes of commits may be told. An App's rights say that already.

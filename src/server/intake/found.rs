@@ -3,26 +3,33 @@
 use crate::{
     config::{ForgeConfig, RefPattern},
     db::server::{DbError, Repository, SeenRepository},
-    forge::{self, MERGE_QUEUES, TriggerSettings},
-    server::{app::App, connection::as_row},
+    forge::{self, MERGE_QUEUES, RepositoryKey, TriggerSettings},
+    server::{
+        app::App,
+        commands::{Unheard, persist},
+        connection::as_row,
+    },
 };
+
+/// Why there is no repository to an event.
+pub(super) enum Unfound {
+    /// The settings name it, and its number is not known: the forge has to be asked.
+    Yet(forge::Repository),
+    /// It is not built, or is none.
+    Never(String),
+}
 
 /// The repository of an event, if it is one of those that are built; else why not.
 pub(super) async fn find(
     app: &App,
     forge: &str,
     seen: &forge::Repository,
-) -> Result<Result<Repository, String>, DbError> {
+) -> Result<Result<Repository, Unfound>, DbError> {
     let known = app
         .db
         .repository_of(forge.to_owned(), seen.id.clone())
         .await?;
     let name = seen.full_name.as_str();
-    let is_chosen = app
-        .config()
-        .forges
-        .get(forge)
-        .is_some_and(|forge| is_listed(forge, name));
     let mut row = as_row(forge, seen, default_branch(app, forge, seen));
     // Nobody but the server's settings knows that.
     let config = app.config();
@@ -51,27 +58,63 @@ pub(super) async fn find(
                 ..repository.seen
             };
         }
-        _ if is_chosen => {
-            let named = app
-                .db
-                .repository_named(forge.to_owned(), name.to_owned())
-                .await?;
-            if named.is_some_and(|other| other.enabled && other.seen.forge_id != seen.id) {
-                app.wake.sweep.notify_one();
-                return Ok(Err(format!(
-                    "{name} is another repository as far as it is known: the forge is asked"
-                )));
-            }
+        // There is no forge to ask, and its settings say all of it.
+        _ if plain.is_some() => {}
+        _ if config
+            .forges
+            .get(forge)
+            .is_some_and(|forge| is_listed(forge, name)) =>
+        {
+            // Whose number that is, only the forge knows.
+            return Ok(Err(Unfound::Yet(seen.clone())));
         }
         _ => {
-            return Ok(Err(format!(
-                "{name} is none of the repositories that are built"
-            )));
+            return Ok(Err(not_built(name)));
         }
     }
     let id = app.db.see_repository(row).await?;
     let repository = app.db.repository(id).await?;
-    Ok(repository.ok_or_else(|| "it is gone".to_owned()))
+    Ok(repository.ok_or_else(|| Unfound::Never("it is gone".to_owned())))
+}
+
+fn not_built(name: &str) -> Unfound {
+    Unfound::Never(format!("{name} is none of the repositories that are built"))
+}
+
+/// Asks the forge for a repository that the settings name, under the number that it is said to have. An error says why it is
+/// not built.
+pub(super) async fn look_up(
+    app: &App,
+    forge: &str,
+    seen: &forge::Repository,
+) -> Result<(), String> {
+    let name = seen.full_name.as_str();
+    persist(name, || try_look_up(app, forge, seen)).await
+}
+
+async fn try_look_up(app: &App, forge: &str, seen: &forge::Repository) -> Result<(), Unheard> {
+    let name = seen.full_name.as_str();
+    let api = app.connections().get(forge);
+    let (api, id) = api
+        .zip(seen.id.parse().ok())
+        .ok_or_else(|| format!("{name} cannot be asked for"))?;
+    let known = api.repository(&RepositoryKey::Id(id)).await?;
+    let now = &known.repository;
+    let config = app.config();
+    let forge_config = config.forges.get(forge);
+    let is_listed = forge_config.is_some_and(|config| is_listed(config, now.full_name.as_str()));
+    if now.id != seen.id || known.is_archived || !is_listed {
+        return Err(format!(
+            "the repository {id} is called {}, and is none of those that are built",
+            now.full_name
+        )
+        .into());
+    }
+    let row = as_row(forge, now, default_branch(app, forge, now));
+    app.db.see_repository(row).await?;
+    // It gets a webhook, and whatever had that name before is not built any more.
+    app.wake.sweep.notify_one();
+    Ok(())
 }
 
 fn default_branch(app: &App, forge: &str, seen: &forge::Repository) -> String {
@@ -84,17 +127,14 @@ fn default_branch(app: &App, forge: &str, seen: &forge::Repository) -> String {
         .unwrap_or_else(|| "main".to_owned())
 }
 
-/// Whether the configuration names a repository.
+/// Whether the settings name a repository.
 fn is_listed(forge: &ForgeConfig, full_name: &str) -> bool {
     let owner = full_name.rsplit_once('/').map_or("", |(owner, _)| owner);
-    forge.plain.contains_key(full_name)
-        || forge
-            .repositories
-            .iter()
-            .any(|listed| match listed.strip_suffix("/*") {
-                Some(all_of) => all_of.eq_ignore_ascii_case(owner),
-                None => listed.eq_ignore_ascii_case(full_name),
-            })
+    let mut listed = forge.repositories.iter();
+    listed.any(|listed| match listed.strip_suffix("/*") {
+        Some(all_of) => all_of.eq_ignore_ascii_case(owner),
+        None => listed.eq_ignore_ascii_case(full_name),
+    })
 }
 
 /// What of a repository is built.

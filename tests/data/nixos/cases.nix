@@ -166,6 +166,10 @@ in
               "/secrets/old"
             ];
             topics = [ "nixci" ];
+            owners = [
+              "acme"
+              "alice"
+            ];
             repositories = [ "acme/*" ];
             private_inputs = [
               {

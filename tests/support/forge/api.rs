@@ -500,7 +500,14 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
     }
     let segments: Vec<&str> = path.split('/').skip(2).collect();
     let [id, rest @ ..] = segments.as_slice() else {
-        let all = world.repositories.iter().map(shown).collect();
+        let least = asked.query.get("min_access_level");
+        let least: u64 = least.map_or(0, |level| level.parse().unwrap());
+        let may = |known: &&Repository| {
+            let levels = ["project_access", "group_access"]
+                .map(|by| known.permissions[by]["access_level"].as_u64());
+            levels.into_iter().flatten().chain([known.inherited]).max() >= Some(least)
+        };
+        let all = world.repositories.iter().filter(may).map(shown).collect();
         return page(world, asked, None, all);
     };
     let name = id.replace("%2F", "/");

@@ -95,6 +95,8 @@ pub(crate) struct Repository {
     pub(crate) is_archived: bool,
     /// What the token may do with it, as the forge shows that; `Null`: it does not.
     pub(crate) permissions: Value,
+    /// What the token's user may by a group above the project's own, on GitLab, of which a list says nothing.
+    pub(crate) inherited: u64,
     /// The rights of users by name: their number, and what GitHub calls it.
     pub(crate) rights: BTreeMap<String, (u64, &'static str)>,
     pub(crate) pulls: BTreeMap<u64, Value>,

@@ -145,11 +145,20 @@ impl Files {
                 ]);
             }
         } else {
-            let all: Vec<String> = answers.repositories.iter().map(quoted).collect();
+            let list = |names: &[String]| {
+                let names: Vec<String> = names.iter().map(quoted).collect();
+                format!("[{}]", names.join(", "))
+            };
             lines.extend([
-                "# Repositories with one of these topics are built, and these.".to_owned(),
+                "# Repositories with one of these topics are built, if they belong to one of these owners.".to_owned(),
                 "topics = [\"nixci\"]".to_owned(),
-                format!("repositories = [{}]", all.join(", ")),
+            ]);
+            if !answers.owners.is_empty() {
+                lines.push(format!("owners = {}", list(&answers.owners)));
+            }
+            lines.extend([
+                "# And these, whoever has them.".to_owned(),
+                format!("repositories = {}", list(&answers.repositories)),
             ]);
         }
         lines.join("\n") + "\n"
