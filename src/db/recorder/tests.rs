@@ -292,12 +292,18 @@ async fn the_median_of_the_last_ten_builds_is_expected() {
     record(dir.path(), &events);
     let recorder = start(dir.path(), &Warnings::default());
     let expected = recorder.expected();
-    let answer = expected(vec![
+    let asked = vec![
         ("lib-2.0".into(), system()),
         ("lib-2.0".into(), System::of_derivation("aarch64-linux")),
         ("other".into(), system()),
-    ])
-    .await;
+    ];
+    // A run does without an answer that takes too long, as where the disk is busy.
+    let mut answer = Vec::new();
+    for _ in 0..20 {
+        if answer.is_empty() {
+            answer = expected(asked.clone()).await;
+        }
+    }
     assert_eq!(answer, [Some(Duration::from_secs(7)), None, None]);
     recorder.finish();
     assert_eq!(expected(vec![("lib".into(), system())]).await, []);

@@ -1,7 +1,6 @@
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use super::{EvaluatorKind, choose_evaluator, version_in_path};
@@ -12,8 +11,13 @@ fn program(folder: &Path, version: &str) -> PathBuf {
     let answer = format!(
         r#"{{"attr":"version","attrPath":["version"],"error":"error:\n       … while calling the throw builtin\n\n       error: {version}"}}"#
     );
-    fs::write(&file, format!("#!/bin/sh\ncat <<'X'\n{answer}\nX\n")).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let script = format!("#!/bin/sh\ncat <<'X'\n{answer}\nX\n");
+    // Another process writes it: what this one has open for writing cannot be run, and a child that some other test
+    // starts meanwhile may keep it open for a moment.
+    let write = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let mut shell = Command::new("sh");
+    let status = shell.args(["-c", write]).arg(&file).arg(script).status();
+    assert!(status.unwrap().success());
     file
 }
 

@@ -170,9 +170,15 @@ fn the_time_is_linear() {
         began.elapsed()
     };
     time(2_000);
-    let (short, long) = (time(4_000), time(64_000));
-    // Sixteen times as much, with room for a busy machine; a quadratic one takes 256 times as long.
-    assert!(long < short * 80, "{short:?} {long:?}");
+    // Sixteen times as much, with room for a busy machine; a quadratic one takes 256 times as long. Whoever else uses this
+    // machine may slow one of them down, but not each time.
+    let mut measured = Vec::new();
+    let is_linear = (0..5).any(|_| {
+        let (short, long) = (time(4_000), time(64_000));
+        measured.push((short, long));
+        long < short * 80
+    });
+    assert!(is_linear, "{measured:?}");
 }
 
 proptest! {

