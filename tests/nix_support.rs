@@ -10,7 +10,7 @@ use std::{
 };
 
 use support::{
-    Project,
+    AT_ONCE, Project,
     nix::{self, parse_version},
     project::{FOREIGN_SYSTEM, SYSTEM, nix_string},
     redact::redact,
@@ -163,7 +163,7 @@ fn a_running_build_belongs_to_its_store_and_dies_with_a_killed_daemon() {
         store.kill_daemon();
         let run = build.finish();
         assert_eq!(run.code, Some(1), "Nix {nix}: {run}");
-        let left = store.wait_until_idle(Duration::from_secs(5));
+        let left = store.wait_until_idle(AT_ONCE);
         assert!(left.is_empty(), "Nix {nix}: {left:#?}");
         // And it comes back.
         store.start_daemon();
@@ -173,7 +173,7 @@ fn a_running_build_belongs_to_its_store_and_dies_with_a_killed_daemon() {
 
 #[test]
 fn a_process_that_outlives_its_test_fails_it() {
-    let store = nix::newest().store();
+    let store = nix::newest().store().with_patience(Duration::from_secs(1));
     let folder = store.folder().to_owned();
     let mut sleep = store.command("sleep").arg("600").spawn().unwrap();
     let panic = catch_unwind(AssertUnwindSafe(|| drop(store))).unwrap_err();

@@ -1,11 +1,11 @@
 //! What bad input gets: one clear line and the right exit code, never a panic.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     Events,
     support::{
-        Project, nix,
+        PATIENCE, Project, nix,
         program::write_program,
         project::{SYSTEM, nix_string},
         running::{Finished, Running},
@@ -340,7 +340,9 @@ fn a_hundred_megabytes_without_a_newline_cost_no_memory() {
     };
     run.wait_for("begin");
     let mut highest = 0;
+    let began = Instant::now();
     while let Some(kib) = peak() {
+        assert!(began.elapsed() < PATIENCE, "it does not end");
         highest = kib.max(highest);
         std::thread::sleep(Duration::from_millis(20));
     }

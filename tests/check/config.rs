@@ -144,17 +144,17 @@ fn a_check_that_may_fail_does_not_fail_the_run() {
 fn a_time_limit_may_be_that_of_a_single_check() {
     for nix in nix::all() {
         let store = nix.store().with_daemon();
-        let toml = "timeout = 2\n[[check]]\nname = \"slow*\"\ntimeout = \"1m\"\n\
+        let toml = "timeout = 5\n[[check]]\nname = \"slow*\"\ntimeout = \"1m\"\n\
                     [[check]]\nname = \"quick\"\ntimeout = 1\n";
         let project = Project::new(&store)
-            .binding("shared", "build \"shared\" \"nap 4; echo > $out\" { }")
+            .binding("shared", "build \"shared\" \"nap 7; echo > $out\" { }")
             .expression(
                 "slow",
-                "build \"slow\" \"nap 4; echo > $out\" { dep = shared; }",
+                "build \"slow\" \"nap 7; echo > $out\" { dep = shared; }",
             )
-            .check("slow-too", "nap 4; echo > $out")
-            .check("usual", "nap 30; echo > $out")
-            .check("quick", "nap 30; echo > $out")
+            .check("slow-too", "nap 7; echo > $out")
+            .check("usual", "nap 60; echo > $out")
+            .check("quick", "nap 60; echo > $out")
             .file("nixci.toml", toml)
             .committed();
         // One slot, so that one connection builds with all limits in turn.

@@ -1,10 +1,10 @@
 //! Every outcome, on every version of Nix.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     Events,
-    support::{Project, nix, project::FOREIGN_SYSTEM, store::TestStore},
+    support::{AT_ONCE, Project, nix, project::FOREIGN_SYSTEM, store::TestStore},
 };
 
 /// Checks of every kind there is.
@@ -144,17 +144,19 @@ fn without_a_daemon_the_same() {
         assert_eq!(run.code, Some(1), "Nix {nix}: {run}");
         let expected = BTreeMap::from([("passes", "built"), ("fails", "failed")]);
         assert_eq!(Events::of(&run).outcomes(), expected);
-        assert_eq!(store.wait_until_idle(std::time::Duration::from_secs(3)), []);
+        assert_eq!(store.wait_until_idle(AT_ONCE), []);
     }
 }
 
 #[test]
 fn content_addressed_derivations_are_built_and_found_again() {
     for nix in nix::all() {
-        let store = nix
+        let mut store = nix
             .store()
-            .with_setting("extra-experimental-features", "ca-derivations")
-            .with_daemon();
+            .with_setting("extra-experimental-features", "ca-derivations");
+        // The first program that comes with this feature adds tables, and several at once are in each other's way.
+        store.run_nix(&["path-info", "--all"], store.folder());
+        store.start_daemon();
         let floating = "__contentAddressed = true; outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\";";
         let project = Project::new(&store)
             .binding(
@@ -269,7 +271,7 @@ fn fail_fast_stops_what_runs() {
         .committed();
     let run = project.nixci(&["check", "--fail-fast", "--format", "json", "-j", "2"]);
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.elapsed.as_secs() < 20, "{run}");
+    assert!(run.elapsed < Duration::from_secs(50), "{run}");
     let events = Events::of(&run);
     assert_eq!(
         events.outcomes(),
@@ -279,7 +281,7 @@ fn fail_fast_stops_what_runs() {
             ("slow-2", "cancelled")
         ])
     );
-    assert_eq!(store.wait_until_idle(std::time::Duration::from_secs(3)), []);
+    assert_eq!(store.wait_until_idle(AT_ONCE), []);
 }
 
 #[test]

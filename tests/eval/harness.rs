@@ -20,15 +20,19 @@ use nixci::{
     },
     nix::{Installable, StorePath, System},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
+    AT_ONCE,
     nix::{self, Nix},
     program::write_program,
     project::SYSTEM,
     store::TestStore,
 };
+
+/// The longest an evaluation may take.
+const EVALUATION: Duration = Duration::from_secs(300);
 
 /// An evaluation to be run.
 pub(crate) struct Evaluation<'s> {
@@ -81,18 +85,8 @@ impl<'s> Evaluation<'s> {
         self.run_with(&BuiltinEvaluator)
     }
 
-    /// Runs the built-in evaluator, and gives what it had built this long to go away.
-    pub(crate) fn run_leaving(&self, patience: Duration) -> Found {
-        self.run_until_idle(&BuiltinEvaluator, patience)
-    }
-
     /// Runs an evaluator, and checks what holds for every evaluation.
     pub(crate) fn run_with(&self, evaluator: &dyn Evaluator) -> Found {
-        self.run_until_idle(evaluator, Duration::ZERO)
-    }
-
-    /// Runs an evaluator so, and gives what is left this long to go away.
-    pub(crate) fn run_until_idle(&self, evaluator: &dyn Evaluator, patience: Duration) -> Found {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -112,7 +106,8 @@ impl<'s> Evaluation<'s> {
                 all
             };
             let evaluate = evaluator.evaluate(&self.request, &roots, found_tx, self.cancel.clone());
-            let (result, all) = tokio::join!(evaluate, gather);
+            let both = async { tokio::join!(evaluate, gather) };
+            let (result, all) = timeout(EVALUATION, both).await.expect("it ends");
             Found::new(all, result)
         });
         let held = roots.held.into_inner().unwrap();
@@ -123,7 +118,8 @@ impl<'s> Evaluation<'s> {
                 check.drv_path
             );
         }
-        let left = self.store.wait_until_idle(patience);
+        // What Nix itself started, a `git` or what is built, and what serves a connection may take a moment to go.
+        let left = self.store.wait_until_idle(AT_ONCE);
         assert!(
             left.is_empty(),
             "processes outlived the evaluation: {left:#?}"

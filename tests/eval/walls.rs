@@ -14,7 +14,7 @@ use std::{
 use nixci::eval::{Isolation, Network, NixEvalJobs, Walls};
 
 use crate::{
-    isolation::{LEAVE, all_walls, apart, limits, mirror},
+    isolation::{all_walls, apart, limits, mirror},
     support::{Project, nix, program::write_program, project::SYSTEM, store::TestStore},
 };
 
@@ -72,7 +72,7 @@ fn done(
     let own = mirror(store, project, 7);
     let mut evaluation = apart(store, &own, Walls::None);
     change(limits(&mut evaluation));
-    let found = evaluation.run_until_idle(&evaluator(store, deeds), LEAVE);
+    let found = evaluation.run_with(&evaluator(store, deeds));
     let said = found.failed.get(&format!("{SYSTEM}.a"));
     let said = said.unwrap_or_else(|| panic!("{found:#?}"));
     let said = said.message.strip_suffix('.').unwrap();

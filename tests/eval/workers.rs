@@ -15,10 +15,11 @@ use tokio::sync::mpsc;
 use crate::{
     harness::{Evaluation, NoRoots, each_nix, url},
     support::{
-        Project, nix,
+        AT_ONCE, PATIENCE, Project, nix,
         program::write_program,
         project::SYSTEM,
         store::{StoreProcess, TestStore},
+        wait_until,
     },
 };
 
@@ -61,7 +62,7 @@ fn an_attribute_that_needs_too_much_memory_fails_alone() {
             "its evaluation needs more than 700 MiB, even alone: raise the budget with `--eval-memory`",
             "{nix}"
         );
-        assert!(started.elapsed() < Duration::from_secs(60));
+        assert!(started.elapsed() < PATIENCE);
     });
 }
 
@@ -107,17 +108,12 @@ fn workers_that_are_killed_cost_nothing_once() {
         let found = thread::scope(|scope| {
             let running = scope.spawn(|| evaluation.run());
             // Let them begin, and take them away once.
-            let deadline = Instant::now() + Duration::from_secs(20);
-            loop {
-                let looking = store
+            wait_until("a worker", || {
+                store
                     .processes()
                     .iter()
-                    .any(|process| process.command_line.contains(" repl --show-trace"));
-                assert!(Instant::now() < deadline, "no worker came");
-                if looking {
-                    break;
-                }
-            }
+                    .any(|process| process.command_line.contains(" repl --show-trace"))
+            });
             thread::sleep(Duration::from_millis(300));
             assert!(
                 kill_workers(store) > 0 || running.is_finished(),
@@ -215,13 +211,10 @@ fn what_the_evaluation_builds_ends_with_it() {
             let cancel = evaluation.cancel.clone();
             let found = thread::scope(|scope| {
                 scope.spawn(|| {
-                    let deadline = Instant::now() + Duration::from_secs(20);
-                    while store.builders().is_empty() && Instant::now() < deadline {
-                        thread::sleep(Duration::from_millis(10));
-                    }
+                    wait_until("a builder", || !store.builders().is_empty());
                     cancel.cancel();
                 });
-                evaluation.run_leaving(Duration::from_secs(2))
+                evaluation.run()
             });
             assert!(matches!(found.error(), EvalError::Cancelled), "{nix}");
         });
@@ -268,7 +261,7 @@ fn an_evaluation_that_is_dropped_or_that_nobody_listens_to_ends() {
                 _ = found_rx.recv() => {}
             }
         });
-        let left = store.wait_until_idle(Duration::from_secs(5));
+        let left = store.wait_until_idle(AT_ONCE);
         assert!(left.is_empty(), "{nix}: {left:#?}");
     });
 }

@@ -1,12 +1,12 @@
 //! Programs of others: what they sign is believed, and the forge of these tests takes them for an App as it takes nixci.
 
-use std::{path::Path, process::Stdio};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use jiff::Timestamp;
 use nixci::forge::{HookKind, verify};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::{io::AsyncWriteExt as _, process::Command, time::timeout};
 
 use crate::{
     fake::{FakeForge, openapi::installed},
@@ -28,7 +28,8 @@ async fn node(script: &str, input: &Value) -> Option<Value> {
     let mut stdin = node.stdin.take().unwrap();
     stdin.write_all(script.as_bytes()).await.unwrap();
     drop(stdin);
-    let output = node.wait_with_output().await.unwrap();
+    let ended = timeout(Duration::from_secs(300), node.wait_with_output()).await;
+    let output = ended.expect("it ends").unwrap();
     assert!(output.status.success());
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }

@@ -88,7 +88,7 @@ async fn a_tree_that_is_a_bomb_is_refused_at_once() {
     commit(&world, &tree);
     let begin = Instant::now();
     assert_eq!(refusal(&world).await, "it has more than 2000000 files");
-    assert!(begin.elapsed().as_secs() < 10);
+    assert!(begin.elapsed().as_secs() < 60);
 
     let mut deep = write_object(&world, "tree", &entry("100644", b"f", &blob));
     for _ in 0..300 {

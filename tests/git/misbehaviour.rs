@@ -27,7 +27,7 @@ async fn a_server_that_stalls_costs_no_more_than_the_limit() {
             "{manner}: {slow:?}"
         );
         assert!(
-            begin.elapsed() < Duration::from_secs(5),
+            begin.elapsed() < Duration::from_secs(30),
             "{manner}: {:?}",
             begin.elapsed()
         );
@@ -66,7 +66,7 @@ async fn a_fetch_is_cancelled_at_once() {
         .fetch(&world.http, &remote, &main_branch(), &world.limits, &cancel)
         .await;
     assert!(matches!(ended, Err(MirrorError::Cancelled)), "{ended:?}");
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ impl World {
     async fn until_all_told(&self, commit: &str) {
         let began = Instant::now();
         while self.checks_told(commit) < FAILED {
-            assert!(began.elapsed().as_secs() < 150, "{}", self.log());
+            assert!(began.elapsed().as_secs() < 300, "{}", self.log());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

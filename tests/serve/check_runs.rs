@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     pages::ask,
     pull_requests::open,
+    support::PATIENCE,
     world::{World, flake, pull_request, push},
 };
 
@@ -90,7 +91,7 @@ async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
         if runs.len() >= 4 && runs.iter().all(is_over) {
             break runs;
         }
-        assert!(began.elapsed().as_secs() < 60, "{runs:#?}\n{}", world.log());
+        assert!(began.elapsed() < PATIENCE, "{runs:#?}\n{}", world.log());
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     let of = |name: &str| runs.iter().find(|run| run["name"] == name).unwrap().clone();
@@ -109,7 +110,7 @@ async fn an_app_of_github_makes_check_runs_that_say_what_failed() {
         if again.contains("What failed") && !again.contains("data-live") {
             break again;
         }
-        assert!(began.elapsed().as_secs() < 60, "{again}\n{}", world.log());
+        assert!(began.elapsed() < PATIENCE, "{again}\n{}", world.log());
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert_eq!(

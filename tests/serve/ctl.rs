@@ -1,12 +1,13 @@
 //! `nixci ctl` against a server.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use crate::{
     pages::page,
+    support::running::Running,
     world::{World, flake},
 };
 
@@ -21,6 +22,15 @@ impl World {
         &self,
         arguments: &[&str],
     ) -> JoinHandle<(Option<i32>, String, String)> {
+        let running = self.start_ctl(arguments);
+        tokio::task::spawn_blocking(move || {
+            let ended = running.finish();
+            (ended.code, ended.stdout, ended.stderr)
+        })
+    }
+
+    /// Starts it.
+    pub(crate) fn start_ctl(&self, arguments: &[&str]) -> Running {
         let mut command = self.store.command(env!("CARGO_BIN_EXE_nixci"));
         command.arg("ctl");
         if arguments.first() != Some(&"--url") {
@@ -28,16 +38,7 @@ impl World {
                 .arg("--socket")
                 .arg(self.store.folder().join("state/nixci.sock"));
         }
-        command.args(arguments);
-        tokio::task::spawn_blocking(move || {
-            let Output {
-                status,
-                stdout,
-                stderr,
-            } = command.output().unwrap();
-            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-            (status.code(), text(stdout), text(stderr))
-        })
+        Running::start(command.args(arguments))
     }
 }
 
@@ -211,6 +212,15 @@ async fn a_paused_repository_waits_and_a_cancelled_run_is_over() {
     world.ctl(&["pause", "acme/demo"]).await;
     let commit = world.commit("second", &[("file", "2")]);
     world.push_event("main", &commit).await;
+    world
+        .until(&commit, |statuses| statuses.contains_key("nixci/build"))
+        .await;
+    world
+        .eventually("the run waits", async || {
+            world.ctl(&["list"]).await.1.starts_with("2  waiting")
+        })
+        .await;
+    // And goes on to.
     tokio::time::sleep(std::time::Duration::from_millis(800)).await;
     assert_eq!(world.statuses(&commit)["nixci/build"].0, "pending");
     let (_, list, _) = world.ctl(&["list"]).await;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fake::Repository,
+    support::PATIENCE,
     world::{World, flake, git, push},
 };
 
@@ -77,11 +78,7 @@ impl World {
     pub(crate) async fn eventually(&self, what: &str, is_so: impl AsyncFn() -> bool) {
         let began = Instant::now();
         while !is_so().await {
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "{what}\n{}",
-                self.log()
-            );
+            assert!(began.elapsed() < PATIENCE, "{what}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

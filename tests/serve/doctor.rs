@@ -5,7 +5,10 @@ use std::fs;
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822, tz::TimeZone};
 use serde_json::{Value, json};
 
-use crate::world::{World, flake};
+use crate::{
+    support::running::Running,
+    world::{World, flake},
+};
 
 /// What is said: `ok`, `hm` or `bad`, what about, and the text.
 type Said = Vec<(String, String, String)>;
@@ -25,9 +28,10 @@ impl World {
         command
             .args(["serve", "--check", "--config"])
             .arg(&self.config);
-        let output = tokio::task::spawn_blocking(move || command.output());
-        let output = output.await.unwrap().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let running = Running::start(&mut command);
+        let ended = tokio::task::spawn_blocking(|| running.finish()).await;
+        let ended = ended.unwrap();
+        let text = &ended.stdout;
         let line = |line: &str| {
             let (verdict, rest) = line.split_once(' ').unwrap();
             let (about, text) = rest.trim_start().split_once("  ").unwrap();
@@ -36,12 +40,8 @@ impl World {
                 .into()
         };
         let said: Said = text.lines().map(line).collect();
-        assert!(
-            !said.is_empty(),
-            "{text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        (output.status.code(), said)
+        assert!(!said.is_empty(), "{ended}");
+        (ended.code, said)
     }
 
     /// Asserts that this is said of the forge.

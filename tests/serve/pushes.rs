@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::world::{World, flake, pull_request, push};
+use crate::{
+    support::PATIENCE,
+    world::{World, flake, pull_request, push},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_pending_at_once_and_ends_in_its_verdict() {
@@ -180,7 +183,7 @@ async fn outputs_of_a_branch_are_held_and_named_as_long_as_it_is_there() {
     world.deliver("delete", &gone).await;
     let began = std::time::Instant::now();
     while file.exists() {
-        assert!(began.elapsed().as_secs() < 30, "{}", world.log());
+        assert!(began.elapsed() < PATIENCE, "{}", world.log());
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(world.stop().await, Some(0));

@@ -2,7 +2,10 @@
 
 use std::{fs, time::Duration};
 
-use crate::world::{SECRET, World, flake, push, signature};
+use crate::{
+    support::PATIENCE,
+    world::{SECRET, World, flake, push, signature},
+};
 
 /// A flake with one check that takes so many tenths of a second.
 fn slow(tenths: u32) -> String {
@@ -22,7 +25,7 @@ impl World {
             .signal(rustix::process::Signal::HUP);
         let began = std::time::Instant::now();
         while self.log().matches(said).count() == before {
-            assert!(began.elapsed().as_secs() < 30, "{}", self.log());
+            assert!(began.elapsed() < PATIENCE, "{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -127,7 +130,7 @@ async fn a_build_that_takes_too_long_for_that_is_taken_up_again() {
     world.until_building(&commit).await;
     assert_eq!(world.stop().await, Some(0));
     assert_eq!(world.statuses(&commit)["nixci/build"].0, "pending");
-    let left = world.store.wait_until_idle(Duration::from_secs(20));
+    let left = world.store.wait_until_idle(PATIENCE);
     assert!(left.is_empty(), "{left:?}");
     world.start().await;
     assert_eq!(

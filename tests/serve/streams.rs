@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     pages::{self, browser::Browser, page},
-    support::servers::chromium,
+    support::{PATIENCE, servers::chromium},
     world::{World, flake},
 };
 
@@ -54,11 +54,7 @@ impl World {
         let wanted = format!("nixci_live_pages {count}");
         let began = Instant::now();
         while self.live_pages().await != wanted {
-            assert!(
-                began.elapsed().as_secs() < 30,
-                "{}",
-                self.live_pages().await
-            );
+            assert!(began.elapsed() < PATIENCE, "{}", self.live_pages().await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -9,12 +9,11 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use rustix::process::Signal;
 
-use crate::support::{nix, running::Running, store::TestStore};
+use crate::support::{PATIENCE, nix, running::Running, store::TestStore};
 
 /// Moves standard input to where systemd puts sockets, and becomes the server, whose process systemd names.
 const HAND_OVER: &str = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null";
@@ -56,9 +55,7 @@ fn the_socket_of_systemd_is_listened_at_and_signs_of_life_are_given() {
     let store = nix::newest().store().with_daemon();
     let notices_at = store.folder().join("notify");
     let notices = UnixDatagram::bind(&notices_at).unwrap();
-    notices
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
+    notices.set_read_timeout(Some(PATIENCE)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut command = server(&store, listener.into());
@@ -68,6 +65,7 @@ fn the_socket_of_systemd_is_listened_at_and_signs_of_life_are_given() {
     let server = Running::start(&mut command);
     // What was bound by systemd takes connections from the beginning, and answers them when the server is there.
     let connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let answer = ask(connection);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let mut buffer = [0; 256];
@@ -99,7 +97,9 @@ fn a_unix_socket_of_systemd_is_listened_at() {
     let path = store.folder().join("http");
     let listener = UnixListener::bind(&path).unwrap();
     let server = Running::start(&mut server(&store, listener.into()));
-    let answer = ask(UnixStream::connect(&path).unwrap());
+    let connection = UnixStream::connect(&path).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let answer = ask(connection);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     server.signal(Signal::TERM);
     let finished = server.finish();

@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::{
-    support::servers,
+    support::{gate, servers, wait_until},
     world::{World, flake, push},
 };
+
+/// What `ctl watch` says of a run that has begun.
+const WATCHED: &str = "Evaluating";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forge_in_trouble_is_told_everything_later() {
@@ -104,9 +107,11 @@ async fn a_daemon_that_restarts_while_a_flake_is_evaluated_costs_time_only() {
                 .is_some_and(|(_, text)| text == "evaluating")
         })
         .await;
-    let watching = world.ctl_beside(&["watch", "1"]);
-    tokio::time::sleep(Duration::from_millis(400)).await;
-    tokio::task::block_in_place(|| world.store.kill_daemon());
+    let mut watching = world.start_ctl(&["watch", "1"]);
+    tokio::task::block_in_place(|| {
+        watching.wait_for(WATCHED);
+        world.store.kill_daemon();
+    });
     world
         .log_has("the machine is at fault: the run is tried again")
         .await;
@@ -124,15 +129,17 @@ async fn a_daemon_that_restarts_while_a_flake_is_evaluated_costs_time_only() {
     let ends = world.ends_told(&commit);
     assert!(ends.values().all(|count| *count == 1), "{ends:?}");
     // Whoever watches sees both attempts, and the end of the second is the run's.
-    let (code, _, said) = watching.await.unwrap();
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("run 1 is tried again"), "{said}");
+    let watched = tokio::task::block_in_place(|| watching.finish());
+    assert_eq!(watched.code, Some(0), "{watched}");
+    let said = &watched.stderr;
+    assert!(said.contains("run 1 is tried again"), "{watched}");
     assert_eq!(world.stop().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_locked_costs_time_only() {
-    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), "").await;
+    let good = flake(&[("good", "echo ok > $out")]);
+    let mut world = World::in_store(gate::store(), &good, "").await;
     world.start().await;
     let first = world.git(&["rev-parse", "HEAD"]);
     world.verdict(&first).await;
@@ -145,10 +152,8 @@ async fn a_database_that_is_locked_costs_time_only() {
     assert_eq!(sender.deliver("locked", "push", &payload).await, 503);
     lock.execute_batch("COMMIT").unwrap();
     assert_eq!(sender.deliver("locked", "push", &payload).await, 202);
-    let slow = flake(&[(
-        "slow",
-        "echo > $out; n=0; while [ $n -lt 12 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done",
-    )]);
+    let script = gate::wait_by_itself(&world.store, "end") + "echo > $out";
+    let slow = flake(&[("slow", &script)]);
     let building = world.commit("slow", &[("flake.nix", &slow)]);
     world.push_event("main", &building).await;
     world
@@ -160,6 +165,7 @@ async fn a_database_that_is_locked_costs_time_only() {
         .await;
     // The end of the build comes while nothing can be written.
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    gate::open(&world.store, "end");
     world
         .log_has("not written down; tried again until it is")
         .await;
@@ -196,11 +202,8 @@ async fn a_branch_that_goes_while_the_server_is_down_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_costs_time_only() {
-    let mut world = World::new(
-        &flake(&[("good", "echo ok > $out")]),
-        "branches = [\"full-*\"]\n",
-    )
-    .await;
+    let good = flake(&[("good", "echo ok > $out")]);
+    let mut world = World::in_store(gate::store(), &good, "branches = [\"full-*\"]\n").await;
     // Whoever may use that has namespaces of mounts, too.
     if servers::bubblewrap().is_none() {
         return;
@@ -210,10 +213,8 @@ async fn a_full_disk_costs_time_only() {
     let first = world.git(&["rev-parse", "HEAD"]);
     world.verdict(&first).await;
     assert_eq!(world.ready().await, 200);
-    let slow = flake(&[(
-        "slow",
-        "echo > $out; n=0; while [ $n -lt 20 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done; echo done",
-    )]);
+    let script = gate::wait_by_itself(&world.store, "end") + "echo > $out; echo done";
+    let slow = flake(&[("slow", &script)]);
     let building = world.commit("slow", &[("flake.nix", &slow)]);
     world.push_event("main", &building).await;
     world
@@ -239,10 +240,14 @@ async fn a_full_disk_costs_time_only() {
         all.push((branch, commit, payload));
     }
     assert!(refused > 0);
+    // The end of the build comes while nothing can be written.
+    gate::open(&world.store, "end");
+    tokio::task::block_in_place(|| {
+        wait_until("the end of the build", || world.store.builders().is_empty());
+    });
     world
         .log_has("not written down; tried again until it is")
         .await;
-    // By now the build has long ended.
     tokio::time::sleep(Duration::from_secs(2)).await;
     world.disk().free();
     assert_eq!(world.ready().await, 200);

@@ -9,7 +9,7 @@ use std::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use futures_util::future::join_all;
@@ -17,6 +17,7 @@ use rusqlite::Connection;
 
 use crate::{
     pages::page,
+    support::{PATIENCE, gate, running::Running},
     world::{SECRET, World, flake, push, signature},
 };
 
@@ -108,9 +109,9 @@ async fn a_server_leaves_the_database_of_a_newer_one_alone() {
     put(&world, filled().last().unwrap());
     let database = world.database();
     database.pragma_update(None, "user_version", 999).unwrap();
-    let output = world.command().output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(4), "{error}");
+    let ended = tokio::task::block_in_place(|| Running::start(&mut world.command()).finish());
+    let error = &ended.stderr;
+    assert_eq!(ended.code, Some(4), "{ended}");
     let file = world.store.folder().join("state/nixci.sqlite");
     let begin = format!(
         "error: {} is of version 999, made by a newer nixci;",
@@ -129,11 +130,10 @@ async fn a_server_leaves_the_database_of_a_newer_one_alone() {
 async fn back_up(world: &World, to: &Path) -> (Option<i32>, String) {
     let mut command = world.command();
     command.arg("--backup").arg(to);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    (output.status.code(), error)
+    let running = Running::start(&mut command);
+    let ended = tokio::task::spawn_blocking(|| running.finish()).await;
+    let ended = ended.unwrap();
+    (ended.code, ended.stderr)
 }
 
 /// Sends pushes of a branch that is not built until it is told to stop; notes each that the server has taken.
@@ -152,9 +152,9 @@ async fn load(world: &World, name: usize, taken: &Mutex<BTreeSet<String>>, stop:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_is_made_under_load_has_all_that_was_taken_and_can_be_gone_on_with() {
-    let slow =
-        "echo > $out; n=0; while [ $n -lt 30 ]; do read -t 0.1 x < /dev/zero; n=$((n+1)); done";
-    let mut world = World::new(&flake(&[("slow", slow)]), "").await;
+    let store = gate::store();
+    let slow = gate::wait_by_itself(&store, "end") + "echo > $out";
+    let mut world = World::in_store(store, &flake(&[("slow", &slow)]), "").await;
     let commit = world.git(&["rev-parse", "HEAD"]);
     world.start().await;
     world.push_event("main", &commit).await;
@@ -169,7 +169,9 @@ async fn a_copy_that_is_made_under_load_has_all_that_was_taken_and_can_be_gone_o
     let (taken, stop) = (Mutex::new(BTreeSet::new()), AtomicBool::new(false));
     let loads = join_all((0..16).map(|name| load(&world, name, &taken, &stop)));
     let copying = async {
+        let began = Instant::now();
         while taken.lock().unwrap().len() < 300 {
+            assert!(began.elapsed() < PATIENCE, "{}", world.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let before = taken.lock().unwrap().clone();
@@ -204,7 +206,7 @@ async fn a_copy_that_is_made_under_load_has_all_that_was_taken_and_can_be_gone_o
 
     // As docs/server.md says: the machine is lost, and the copy is put in the place of the database.
     world.kill().await;
-    let left = world.store.wait_until_idle(Duration::from_secs(20));
+    let left = world.store.wait_until_idle(PATIENCE);
     assert!(left.is_empty(), "{left:?}");
     let state = world.store.folder().join("state");
     fs::rename(&copy, state.join("nixci.sqlite")).unwrap();
@@ -221,6 +223,7 @@ async fn a_copy_that_is_made_under_load_has_all_that_was_taken_and_can_be_gone_o
         "what was taken before the copy is taken again"
     );
     // The run that went on when the copy was made goes on from there.
+    gate::open(&world.store, "end");
     assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
     assert!(world.log().contains("a run begins"), "{}", world.log());
     assert_eq!(world.stop().await, Some(0));

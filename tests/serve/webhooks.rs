@@ -8,7 +8,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::world::{SECRET, World, flake, push, signature};
+use crate::{
+    support::PATIENCE,
+    world::{SECRET, World, flake, push, signature},
+};
 
 /// The longest body that is taken, in bytes.
 const LONGEST: usize = 25 << 20;
@@ -105,6 +108,9 @@ async fn a_webhook_has_so_many_bytes_and_no_more() {
     assert_eq!(world.stop().await, Some(0));
 }
 
+/// How an answer to what takes longer than a webhook may begins.
+const LATE: &[u8; 12] = b"HTTP/1.1 408";
+
 /// Security: "webhook forgery", of which there is more than memory. Several clients send much of what they never end.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_has_signed_takes_so_much_memory_and_no_more() {
@@ -125,7 +131,8 @@ async fn what_nobody_has_signed_takes_so_much_memory_and_no_more() {
         for _ in 0..24 {
             tokio::select! {
                 read = from.read_exact(&mut answer) => {
-                    assert!(read.is_err() || [b"HTTP/1.1 429", b"HTTP/1.1 503"].contains(&&answer));
+                    let refusals = [b"HTTP/1.1 429", b"HTTP/1.1 503", LATE];
+                    assert!(read.is_err() || refusals.contains(&&answer));
                     refused += 1;
                     break;
                 }
@@ -134,6 +141,12 @@ async fn what_nobody_has_signed_takes_so_much_memory_and_no_more() {
         }
         open.push((from, to));
     }
+    // Where this machine is so slow that some took longer than a webhook may, others had their place.
+    let late = open.iter().filter(|(from, _)| {
+        let mut answer = [0; 12];
+        from.try_read(&mut answer).is_ok() && answer == *LATE
+    });
+    refused += late.count();
     assert!(refused >= 24 - 9, "{refused}");
     let memory = world.memory();
     assert!(memory < 400 << 20, "{memory} bytes");
@@ -144,7 +157,7 @@ async fn what_nobody_has_signed_takes_so_much_memory_and_no_more() {
     let commit = world.commit("next", &[]);
     let began = std::time::Instant::now();
     while world.push_event("main", &commit).await != 202 {
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", world.log());
+        assert!(began.elapsed() < PATIENCE, "{}", world.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(world.stop().await, Some(0));
@@ -162,7 +175,7 @@ async fn begin(world: &World, place: &str, length: usize) -> String {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 16];
     let read = stream.read_exact(&mut answer);
-    tokio::time::timeout(Duration::from_secs(10), read)
+    tokio::time::timeout(PATIENCE, read)
         .await
         .expect("it is waited for")
         .unwrap();

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU64, Ordering},
@@ -17,12 +16,15 @@ use sha2::Sha256;
 use crate::{
     disk::SmallDisk,
     fake::{FakeForge, Repository},
-    support::{git_server::GitServer, nix, running::Running, servers, store::TestStore},
+    support::{
+        PATIENCE, git_server::GitServer, nix, port::free_port, running::Running, servers,
+        store::TestStore,
+    },
 };
 
 pub(crate) const SECRET: &str = "a webhook secret";
 /// How long anything may take that should come to pass.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = PATIENCE;
 
 pub(crate) struct World {
     pub(crate) forge: FakeForge,
@@ -78,11 +80,7 @@ impl World {
         let forge = FakeForge::start(vec![repository]).await;
         forge.world().page = 50;
         let git_server = GitServer::start(&git_root, "");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         let config = folder.join("server.toml");
         for (name, text) in [("token", "secret"), ("hook", SECRET)] {
@@ -328,7 +326,16 @@ impl World {
 
     /// Waits until the forge has the verdict on a commit. Returns all it has then.
     pub(crate) async fn verdict(&self, commit: &str) -> BTreeMap<String, Status> {
-        self.until(commit, |statuses| {
+        self.verdict_within(commit, LIMIT).await
+    }
+
+    /// The same within this time.
+    pub(crate) async fn verdict_within(
+        &self,
+        commit: &str,
+        limit: Duration,
+    ) -> BTreeMap<String, Status> {
+        self.until_within(limit, commit, |statuses| {
             ["nixci/eval", "nixci/build"].iter().all(|context| {
                 statuses
                     .get(*context)
@@ -344,13 +351,22 @@ impl World {
         commit: &str,
         is_so: impl Fn(&BTreeMap<String, Status>) -> bool,
     ) -> BTreeMap<String, Status> {
+        self.until_within(LIMIT, commit, is_so).await
+    }
+
+    async fn until_within(
+        &self,
+        limit: Duration,
+        commit: &str,
+        is_so: impl Fn(&BTreeMap<String, Status>) -> bool,
+    ) -> BTreeMap<String, Status> {
         let began = Instant::now();
         loop {
             let statuses = self.statuses(commit);
             if is_so(&statuses) {
                 return statuses;
             }
-            assert!(began.elapsed() < LIMIT, "{statuses:#?}\n{}", self.log());
+            assert!(began.elapsed() < limit, "{statuses:#?}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -8,8 +8,9 @@ use tokio::time::timeout;
 use crate::{
     fixture::all,
     support::{
-        nix,
+        AT_ONCE, PATIENCE, nix,
         stand_in::{Act, Asked, StandIn, answer, wire::Wire},
+        store::TestStore,
     },
 };
 
@@ -67,10 +68,7 @@ async fn a_place_is_free_again_when_a_waiting_one_gives_up() {
             .is_err()
     );
     drop(one);
-    timeout(Duration::from_secs(5), pool.acquire())
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, pool.acquire()).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -246,7 +244,7 @@ async fn a_daemon_that_was_restarted_is_no_error() {
             .unwrap();
         assert_eq!(valid, paths, "{fixture}");
         fixture.store.kill_daemon();
-        fixture.store.wait_until_idle(Duration::from_secs(5));
+        fixture.store.wait_until_idle(AT_ONCE);
         // The kernel takes the memory of a process that was killed first, and then closes its files.
         tokio::time::sleep(Duration::from_millis(100)).await;
         if fixture.way == crate::fixture::Way::Socket {
@@ -267,7 +265,8 @@ async fn a_daemon_that_was_restarted_is_no_error() {
 #[tokio::test]
 async fn a_new_store_is_made_by_one_process_alone() {
     for nix in nix::all() {
-        let store = nix.store();
+        let store = TestStore::unmade(&nix);
+        assert!(!store.dir().exists(), "it is made already");
         let env = store
             .env()
             .into_iter()

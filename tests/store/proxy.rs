@@ -1,13 +1,11 @@
 //! Connections to a real daemon that break at a chosen moment.
 
-use std::time::Duration;
-
 use nixci::store::{ClientSettings, Connection, Meaning, Pool, StoreAddress, StoreError, Success};
 
 use crate::{
     fixture::{Fixture, Way, build},
     support::{
-        nix,
+        PATIENCE, nix,
         stand_in::{Fault, Proxy},
     },
 };
@@ -82,7 +80,7 @@ async fn wherever_a_connection_breaks_there_is_an_error_and_no_panic() {
                     }
                 };
                 let asked: Result<Result<(), StoreError>, _> =
-                    tokio::time::timeout(Duration::from_secs(20), asked).await;
+                    tokio::time::timeout(PATIENCE, asked).await;
                 let error = asked
                     .unwrap_or_else(|_| panic!("{fixture}: {fault:?} hangs"))
                     .unwrap_err();

@@ -16,11 +16,12 @@ use tokio::sync::oneshot;
 
 use crate::{
     fixture::{Fixture, Way, all},
-    support::nix,
+    support::{AT_ONCE, nix, store::StoreProcess},
 };
 
-/// A build that runs far longer than any test, and does not care for a SIGHUP.
-const ENDLESS: &str = r#"drv "endless" "trap '' HUP; echo begun; nap 600" { }"#;
+/// A build that runs until it is stopped, and does not care for a SIGHUP. It writes a line now and then: what a daemon
+/// missed, see [`settle`], it sees with the next line.
+const ENDLESS: &str = r#"drv "endless" "trap '' HUP; while :; do echo begun; nap 5; done" { }"#;
 
 /// Builds something, and tells when its builder has written a line.
 fn building<'a>(
@@ -61,11 +62,11 @@ async fn settle() {
 }
 
 /// Waits until no builder of this store is left.
-async fn until_builders_are_gone(fixture: &Fixture, limit: Duration) {
+async fn until_builders_are_gone(fixture: &Fixture) {
     let started = Instant::now();
     while !fixture.store.builders().is_empty() {
         assert!(
-            started.elapsed() < limit,
+            started.elapsed() < AT_ONCE,
             "{fixture}: {:#?}",
             fixture.store.builders()
         );
@@ -96,7 +97,7 @@ async fn a_request_given_up_halfway_makes_its_connection_unusable() {
             "{fixture}: {error:?}"
         );
         drop(connection);
-        until_builders_are_gone(&fixture, Duration::from_millis(1500)).await;
+        until_builders_are_gone(&fixture).await;
     }
 }
 
@@ -114,11 +115,11 @@ async fn closing_waits_for_the_end_of_a_child_and_its_builders() {
         let started = Instant::now();
         connection.close().await;
         assert!(
-            started.elapsed() < Duration::from_millis(1500),
+            started.elapsed() < AT_ONCE,
             "{fixture}: {:?}",
             started.elapsed()
         );
-        assert_eq!(fixture.store.processes(), [], "{fixture}");
+        assert_eq!(fixture.store.wait_until_idle(AT_ONCE), [], "{fixture}");
     }
 }
 
@@ -139,11 +140,11 @@ async fn a_pool_is_closed_when_children_of_dropped_connections_are_gone_too() {
         let started = Instant::now();
         pool.close().await;
         assert!(
-            started.elapsed() < Duration::from_millis(1500),
+            started.elapsed() < AT_ONCE,
             "{fixture}: {:?}",
             started.elapsed()
         );
-        assert_eq!(fixture.store.processes(), [], "{fixture}");
+        assert_eq!(fixture.store.wait_until_idle(AT_ONCE), [], "{fixture}");
     }
 }
 
@@ -164,7 +165,7 @@ fn the_end_of_the_runtime_ends_children_and_builders() {
         });
         runtime.shutdown_background();
         drop(connection);
-        let left = fixture.store.wait_until_idle(Duration::from_millis(1500));
+        let left = fixture.store.wait_until_idle(AT_ONCE);
         // What is left of a child that ended is for the end of this process to clear away; it has no command line.
         let left: Vec<_> = left
             .into_iter()
@@ -213,6 +214,16 @@ async fn a_daemon_that_dies_is_a_lost_connection() {
     }
 }
 
+/// Sends a SIGTERM to the child that serves the connection.
+fn terminate_child(fixture: &Fixture) {
+    let is_child = |process: &StoreProcess| process.command_line.contains("--stdio");
+    for child in fixture.store.processes().into_iter().filter(is_child) {
+        let id = rustix::process::Pid::from_raw(child.id.cast_signed()).unwrap();
+        // It may have ended a moment ago.
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+}
+
 #[tokio::test]
 async fn a_child_that_is_terminated_takes_its_builders_along() {
     for nix in nix::all() {
@@ -220,20 +231,22 @@ async fn a_child_that_is_terminated_takes_its_builders_along() {
         let drv_path = fixture.instantiate_one(ENDLESS);
         let mut connection = fixture.open().await;
         let (build, begun) = building(&mut connection, &drv_path);
-        let (ended, ()) = tokio::join!(build, async {
+        // Again and again, since a signal may be forgotten as well.
+        let terminate = async {
             begun.await.unwrap();
-            settle().await;
-            let daemon = fixture
-                .store
-                .processes()
-                .into_iter()
-                .find(|process| process.command_line.contains("--stdio"));
-            let id = rustix::process::Pid::from_raw(daemon.unwrap().id.cast_signed()).unwrap();
-            rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        });
-        let error = ended.unwrap_err();
+            loop {
+                settle().await;
+                terminate_child(&fixture);
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(AT_ONCE, build) => ended,
+            () = terminate => unreachable!("it has no end"),
+        };
+        let error = ended.expect("it ends").unwrap_err();
         assert!(error.is_transient(), "{fixture}: {error:?}");
-        until_builders_are_gone(&fixture, Duration::from_millis(1500)).await;
+        until_builders_are_gone(&fixture).await;
         connection.close().await;
     }
 }

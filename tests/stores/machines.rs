@@ -14,6 +14,7 @@ use crate::{
         running::{Finished, Running},
         servers::Machine,
         store::TestStore,
+        wait_until,
     },
     uploaded,
 };
@@ -298,6 +299,20 @@ fn configured_builders_build_and_are_named() {
     }
 }
 
+/// Whether the builder of a step that was given to the first machine has said something.
+fn has_begun_on_m1(run: &Running) -> bool {
+    let said = run.stdout();
+    // The last line may be half written.
+    let events: Vec<Value> = said
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let of = |kind: &'static str| events.iter().filter(move |event| event["event"] == kind);
+    of("step_started")
+        .filter(|step| step["machine"] == "ssh-ng://m1")
+        .any(|step| of("step_logged").any(|log| log["drv_path"] == step["drv_path"]))
+}
+
 #[test]
 fn the_builds_of_a_machine_that_dies_go_to_another_one() {
     for nix in nix::all() {
@@ -307,15 +322,13 @@ fn the_builds_of_a_machine_that_dies_go_to_another_one() {
         let mut project = Project::new(&store);
         for name in ["a", "b", "c", "d"] {
             let build = format!(
-                r#"build "{name}" "echo begun; nap 2; echo {name} > $out" {{ requiredSystemFeatures = [ "both" ]; }}"#
+                r#"build "{name}" "echo begun; nap 4; echo {name} > $out" {{ requiredSystemFeatures = [ "both" ]; }}"#
             );
             project = project.expression(name, &build);
         }
         let project = project.committed();
-        let mut run = start(&project, &store, &[&m1, &m2], &["--log"]);
-        run.wait_for(r#""machine":"ssh-ng://m1""#);
-        run.wait_for("begun");
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        let run = start(&project, &store, &[&m1, &m2], &["--log"]);
+        wait_until("a build that has begun there", || has_begun_on_m1(&run));
         m1.kill();
         let run = run.finish();
         assert_eq!(run.code, Some(0), "Nix {nix}: {run}");

@@ -20,8 +20,15 @@
     reason = "what goes wrong here fails the test that asked for it"
 )]
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+pub(crate) mod gate;
 pub(crate) mod git_server;
 pub(crate) mod nix;
+pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod project;
 pub(crate) mod redact;
@@ -32,3 +39,19 @@ pub(crate) mod store;
 pub(crate) mod tls;
 
 pub(crate) use project::Project;
+
+/// How long a test waits for what has to come about: far longer than that ever takes, since no test may fail only because
+/// others use this machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// How long what has to happen at once may take on such a machine. It is less than the minute that a build naps which must
+/// not be waited for.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(20);
+
+/// Waits until this holds. Panics with what was waited for if it does not come about.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what}: did not come");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -32,10 +32,14 @@ pub(crate) const FOREIGN_SYSTEM: &str = if cfg!(target_os = "macos") {
 
 /// What every script may call: `nap SECONDS`. The sandbox has a shell and no program `sleep`; a terminal that nobody
 /// writes to is the one thing there that `read` can wait for without using the processor.
-const PRELUDE: &str = r#"nap() {
+pub(crate) const PRELUDE: &str = r#"nap() {
   if [ -x /bin/sleep ]; then /bin/sleep "$1"; else read -r -t "$1" _ <>/dev/ptmx || :; fi
 }
 "#;
+
+/// A script that runs until it is stopped. It writes a line now and then: a daemon may miss that its client is gone in
+/// the moment in which it handles a line or begins to wait for one, and sees it with the next.
+pub(crate) const ENDLESS: &str = "while :; do echo it runs; nap 5; done";
 
 /// A flake below the folder of a [`TestStore`]. The builder's methods may be called again after a run.
 pub(crate) struct Project<'s> {

@@ -14,7 +14,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The longest any program of a test may take.
+use super::{AT_ONCE, PATIENCE};
+
+/// The longest any program of a test may take to end once that is waited for.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a finished program said.
@@ -94,9 +96,9 @@ impl Running {
         self.stderr.text()
     }
 
-    /// Waits until one of its outputs contains this text. Panics if it ends, or a minute passes, without.
+    /// Waits until one of its outputs contains this text. Panics if it ends, or too much time passes, without.
     pub(crate) fn wait_for(&mut self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let ended = self.child.try_wait().unwrap().is_some();
             if self.stdout().contains(text) || self.stderr().contains(text) {
@@ -116,11 +118,12 @@ impl Running {
 
     /// Waits for its end. Panics after five minutes.
     pub(crate) fn finish(mut self) -> Finished {
+        let waiting = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if self.started.elapsed() > LIMIT {
+            if waiting.elapsed() > LIMIT {
                 let _ = self.child.kill();
                 panic!(
                     "it did not end.\n--- stdout\n{}\n--- stderr\n{}",
@@ -165,7 +168,7 @@ impl Capture {
 
     /// Waits for the end of the output, but not for ever: a child of the program may hold it open.
     fn finish(self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + AT_ONCE;
         while !self.reader.is_finished() {
             assert!(
                 Instant::now() < deadline,

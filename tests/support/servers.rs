@@ -7,15 +7,15 @@ use std::{
     collections::BTreeMap,
     env, fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    net::TcpStream,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use super::store::TestStore;
+use super::{PATIENCE, port::free_port, program::write_program, store::TestStore};
 
 #[allow(clippy::print_stderr, reason = "a test that is left out says so")]
 /// Finds a file of a server. `None`, with a word on stderr, if its tests are to be left out.
@@ -77,14 +77,8 @@ pub(crate) fn chromium() -> Option<PathBuf> {
     Some(program)
 }
 
-/// A port of loopback that nobody uses now.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn wait_for_port(child: &mut Child, port: u16, log: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         let ended = child.try_wait().unwrap();
         assert!(
@@ -351,6 +345,5 @@ fn sshd_command(sshd: &Path, folder: &Path) -> Command {
 /// Writes an executable shell script.
 pub(crate) fn write_script(file: &Path, script: &str) {
     fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, format!("#!/bin/sh\n{script}")).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(file, &format!("#!/bin/sh\n{script}"));
 }

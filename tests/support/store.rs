@@ -17,10 +17,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::nix::Nix;
+use super::{PATIENCE, nix::Nix};
 
 /// How long processes of a store may take to go away by themselves.
-const LEAVE: Duration = Duration::from_secs(5);
+const LEAVE: Duration = Duration::from_secs(30);
 
 /// A private store; everything in it goes when it is dropped.
 pub(crate) struct TestStore {
@@ -29,11 +29,21 @@ pub(crate) struct TestStore {
     daemon: Option<Child>,
     /// Variables of its programs besides those that make it private.
     variables: Vec<(&'static str, OsString)>,
+    /// How long its processes may take to go away when it is dropped.
+    patience: Duration,
 }
 
 impl TestStore {
     /// Makes an empty store, without a daemon.
     pub(crate) fn new(nix: &Nix) -> Self {
+        let store = Self::unmade(nix);
+        // Programs that come to a new store at the same time are in each other's way: "schema is corrupt", "is busy".
+        store.run_nix(&["path-info", "--all"], store.folder());
+        store
+    }
+
+    /// Prepares a store that the first program which comes to it has to make.
+    pub(crate) fn unmade(nix: &Nix) -> Self {
         // Not the machine's own temporary folder, whose name may be long: the daemon's socket has to fit in 108 bytes.
         let folder = tempfile::Builder::new()
             .prefix("nixci-")
@@ -45,6 +55,7 @@ impl TestStore {
             folder,
             daemon: None,
             variables: Vec::new(),
+            patience: LEAVE,
         };
         for name in ["conf", "home", "cache", "tmp"] {
             fs::create_dir(store.folder().join(name)).unwrap();
@@ -53,8 +64,6 @@ impl TestStore {
             "experimental-features = nix-command flakes\nsubstituters =\n".to_owned()
         });
         fs::write(store.conf_file(), settings).unwrap();
-        // Programs that come to a new store at the same time are in each other's way: "schema is corrupt", "is busy".
-        store.run_nix(&["path-info", "--all"], store.folder());
         store
     }
 
@@ -70,6 +79,12 @@ impl TestStore {
     /// Adds a variable to [`Self::env`].
     pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.into()));
+        self
+    }
+
+    /// Gives its processes this long to go away when it is dropped.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -96,7 +111,7 @@ impl TestStore {
             .spawn()
             .unwrap();
         self.daemon = Some(daemon);
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while std::os::unix::net::UnixStream::connect(self.socket()).is_err() {
             let daemon = self.daemon.as_mut().expect("it was just started");
             let gone = daemon.try_wait().unwrap();
@@ -252,7 +267,7 @@ impl Drop for TestStore {
             let _ = daemon.kill();
             let _ = daemon.wait();
         }
-        let left = self.wait_until_idle(LEAVE);
+        let left = self.wait_until_idle(self.patience);
         for process in &left {
             process.kill();
         }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -16,6 +16,12 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     },
 };
+
+/// An address of loopback that no other process of tests uses.
+pub(crate) fn own_address() -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 43, high, low)
+}
 
 /// Who signs, and what: certificates that are made for one test.
 pub(crate) struct Authority {
@@ -42,7 +48,10 @@ impl Authority {
         openssl(&format!(
             "req {key} -keyout key.pem -out request.pem -subj /CN=localhost"
         ));
-        let names = "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.43";
+        let names = format!(
+            "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:{}",
+            own_address()
+        );
         fs::write(folder.join("names"), names).unwrap();
         openssl(
             "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out leaf.pem",

@@ -10,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 use crate::{
     check, gate,
     support::{
-        Project,
+        AT_ONCE, PATIENCE, Project,
         project::{SYSTEM, nix_string},
         store::TestStore,
     },
@@ -241,7 +241,7 @@ fn a_cancelled_check_takes_along_only_what_nothing_else_needs() {
         (runs("shared"), runs("own"))
     };
     let wait_until_built = |expected| {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         while builds() != expected {
             assert!(Instant::now() < deadline, "{:?}", store.builders());
             std::thread::sleep(Duration::from_millis(20));
@@ -312,7 +312,7 @@ fn q_stops_the_run_when_it_is_confirmed() {
     terminal.wait_for("stop the run, as Ctrl-C does");
     terminal.type_keys("qqy");
     assert_eq!(terminal.finish_in_order(), Some(130));
-    assert_eq!(store.wait_until_idle(Duration::from_secs(2)), []);
+    assert_eq!(store.wait_until_idle(AT_ONCE), []);
 }
 
 #[test]

@@ -13,7 +13,6 @@ mod emulator;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod fake;
-mod gate;
 mod hostile;
 mod keys;
 mod matrix;
@@ -25,7 +24,7 @@ mod terminal;
 
 use std::process::Command;
 
-use support::Project;
+use support::{Project, gate};
 use terminal::Terminal;
 
 /// Prepares a check that evaluates in order, so that two runs look the same.

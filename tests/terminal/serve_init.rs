@@ -9,7 +9,7 @@ use crate::{
         FakeForge, Repository,
         openapi::{self, Side},
     },
-    support::nix,
+    support::{nix, port::free_port},
     terminal::Terminal,
 };
 
@@ -42,11 +42,6 @@ fn answer_first(terminal: &mut Terminal, dir: &Path, listen: &str) {
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 async fn forge() -> FakeForge {

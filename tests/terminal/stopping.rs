@@ -6,15 +6,19 @@ use regex::Regex;
 
 use crate::{
     check, gate,
-    support::{Project, project::SYSTEM, store::TestStore},
+    support::{
+        AT_ONCE, PATIENCE, Project,
+        project::{ENDLESS, SYSTEM},
+        store::TestStore,
+    },
     terminal::Terminal,
 };
 
-/// A check that passed, one that runs for a minute, one that waits for its turn; in a terminal of this width.
+/// A check that passed, one that runs until it is stopped, one that waits for its turn; in a terminal of this width.
 fn stopped_in_its_midst(store: &TestStore, columns: u16) -> Terminal {
     let project = Project::new(store)
         .check("a-quick", "echo > $out")
-        .check("b-slow", "echo it runs; nap 60; echo > $out")
+        .check("b-slow", ENDLESS)
         .check("c-waits", "nap 60; echo > $out")
         .committed();
     let mut terminal = Terminal::start(check(&project, &["-j", "1"]), 24, columns);
@@ -35,13 +39,9 @@ fn ctrl_c_leaves_the_matrix_with_a_summary() {
         terminal.type_keys("\x03");
         let typed = Instant::now();
         let code = terminal.finish_in_order();
-        assert!(
-            typed.elapsed() < Duration::from_millis(2500),
-            "{:?}",
-            typed.elapsed()
-        );
+        assert!(typed.elapsed() < AT_ONCE, "{:?}", typed.elapsed());
         assert_eq!(code, Some(130));
-        assert_eq!(store.wait_until_idle(Duration::from_millis(500)), []);
+        assert_eq!(store.wait_until_idle(AT_ONCE), []);
         let shown = terminal.emulator().transcript().join("\n");
         assert_eq!(
             durations.replace_all(&shown, "#"),
@@ -64,12 +64,8 @@ fn a_second_ctrl_c_at_any_moment_leaves_the_terminal_in_order() {
         std::thread::sleep(pause);
         terminal.type_keys("\x03");
         assert_eq!(terminal.finish_restored(), Some(130));
-        assert!(
-            typed.elapsed() < Duration::from_millis(1500),
-            "{:?}",
-            typed.elapsed()
-        );
-        assert_eq!(store.wait_until_idle(Duration::from_secs(2)), []);
+        assert!(typed.elapsed() < AT_ONCE, "{:?}", typed.elapsed());
+        assert_eq!(store.wait_until_idle(AT_ONCE), []);
         // Either nothing of the block stays, or all that the first one leaves. What is typed after it is the shell's.
         let mut transcript = terminal.emulator().transcript();
         transcript.retain(|line| line != "^C");
@@ -124,21 +120,15 @@ fn what_a_shell_writes_while_it_is_stopped_stays() {
 fn a_terminal_that_goes_away_ends_the_run() {
     for arguments in [&["-j", "1"][..], &["-j", "1", "--format", "plain"]] {
         let store = gate::store();
-        let project = Project::new(&store)
-            .check("slow", "echo it runs; nap 60; echo > $out")
-            .committed();
+        let project = Project::new(&store).check("slow", ENDLESS).committed();
         let mut terminal = Terminal::start(check(&project, arguments), 24, 80);
         wait_for_a_builder(&store);
         terminal.close();
         let closed = Instant::now();
         let code = terminal.finish();
-        assert!(
-            closed.elapsed() < Duration::from_millis(3500),
-            "{:?}",
-            closed.elapsed()
-        );
+        assert!(closed.elapsed() < AT_ONCE, "{:?}", closed.elapsed());
         assert_eq!(code, Some(129), "{arguments:?}");
-        assert_eq!(store.wait_until_idle(Duration::from_millis(500)), []);
+        assert_eq!(store.wait_until_idle(AT_ONCE), []);
     }
 }
 
@@ -166,7 +156,7 @@ fn nohup_keeps_it_alive_when_the_terminal_goes_away() {
 }
 
 fn wait_for_a_builder(store: &TestStore) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while store.builders().is_empty() {
         assert!(Instant::now() < deadline, "nothing is built");
         std::thread::sleep(Duration::from_millis(5));

@@ -20,10 +20,10 @@ use rustix::{
     termios::{ControlModes, InputModes, LocalModes, OutputModes, Termios, tcgetattr},
 };
 
-use crate::emulator::Emulator;
+use crate::{emulator::Emulator, support::PATIENCE};
 
 /// The longest a program may take to do what a test waits for.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = PATIENCE;
 /// How often the state of things is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -121,10 +121,22 @@ impl Terminal {
         kill_process(id, Signal::STOP).unwrap();
         let status = waitid(WaitId::Pid(id), WaitIdOptions::STOPPED).unwrap();
         assert!(status.is_some_and(|status| status.stopped()));
-        // What it wrote before is read before the shell writes.
-        thread::sleep(Duration::from_millis(100));
+        self.wait_until_read();
         self.emulator().take(lines.as_bytes());
         kill_process(id, Signal::CONT).unwrap();
+    }
+
+    /// Waits until all that the stopped program has written is read, so that nothing of it comes after what its shell writes.
+    fn wait_until_read(&self) {
+        let length = || self.emulator().text().len();
+        let mut read = length();
+        loop {
+            thread::sleep(Duration::from_millis(300));
+            if length() == read {
+                return;
+            }
+            read = length();
+        }
     }
 
     /// The process that was started.

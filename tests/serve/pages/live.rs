@@ -6,7 +6,7 @@ use reqwest::Response;
 
 use super::{ask, page, world_in};
 use crate::{
-    support::nix,
+    support::{PATIENCE, nix},
     world::{World, flake},
 };
 
@@ -22,7 +22,7 @@ async fn until(events: &mut Response, text: &str) -> String {
         }
         false
     };
-    let came = tokio::time::timeout(Duration::from_secs(60), came).await;
+    let came = tokio::time::timeout(PATIENCE, came).await;
     assert!(matches!(came, Ok(true)), "{text:?} does not come: {all}");
     all
 }
@@ -46,7 +46,7 @@ async fn a_log_is_followed_and_taken_up_where_it_was_left() {
     let step = "/runs/1/steps/1";
     let began = std::time::Instant::now();
     while ask(&world, step, None).await.status() != 200 {
-        assert!(began.elapsed() < Duration::from_secs(60), "{}", world.log());
+        assert!(began.elapsed() < PATIENCE, "{}", world.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut lines = ask(&world, &format!("{step}/events"), None).await;

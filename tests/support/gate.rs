@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{nix, store::TestStore};
+use super::{nix, project::PRELUDE, store::TestStore};
 
 /// The folder in a store's folder that builds see in their sandbox.
 const FOLDER: &str = "gates";
@@ -22,6 +22,11 @@ pub(crate) fn store() -> TestStore {
 pub(crate) fn wait(store: &TestStore, gate: &str) -> String {
     let file = store.folder().join(FOLDER).join(gate);
     format!("until [ -e {} ]; do nap 0.05; done\n", file.display())
+}
+
+/// The same for a script that is without the means of a [`Project`](super::Project).
+pub(crate) fn wait_by_itself(store: &TestStore, gate: &str) -> String {
+    format!("{PRELUDE}{}", wait(store, gate))
 }
 
 /// Lets builds pass.
