@@ -12,7 +12,7 @@ use nixci::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Project, nix, project::SYSTEM, store::TestStore};
+use crate::support::{PATIENCE, Project, nix, project::SYSTEM, store::TestStore};
 
 fn view(store: &TestStore) -> PooledStore {
     PooledStore::new(Arc::new(pool(store, 4)), true)
@@ -105,11 +105,11 @@ fn what_is_held_takes_no_builds_place_and_is_let_go_of_with_its_run() {
             for run in &runs {
                 RootKeeper::hold(run, vec![held.clone()]).await.unwrap();
             }
-            let place = tokio::time::timeout(Duration::from_secs(20), pool.acquire());
+            let place = tokio::time::timeout(PATIENCE, pool.acquire());
             drop(place.await.expect("there is a place").unwrap());
             drop(runs);
             // A daemon notices by and by that its client is gone.
-            for _ in 0..50 {
+            for _ in 0..1000 {
                 store.run_nix(&["store", "gc"], project.dir());
                 if !Path::new(held.as_str()).exists() {
                     return;
