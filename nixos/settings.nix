@@ -124,7 +124,7 @@ let
         description = "What the forge is; `plain` for repositories without one.";
       };
       url = optional types.str "Where its pages and repositories are. Needed for Gitea and Forgejo.";
-      api_url = optional types.str "Where its interface is, if that does not follow from `url`.";
+      api_url = optional types.str "Where its API is, if that does not follow from `url`.";
       token_file = optional types.str "The file with the token of a user; read by systemd as root.";
       app_id = optional types.ints.positive "The number of the GitHub App.";
       app_key_file = optional types.str "The file with the private key of the GitHub App, in PEM; read by systemd as root.";

@@ -78,7 +78,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
     redaction.add(&of_environment(std::env::vars_os()));
     redaction.add(&config.secrets);
     if let Some(to) = &args.backup {
-        backup(&config.state_dir.join("nixci.sqlite"), to).map_err(Failure::infrastructure)?;
+        backup(&config.state_dir, to).map_err(Failure::infrastructure)?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.check {

@@ -236,7 +236,7 @@ impl Http {
     ) -> Result<Answer, ForgeError> {
         let address = format!("{}{}", self.base, call.path);
         let mut url = Url::parse(&address).map_err(|error| {
-            ForgeError::Refused(format!("the forge's address is none: {error}"))
+            ForgeError::Refused(format!("the forge's address cannot be used: {error}"))
         })?;
         for _ in 0..=REDIRECTS_MAX {
             let response = self.send_to(url.clone(), &call, credential).await?;
@@ -253,7 +253,7 @@ impl Http {
             }
         }
         Err(ForgeError::Refused(
-            "the forge sends the request around in circles".to_owned(),
+            "the forge redirects the request too often".to_owned(),
         ))
     }
 

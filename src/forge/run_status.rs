@@ -235,7 +235,7 @@ fn describe(outcome: Outcome, cause: Option<&str>, reason: Option<&str>) -> Stri
         }
         (Outcome::TimedOut, _) => "took too long",
         (Outcome::EvaluationFailed, _) => "cannot be evaluated",
-        (Outcome::InfrastructureFailed, _) => "not its own fault",
+        (Outcome::InfrastructureFailed, _) => "infrastructure failed",
         _ => "failed",
     };
     match reason {

@@ -69,6 +69,8 @@ pub(super) struct Server {
     running: Mutex<HashMap<RunId, Running>>,
     /// Says that nothing new is to be begun.
     pub(super) draining: CancellationToken,
+    /// Says that nothing more is to be answered.
+    pub(super) closing: CancellationToken,
 }
 
 /// What a server is told, and what follows from that.
@@ -137,6 +139,7 @@ impl Server {
             hooks: Streams::new(HOOKS, HOOKS_OF_ONE),
             running: Mutex::default(),
             draining: CancellationToken::new(),
+            closing: CancellationToken::new(),
         })
     }
 

@@ -156,7 +156,7 @@ async fn find(app: &App, repository: &Repository, about: &About) -> Result<Run, 
             let api = app
                 .connections()
                 .get(&repository.seen.forge)
-                .ok_or("the forge has no interface")?;
+                .ok_or("the forge has no API")?;
             let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
             let head = api.pull_request(&known, *number).await?.head_commit;
             let of_pull_request = i64::try_from(*number).map_err(|error| error.to_string())?;

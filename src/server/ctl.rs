@@ -51,7 +51,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 
 /// Answers those who reach the Unix socket and have its key until the server ends.
 pub(super) async fn answer_socket(app: App, socket: UnixListener, key: SecretString) {
-    let done = app.draining.clone();
+    let done = app.closing.clone();
     let service = routes(&app)
         .layer(middleware::from_fn(name_peer))
         .layer(middleware::from_fn_with_state(Arc::from([key]), unlock))

@@ -90,6 +90,8 @@ pub(super) struct Engine {
     keeps_to_ports: bool,
     /// The control groups that are this process's own; none: memory is watched from outside alone.
     delegation: Option<Delegation>,
+    /// At the start, in bytes: later its own evaluations have some of it.
+    free_memory: u64,
 }
 
 /// How the evaluation of a run is kept apart.
@@ -122,6 +124,7 @@ impl Means {
         host: &NixHost,
         builders: &Builders,
         address: &StoreAddress,
+        free_memory: u64,
     ) -> Result<Self, EngineError> {
         let limits = &config.limits;
         let here = limits
@@ -132,9 +135,7 @@ impl Means {
         let times = build_times(config, &host.settings);
         let settings = client_settings(host, &host.settings, builders, &[], times);
         let connections = here + elsewhere + SUBSTITUTIONS + OTHER_CONNECTIONS;
-        let memory = limits
-            .eval_memory
-            .unwrap_or_else(|| free_memory_bytes() / 4 * 3);
+        let memory = limits.eval_memory.unwrap_or(free_memory / 4 * 3);
         let by_memory = usize::try_from(memory / MEMORY_PER_WORKER).unwrap_or(usize::MAX);
         let workers = limits
             .eval_workers
@@ -203,7 +204,8 @@ impl Engine {
                 "nothing keeps evaluations to addresses of the public internet: that takes Landlock of Linux 6.7"
             );
         }
-        let means = Means::new(config, &host, &builders, &address)?;
+        let free_memory = free_memory_bytes();
+        let means = Means::new(config, &host, &builders, &address, free_memory)?;
         Ok(Self {
             builders,
             slots: Slots::new(means.slots.0, means.slots.1),
@@ -218,6 +220,7 @@ impl Engine {
             egress,
             keeps_to_ports,
             delegation,
+            free_memory,
             host,
         })
     }
@@ -230,7 +233,8 @@ impl Engine {
 
     /// Gives runs that begin from now on what other settings say. Changes nothing if that cannot be.
     pub(super) fn go_by(&self, config: &ServerConfig) -> Result<(), EngineError> {
-        let means = Means::new(config, &self.host, &self.builders, &self.address)?;
+        let free = self.free_memory;
+        let means = Means::new(config, &self.host, &self.builders, &self.address, free)?;
         self.slots.resize(means.slots.0, means.slots.1);
         self.failures.count_for(config.limits.failed_for);
         if let Some(egress) = &self.egress {

@@ -82,7 +82,7 @@ impl Listener {
 
     /// Answers requests until the server ends, and then those that it has begun to.
     pub(super) async fn answer(self, app: App, router: Router) {
-        let done = app.draining.clone();
+        let done = app.closing.clone();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let strangers = Streams::new(CONNECTIONS, CONNECTIONS_OF_ONE);
         let connections = TaskTracker::new();

@@ -146,6 +146,7 @@ pub async fn serve(
         _ = interrupt.recv() => {}
     }
     runs.abort();
+    app.closing.cancel();
     // What runs said last; the rest is told when the server is back.
     let _ = tokio::time::timeout(REQUESTS_LIMIT, publish::settle(&app)).await;
     for task in background {

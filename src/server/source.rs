@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{app::App, connection::as_forge};
@@ -49,8 +48,8 @@ pub(super) async fn remote(app: &App, repository: &Repository) -> Result<Remote,
 /// What a repository has now.
 pub(super) async fn refs(app: &App, repository: &Repository) -> Result<Advertisement, MirrorError> {
     let remote = remote(app, repository).await?;
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
-    ls_remote(&app.engine.http, &remote, &limits, &cancel).await
+    let limits = FetchLimits::default();
+    ls_remote(&app.engine.http, &remote, &limits).await
 }
 
 /// Where a repository of a forge that has no interface is, with what opens it.

@@ -38,7 +38,7 @@ const AT_ONCE: usize = 8;
 /// Looks until the server drains.
 pub(super) async fn sweep_all(app: &App) {
     let hooks = Arc::new(Hooks::load(&app.config().state_dir));
-    let mut looks = JoinSet::new();
+    let (mut looks, mut tidying) = (JoinSet::new(), JoinSet::new());
     // One for each forge that was ever configured: one that does not answer holds up no other, nor its next look.
     let mut lookers: HashMap<String, Arc<Notify>> = HashMap::new();
     loop {
@@ -55,7 +55,11 @@ pub(super) async fn sweep_all(app: &App) {
             });
             looker.notify_one();
         }
-        tidy(app).await;
+        // It may take hours: large mirrors.
+        if tidying.try_join_next().is_some() || tidying.is_empty() {
+            let app = Arc::clone(app);
+            tidying.spawn(async move { tidy(&app).await });
+        }
         tokio::select! {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}

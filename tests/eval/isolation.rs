@@ -18,7 +18,6 @@ use nixci::{
     git::{CommitId, FetchLimits, GitHttp, Mirror, Remote, Wanted},
     nix::Installable,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     harness::{Evaluation, url},
@@ -50,9 +49,9 @@ pub(crate) fn mirror(store: &TestStore, project: &Project<'_>, number: i64) -> (
     let mirror = Mirror::open(store.folder(), number).unwrap();
     let wanted = [Wanted::Ref("refs/heads/main".to_owned())];
     let (http, remote) = (GitHttp::new().unwrap(), Remote::in_folder(project.dir()));
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let limits = FetchLimits::default();
     let fetched = runtime
-        .block_on(mirror.fetch(&http, &remote, &wanted, &limits, &cancel))
+        .block_on(mirror.fetch(&http, &remote, &wanted, &limits))
         .unwrap();
     (mirror, fetched[0])
 }

@@ -25,7 +25,6 @@ use nixci::git::{
 use secrecy::SecretString;
 use support::git_server::{GitRepository, GitServer};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 /// A repository `work`, served as `/work/.git`, and a mirror of it.
 struct World {
@@ -74,7 +73,7 @@ impl World {
     }
 
     async fn refs(&self, remote: &Remote) -> Result<Advertisement, MirrorError> {
-        ls_remote(&self.http, remote, &self.limits, &CancellationToken::new()).await
+        ls_remote(&self.http, remote, &self.limits).await
     }
 
     async fn fetch_from(
@@ -82,9 +81,8 @@ impl World {
         remote: &Remote,
         wanted: &[Wanted],
     ) -> Result<Vec<CommitId>, MirrorError> {
-        let cancel = CancellationToken::new();
         self.mirror
-            .fetch(&self.http, remote, wanted, &self.limits, &cancel)
+            .fetch(&self.http, remote, wanted, &self.limits)
             .await
     }
 

@@ -124,7 +124,7 @@ async fn what_is_wrong_with_gitea_is_said() {
     let silent = "it does not tell of pull_request_sync, issue_comment";
     world.says("hm", "forge work webhooks", silent).await;
     world.forge.world().broken = vec![("/hooks".to_owned(), 403)];
-    let hidden = "those of acme/demo are not to be seen: HTTP 403";
+    let hidden = "the webhooks of acme/demo cannot be listed: HTTP 403";
     world.says("bad", "forge work webhooks", hidden).await;
     world.forge.world().broken.clear();
 
@@ -328,7 +328,7 @@ async fn what_a_token_of_github_lacks_is_said() {
     let text = "the token may tell none in acme/demo: give it write access to Commit statuses";
     world.says("bad", "forge work statuses", text).await;
     world.forge.world().broken = vec![("/hooks".to_owned(), 403)];
-    let text = "those of acme/demo are not to be seen: HTTP 403";
+    let text = "the webhooks of acme/demo cannot be listed: HTTP 403";
     world.says("bad", "forge work webhooks", text).await;
     world.forge.world().broken.clear();
     // What the last delivery was answered with.

@@ -141,3 +141,25 @@ async fn a_build_that_takes_too_long_for_that_is_taken_up_again() {
     );
     assert_eq!(world.stop().await, Some(0));
 }
+
+/// A webhook that comes while the server ends is on disk, and taken up by the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_goes_on_answering_while_builds_go_on() {
+    let mut world = World::new(&slow(100), "").await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    world.push_event("main", &first).await;
+    world.until_building(&first).await;
+    let server = world.server.as_ref().expect("it runs");
+    server.signal(rustix::process::Signal::TERM);
+    world.log_has("ending: runs may go on for a while").await;
+    let ready = world.http.get(format!("{}/readyz", world.url)).send().await;
+    assert_eq!(ready.unwrap().status().as_u16(), 503);
+    let second = world.commit("second", &[("file", "2")]);
+    let answer = world.push_event("main", &second).await;
+    assert!((200..300).contains(&answer), "{answer}");
+    assert_eq!(world.stop().await, Some(0));
+    world.start().await;
+    assert_eq!(world.verdict(&second).await["nixci/build"].0, "success");
+    assert_eq!(world.stop().await, Some(0));
+}

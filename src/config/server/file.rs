@@ -288,7 +288,7 @@ impl Reader<'_> {
         let bytes = value.get_ref().checked_mul(1 << 20);
         bytes
             .filter(|bytes| *bytes > 0)
-            .ok_or_else(|| self.wrong(value.span(), "that is no number of MiB"))
+            .ok_or_else(|| self.wrong(value.span(), "write a number of MiB, at least 1"))
     }
 
     fn secret(

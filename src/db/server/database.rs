@@ -248,23 +248,16 @@ impl ServerDb {
         .await
         .map_err(|_| DbError::Closed)?
     }
-
-    /// Copies the whole database as it is now to a new file, while it is used.
-    pub async fn backup(&self, to: PathBuf) -> Result<(), DbError> {
-        let path = self.inner.path.clone();
-        tokio::task::spawn_blocking(move || backup(&path, &to))
-            .await
-            .map_err(|_| DbError::Closed)?
-    }
 }
 
-/// Copies a database, which a server may use, to a new file for its owner alone. What fails leaves no file.
-pub fn backup(from: &Path, to: &Path) -> Result<(), DbError> {
+/// Copies the database of this state folder, which a server may use, to a new file for its owner alone. What fails leaves no
+/// file.
+pub fn backup(state_dir: &Path, to: &Path) -> Result<(), DbError> {
     let file_error = |error: io::Error| DbError::File {
         path: to.to_owned(),
         reason: error.to_string(),
     };
-    let connection = open_reader(from)?;
+    let connection = open_reader(&state_dir.join(FILE))?;
     // What is there already is somebody's, and stays.
     let file = File::options()
         .write(true)

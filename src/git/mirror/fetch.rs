@@ -35,16 +35,17 @@ pub async fn ls_remote(
     http: &GitHttp,
     remote: &Remote,
     limits: &FetchLimits,
-    cancel: &CancellationToken,
 ) -> Result<Advertisement, MirrorError> {
-    Ok(ask(http, remote, limits, cancel).await?.advertisement)
+    Ok(ask(http, remote, limits, CancellationToken::new())
+        .await?
+        .advertisement)
 }
 
 async fn ask(
     http: &GitHttp,
     remote: &Remote,
     limits: &FetchLimits,
-    cancel: &CancellationToken,
+    cancel: CancellationToken,
 ) -> Result<Asked, MirrorError> {
     library::prepare()?;
     let (is_home, credentials) = match &remote.0 {
@@ -55,13 +56,7 @@ async fn ask(
         } => (*is_home, credentials.clone()),
         Place::Folder(_) => (true, None),
     };
-    let mut session = Session::new(
-        http,
-        is_home,
-        credentials,
-        limits.clone(),
-        cancel.child_token(),
-    );
+    let mut session = Session::new(http, is_home, credentials, limits.clone(), cancel);
     let advertisement = match &remote.0 {
         Place::Web { url, .. } => session.advertisement(url).await?,
         Place::Folder(folder) => {
@@ -207,11 +202,10 @@ impl Mirror {
         remote: &Remote,
         wanted: &[Wanted],
         limits: &FetchLimits,
-        cancel: &CancellationToken,
     ) -> Result<Vec<CommitId>, MirrorError> {
-        let cancel = cancel.child_token();
+        let cancel = CancellationToken::new();
         let _ends_with_this = cancel.clone().drop_guard();
-        let asked = ask(http, remote, limits, &cancel).await?;
+        let asked = ask(http, remote, limits, cancel).await?;
         let objects = asked.resolve(wanted)?;
         let (mirror, limits, runtime) = (self.clone(), limits.clone(), Handle::current());
         aside(move || mirror.take(&asked, &objects, &limits, runtime)).await

@@ -118,7 +118,7 @@ pub(super) async fn cancel(
         Err(answer) => return answer,
     };
     if run.state == RunState::Finished {
-        return refuse(StatusCode::CONFLICT, "it is over");
+        return refuse(StatusCode::CONFLICT, "the run is over");
     }
     note(&app, &operator, "cancel", &format!("run {}", run.id.0)).await;
     end(&app, &run, "cancelled by hand").await;
@@ -159,7 +159,7 @@ pub(super) async fn rebuild(
         Ok(Some(anew)) => {
             Json(json!({ "run": anew.0, "url": app.run_url(anew.0) })).into_response()
         }
-        Ok(None) => refuse(StatusCode::CONFLICT, "it waits already"),
+        Ok(None) => refuse(StatusCode::CONFLICT, "the commit is queued already"),
         Err(why) => refuse(StatusCode::CONFLICT, &why),
     }
 }

@@ -2,7 +2,6 @@
 //! webhooks.
 
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use super::{Finding, Verdict, finding};
 use crate::{
@@ -30,10 +29,10 @@ async fn plain(about: &str, forge: &ForgeConfig) -> Vec<Finding> {
         Ok(http) => http,
         Err(error) => return vec![finding(about, Verdict::Bad, error.to_string())],
     };
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let limits = FetchLimits::default();
     for (name, known) in forge.plain.iter().take(LOOKED_AT) {
         let found = match source::plain(forge, &known.url) {
-            Ok(remote) => ls_remote(&http, &remote, &limits, &cancel).await,
+            Ok(remote) => ls_remote(&http, &remote, &limits).await,
             Err(error) => Err(error),
         };
         findings.push(match found {
@@ -167,7 +166,7 @@ impl Look<'_> {
                         "the App's key is not taken: do `app_id` and `app_key_file` belong together, and is the clock right?"
                     }
                     Access::Token(_) | Access::None => {
-                        "the token is not taken: it has ended, or is another forge's; put a new one into `token_file`"
+                        "the token is not taken: it has expired, or is another forge's; put a new one into `token_file`"
                     }
                 };
                 return self.bad("rights", format!("{error}: {text}"));
@@ -338,7 +337,7 @@ impl Look<'_> {
         match hook {
             Err(error) => self.bad(
                 "webhooks",
-                format!("those of {whose} are not to be seen: {error}; is the token an administrator's, with the right to them?"),
+                format!("the webhooks of {whose} cannot be listed: {error}; is the token an administrator's, with the right to them?"),
             ),
             Ok(None) => doubt(format!(
                 "none of {whose} goes to {url}: the server makes it when it runs"

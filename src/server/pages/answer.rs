@@ -94,7 +94,7 @@ pub(super) fn or_trouble(app: &App, answer: Result<Response, Trouble>) -> Respon
         Trouble::Full(full) => (
             full.status(),
             "Busy",
-            "Too many pages are being kept up to date. This one works without.",
+            "Too many pages are being kept up to date. This one does not update itself.",
         ),
         Trouble::Broken(error) => {
             warn!(error, "a page is not there");

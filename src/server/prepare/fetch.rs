@@ -1,6 +1,5 @@
 //! Gets what a run builds: where the forge has it now, and its objects.
 
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Trouble, refuse, trust::not_answered};
@@ -50,9 +49,9 @@ pub(super) async fn fetch(
         Wanted::Commit(asked_for)
     }];
     wanted.extend(run.new.base_ref.clone().map(Wanted::Ref));
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let limits = FetchLimits::default();
     let fetched = mirror
-        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
+        .fetch(&app.engine.http, &remote, &wanted, &limits)
         .await;
     let commits = match fetched {
         Ok(commits) => commits,
@@ -116,9 +115,9 @@ pub(super) async fn queue_target(
     };
     let remote = source::remote(app, repository).await?;
     let wanted = [Wanted::Ref(branch.to_string())];
-    let (limits, cancel) = (FetchLimits::default(), CancellationToken::new());
+    let limits = FetchLimits::default();
     let fetched = mirror
-        .fetch(&app.engine.http, &remote, &wanted, &limits, &cancel)
+        .fetch(&app.engine.http, &remote, &wanted, &limits)
         .await;
     match fetched {
         Ok(commits) => Ok(commits.first().copied()),

@@ -63,7 +63,7 @@ impl Reader<'_> {
             let span = step.name.span();
             let step = self.post_build(&step, &secrets, forges)?;
             if !names.insert(step.name.clone()) {
-                return Err(self.wrong(span, "another step is called so, too"));
+                return Err(self.wrong(span, "another step has this name"));
             }
             Ok(step)
         });
@@ -89,7 +89,7 @@ impl Reader<'_> {
         let environment = keys.environment.iter().map(|(name, value)| {
             let is_name = !name.is_empty() && !name.contains(['=', '\0']);
             if !is_name {
-                return Err(self.wrong(value.span(), "its name is none of a variable"));
+                return Err(self.wrong(value.span(), "that is no name of a variable"));
             }
             let template = self.meaning(value, |text| template(text, secrets))?;
             if keys.pull_requests && template.secrets().next().is_some() {

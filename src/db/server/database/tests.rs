@@ -493,9 +493,9 @@ async fn a_copy_is_whole_while_the_database_is_written() {
     });
     let copy = dir.path().join("copy");
     std::fs::create_dir(&copy).unwrap();
-    db.backup(copy.join(FILE)).await.unwrap();
+    backup(dir.path(), &copy.join(FILE)).unwrap();
     assert!(
-        backup(&dir.path().join(FILE), &copy.join(FILE)).is_err(),
+        backup(dir.path(), &copy.join(FILE)).is_err(),
         "it was overwritten"
     );
     writing.await.unwrap();

@@ -191,7 +191,7 @@ fn a_copy_is_for_its_owner_alone_and_what_cannot_be_copied_leaves_none() {
     let (_, sql) = FILLED.all().pop().unwrap();
     let dir = state(&sql);
     let copy = dir.path().join("copy.sqlite");
-    backup(&dir.path().join(FILE), &copy).unwrap();
+    backup(dir.path(), &copy).unwrap();
     assert_eq!(
         fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
         0o600
@@ -200,10 +200,11 @@ fn a_copy_is_for_its_owner_alone_and_what_cannot_be_copied_leaves_none() {
     assert_sound(&copied);
     assert_eq!(content(&copied), content(&load(&sql)));
     drop(copied);
-    fs::write(dir.path().join("broken"), "x".repeat(8192)).unwrap();
+    fs::create_dir(dir.path().join("broken")).unwrap();
+    fs::write(dir.path().join("broken").join(FILE), "x".repeat(8192)).unwrap();
     let other = dir.path().join("other.sqlite");
     backup(&dir.path().join("broken"), &other).unwrap_err();
     assert!(!other.exists(), "a copy of nothing is left");
-    assert!(backup(&dir.path().join(FILE), &copy).is_err());
+    assert!(backup(dir.path(), &copy).is_err());
     assert!(copy.exists(), "a copy of before is gone");
 }
