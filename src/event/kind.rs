@@ -195,7 +195,8 @@ pub enum EventKind {
         /// Whether it failed, and every check may do so that is known to need it.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
         allowed: bool,
-        /// Whether it failed in a way that Nix calls transient: whatever fetches something from a network does.
+        /// Whether it failed in a way that may pass: what Nix calls transient, as whatever fetches something from a network
+        /// is, and a builder that was killed.
         #[serde(skip_serializing_if = "std::ops::Not::not", default)]
         may_pass: bool,
     },

@@ -1,6 +1,6 @@
 //! What an attempt at a step has to pass before it begins, where several runs share a machine.
 
-use super::{StepNote, input::Start};
+use super::{StepEnd, StepNote, input::Start};
 use crate::eval::BoxFuture;
 
 /// What a gate says.
@@ -19,4 +19,7 @@ pub trait Gate: Send + Sync {
         start: &'a Start,
         on_note: &'a mut (dyn FnMut(StepNote) + Send),
     ) -> BoxFuture<'a, Entry>;
+
+    /// Takes note of how an attempt ended that was let in, before what it holds is let go of.
+    fn leave<'a>(&'a self, start: &'a Start, end: &'a StepEnd) -> BoxFuture<'a, ()>;
 }

@@ -128,6 +128,8 @@ pub enum StepEnd {
     AlreadyValid,
     /// The build failed.
     Failed(String),
+    /// The builder was killed from outside: it may succeed another time, but not for being tried again at once.
+    Killed(String),
     /// The build took or was silent for too long.
     TimedOut(String),
     /// Nobody can build it.

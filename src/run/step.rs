@@ -89,7 +89,7 @@ pub(super) struct Step {
     pub(super) is_wanted: bool,
     /// Whether its attempt was told to stop because nothing needed it any more.
     pub(super) is_cancelled: bool,
-    /// Whether it failed in a way that Nix calls transient.
+    /// Whether it failed in a way that may pass.
     pub(super) may_pass: bool,
     /// Why nobody can build it or what failed, in words.
     pub(super) reason: Option<String>,

@@ -98,15 +98,21 @@ impl Builder {
     }
 
     async fn attempt(&self, start: &Start, on_note: &mut (dyn FnMut(StepNote) + Send)) -> StepEnd {
-        let (target, substitute) = (&start.target, start.substitute);
-        // Held until the attempt is over.
-        let _permit = match &self.gate {
-            None => None,
-            Some(gate) => match gate.enter(start, on_note).await {
-                Entry::Permitted(permit) => Some(permit),
-                Entry::Refused(reason) => return StepEnd::Failed(reason),
-            },
+        let Some(gate) = &self.gate else {
+            return self.work(start, on_note).await;
         };
+        // Held until the attempt is over, and what follows from its end is known.
+        let _permit = match gate.enter(start, on_note).await {
+            Entry::Permitted(permit) => permit,
+            Entry::Refused(reason) => return StepEnd::Failed(reason),
+        };
+        let end = self.work(start, on_note).await;
+        gate.leave(start, &end).await;
+        end
+    }
+
+    async fn work(&self, start: &Start, on_note: &mut (dyn FnMut(StepNote) + Send)) -> StepEnd {
+        let (target, substitute) = (&start.target, start.substitute);
         let mut connection = match self.pool.acquire().await {
             Ok(connection) => connection,
             Err(error) => return StepEnd::Unreachable(describe(&error)),
@@ -201,12 +207,14 @@ fn end_of_meaning(meaning: Meaning, text: String, substitute: bool) -> StepEnd {
         | Meaning::TimedOut
         | Meaning::DependencyFailed
         | Meaning::Transient
+        | Meaning::Killed
         | Meaning::Unsupported
             if substitute =>
         {
             StepEnd::NotSubstitutable(text)
         }
         Meaning::Failed => StepEnd::Failed(text),
+        Meaning::Killed => StepEnd::Killed(text),
         Meaning::TimedOut => StepEnd::TimedOut(text),
         Meaning::DependencyFailed => StepEnd::DependencyFailed(text),
         Meaning::Transient => StepEnd::Transient(text),
@@ -361,6 +369,11 @@ mod tests {
         assert_eq!(
             explained("ssh-ng://m", failed),
             StepEnd::Failed("builder failed with exit code 3".into())
+        );
+        let killed = "build of '/s/h-x.drv' on 'ssh-ng://m' failed: error: builder for '/s/h-x.drv' failed due to signal 9 (Killed)";
+        assert_eq!(
+            explained("ssh-ng://m", killed),
+            StepEnd::Killed("builder failed due to signal 9 (Killed)".into())
         );
         let refused = "build of '/s/h-x.drv' on 'ssh-ng://m' failed: a 'x86_64-linux' with features {kvm} is required to build '/s/h-x.drv', but I am a 'x86_64-linux' with features {}";
         assert!(matches!(

@@ -353,9 +353,9 @@ impl Engine {
         self.host.settings.value("sandbox") == "true"
     }
 
-    /// How long a build may take.
-    pub(super) fn timeout(&self, config: &ServerConfig) -> Option<Duration> {
-        build_times(config, &self.host.settings).timeout
+    /// How long a build may take, and be silent, for which its repository says nothing else.
+    pub(super) fn build_times(&self, config: &ServerConfig) -> BuildTimes {
+        build_times(config, &self.host.settings)
     }
 
     /// The folder of a Nix that is neither in the store nor where programs of the system are.

@@ -248,7 +248,6 @@ async fn carry_out(
         repository.clone(),
         attribute.clone(),
         Required::new(work.required, &attribute),
-        has_own_limits,
         entries_rx,
     ));
     let stops = stops(asked_rx, stopped);
@@ -265,6 +264,9 @@ async fn carry_out(
             owner: repository.id.0,
             precedence: run.new.pull_request.map_or(-run.id.0, |_| run.id.0),
         },
+        times: engine.build_times(&app.config()),
+        has_own_limits,
+        redaction: app.redaction.clone(),
         // It may have failed by chance.
         anew_since: (run.new.kind == RunKind::Schedule).then_some(run.created_at),
     };
@@ -357,7 +359,7 @@ fn settings(
 ) -> RunSettings {
     let engine = &app.engine;
     // That of every connection.
-    let timeout = engine.timeout(&app.config());
+    let timeout = engine.build_times(&app.config()).timeout;
     let (slots, remote_slots) = engine.slots.count();
     RunSettings {
         flake: repository.seen.full_name.clone(),

@@ -15,8 +15,12 @@ use tracing::warn;
 use crate::{
     db::server::{DbError, FailedBuild, RunId, ServerDb},
     eval::BoxFuture,
-    run::{Entry, Gate, Share, Slots, Start, StepNote},
+    redact::Redaction,
+    run::{BuildTimes, Entry, Gate, Share, Slots, Start, StepEnd, StepNote},
 };
+
+/// How much of a reason is remembered, in characters.
+const REASON_CHARS: usize = 300;
 
 /// The derivations that failed, as the database has them.
 pub(super) struct Failures {
@@ -48,11 +52,12 @@ impl Failures {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why a derivation is not built, if it is not.
-    fn refusal(&self, drv_path: &str, run: RunId) -> Option<String> {
+    /// Why a derivation is not built that would get so much time, if it is not.
+    fn refusal(&self, drv_path: &str, run: RunId, times: BuildTimes) -> Option<String> {
         let known = self.known();
         let failed = known.get(drv_path).filter(|failed| failed.run != run)?;
-        self.is_new(failed).then(|| failed.refusal())
+        let has_more = Wait::of_reason(&failed.reason).is_some_and(|wait| wait.is_less_than(times));
+        (self.is_new(failed) && !has_more).then(|| failed.refusal())
     }
 
     /// Whether a failure is not too old to count.
@@ -61,11 +66,14 @@ impl Failures {
         age < self.age_ms.load(Ordering::Relaxed)
     }
 
-    fn counts(&self, drv_path: &str) -> bool {
+    /// Whether what is known of a derivation says as much as that it failed now. If it had too little time then, it got more
+    /// now, or would not have been built.
+    fn says_as_much(&self, now: &FailedBuild) -> bool {
         let known = self.known();
-        known
-            .get(drv_path)
-            .is_some_and(|failed| self.is_new(failed))
+        known.get(&now.drv_path).is_some_and(|failed| {
+            self.is_new(failed)
+                && (failed.reason == now.reason || Wait::of_reason(&failed.reason).is_none())
+        })
     }
 
     /// Whether a derivation is known to have failed before a time in milliseconds since 1970.
@@ -77,7 +85,7 @@ impl Failures {
     /// Remembers that a derivation failed by itself.
     pub(super) async fn remember(&self, failed: FailedBuild) {
         // The first failure is the one to look at, as long as it counts.
-        if self.counts(&failed.drv_path) {
+        if self.says_as_much(&failed) {
             return;
         }
         self.known().insert(failed.drv_path.clone(), failed.clone());
@@ -101,6 +109,38 @@ impl Failures {
     }
 }
 
+/// How long Nix waited for a build that it gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// For its end, in seconds.
+    ForEnd(u64),
+    /// For it to say something, in seconds.
+    ForWord(u64),
+}
+
+impl Wait {
+    /// Reads it out of the reason of a failure; none: it was not given up.
+    fn of_reason(reason: &str) -> Option<Self> {
+        let rest = reason.strip_prefix("timed out after ")?;
+        let (seconds, of_what) = rest.split_once(" seconds")?;
+        let seconds = seconds.parse().ok()?;
+        Some(if of_what.trim_start().starts_with("of silence") {
+            Self::ForWord(seconds)
+        } else {
+            Self::ForEnd(seconds)
+        })
+    }
+
+    /// Whether a build would get more time now; `None` or zero in these is for ever.
+    fn is_less_than(self, times: BuildTimes) -> bool {
+        let (seconds, limit) = match self {
+            Self::ForEnd(seconds) => (seconds, times.timeout),
+            Self::ForWord(seconds) => (seconds, times.max_silent_time),
+        };
+        limit.is_none_or(|limit| limit.is_zero() || limit.as_secs() > seconds)
+    }
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -111,20 +151,31 @@ pub(super) struct RunGate {
     pub(super) failures: Arc<Failures>,
     pub(super) slots: Slots,
     pub(super) share: Share,
+    /// How long a build may take for which its repository says nothing else; `None` or zero in these is for ever.
+    pub(super) times: BuildTimes,
+    /// Whether the repository says how long builds may take.
+    pub(super) has_own_limits: bool,
+    /// What is taken out of reasons.
+    pub(super) redaction: Redaction,
     /// What failed before that, in milliseconds since 1970, is built once more; `None`: it is not.
     pub(super) anew_since: Option<i64>,
 }
 
 impl RunGate {
     /// Why a derivation is not built, if it is not.
-    async fn refusal(&self, drv_path: &str) -> Option<String> {
+    async fn refusal(&self, start: &Start) -> Option<String> {
+        let drv_path = start.target.as_str();
         if let Some(since) = self.anew_since
             && self.failures.failed_before(drv_path, since)
             && let Err(error) = self.failures.forget(vec![drv_path.to_owned()]).await
         {
             warn!(drv_path, %error, "that it failed is not forgotten");
         }
-        self.failures.refusal(drv_path, self.run)
+        let times = BuildTimes {
+            timeout: start.limits.timeout.or(self.times.timeout),
+            ..self.times
+        };
+        self.failures.refusal(drv_path, self.run, times)
     }
 }
 
@@ -138,8 +189,7 @@ impl Gate for RunGate {
             if start.substitute {
                 return Entry::Permitted(Box::new(()));
             }
-            let drv_path = start.target.to_string();
-            if let Some(why) = self.refusal(&drv_path).await {
+            if let Some(why) = self.refusal(start).await {
                 return Entry::Refused(why);
             }
             let on_wait = || {
@@ -152,41 +202,48 @@ impl Gate for RunGate {
                 .acquire(self.share, &start.target, start.remote, on_wait)
                 .await;
             // Another run may have tried it meanwhile.
-            match self.refusal(&drv_path).await {
+            match self.refusal(start).await {
                 Some(why) => Entry::Refused(why),
                 None => Entry::Permitted(Box::new(permit)),
             }
         })
     }
+
+    /// Remembers a build that failed by its own fault, and will again for whoever builds it: before its slot is free, which
+    /// another run may wait for that is to build the same.
+    fn leave<'a>(&'a self, start: &'a Start, end: &'a StepEnd) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let reason = match end {
+                StepEnd::Failed(reason) if !start.substitute => reason,
+                // What ran out of the time that a repository gives it may well be done in that of another.
+                StepEnd::TimedOut(reason) if !start.substitute && !self.has_own_limits => reason,
+                StepEnd::Built
+                | StepEnd::Substituted
+                | StepEnd::AlreadyValid
+                | StepEnd::Failed(_)
+                | StepEnd::Killed(_)
+                | StepEnd::TimedOut(_)
+                | StepEnd::Unsupported(_)
+                | StepEnd::DependencyFailed(_)
+                | StepEnd::NotSubstitutable(_)
+                | StepEnd::Transient(_)
+                | StepEnd::Lost(_)
+                | StepEnd::Unreachable(_)
+                | StepEnd::Infrastructure(_)
+                | StepEnd::Cancelled => return,
+            };
+            let mut reason = reason.clone();
+            self.redaction.clean(&mut reason);
+            let failed = FailedBuild {
+                drv_path: start.target.to_string(),
+                run: self.run,
+                at: Timestamp::now().as_millisecond(),
+                reason: reason.chars().take(REASON_CHARS).collect(),
+            };
+            self.failures.remember(failed).await;
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_failure_that_is_too_old_makes_room_for_the_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let db = ServerDb::open(dir.path()).unwrap();
-        let hour = Duration::from_secs(3600);
-        let failures = Failures::load(db.clone(), hour).await.unwrap();
-        let drv_path = "/nix/store/sbmgrpkpqw7n9q6xg30k28gz54jbzxh6-a.drv";
-        let now = Timestamp::now().as_millisecond();
-        let failed = |run: i64, at: i64| FailedBuild {
-            drv_path: drv_path.to_owned(),
-            run: RunId(run),
-            at,
-            reason: String::new(),
-        };
-        failures.remember(failed(1, now - 2 * millis(hour))).await;
-        assert_eq!(failures.refusal(drv_path, RunId(9)), None);
-        failures.remember(failed(2, now)).await;
-        let refusal = failures.refusal(drv_path, RunId(9)).unwrap();
-        assert!(refusal.contains("run 2"), "{refusal}");
-        // The first that counts stays.
-        failures.remember(failed(3, now)).await;
-        assert_eq!(failures.refusal(drv_path, RunId(9)).unwrap(), refusal);
-        let kept = Failures::load(db, hour).await.unwrap();
-        assert_eq!(kept.refusal(drv_path, RunId(9)).unwrap(), refusal);
-    }
-}
+mod tests;

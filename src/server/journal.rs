@@ -7,16 +7,14 @@ use tracing::warn;
 
 use super::{annotations::Annotations, app::App, insist::insist, logs, required::Required, texts};
 use crate::{
-    db::server::{FailedBuild, NewStatus, Repository, Run},
-    event::{Event, EventKind, Outcome},
+    db::server::{NewStatus, Repository, Run},
+    event::{Event, EventKind},
     forge::RunStatuses,
     nix::StorePath,
 };
 
 /// How long events wait for others to be written with them.
 const BATCH_DELAY: Duration = Duration::from_millis(200);
-/// How much of a reason is remembered, in characters.
-const REASON_CHARS: usize = 300;
 /// How much the file of the events has of what builds say, in bytes: for those who follow a run. Each log has a file, too.
 const LOGGED_BYTES_MAX: usize = 16 << 20;
 
@@ -35,7 +33,6 @@ pub(super) async fn keep(
     repository: Repository,
     attribute: String,
     mut required: Required,
-    has_own_limits: bool,
     mut entries_rx: mpsc::UnboundedReceiver<Entry>,
 ) -> (Vec<NewStatus>, Option<Event>) {
     let mut statuses = RunStatuses::new(texts::contexts(&app.config(), &repository));
@@ -75,7 +72,6 @@ pub(super) async fn keep(
                 if let EventKind::EvaluationFinished { duration, .. } = &event.kind {
                     app.metrics.evaluated(*duration);
                 }
-                remember_failure(&app, &run, &event, has_own_limits).await;
                 events.push(event);
             }
         }
@@ -157,29 +153,4 @@ impl EventsFile {
             self.file = None;
         }
     }
-}
-
-/// Remembers a build that failed by its own fault, and will again for whoever builds it. What ran out of the time that a
-/// repository gives it may well be done in that of another.
-async fn remember_failure(app: &App, run: &Run, event: &Event, has_own_limits: bool) {
-    let EventKind::StepFinished {
-        drv_path,
-        outcome: outcome @ (Outcome::Failed | Outcome::TimedOut),
-        error,
-        may_pass: false,
-        ..
-    } = &event.kind
-    else {
-        return;
-    };
-    if *outcome == Outcome::TimedOut && has_own_limits {
-        return;
-    }
-    let failed = FailedBuild {
-        drv_path: drv_path.to_string(),
-        run: run.id,
-        at: event.at.as_millisecond(),
-        reason: error.chars().take(REASON_CHARS).collect(),
-    };
-    app.engine.failures.remember(failed).await;
 }

@@ -73,6 +73,8 @@ pub enum Meaning {
     Cancelled,
     /// It may succeed another time.
     Transient,
+    /// Its builder was killed from outside, most likely for want of memory: it may succeed when there is more.
+    Killed,
     /// No machine has its system or its features.
     Unsupported,
     /// Not its own fault: the disk is full, local builds are switched off.
@@ -235,6 +237,7 @@ impl BuildResult {
             | Meaning::DependencyFailed
             | Meaning::Cancelled
             | Meaning::Transient
+            | Meaning::Killed
             | Meaning::Unsupported
             | Meaning::Infrastructure => meaning,
         }
@@ -315,6 +318,8 @@ impl Meaning {
             Self::Infrastructure
         } else if says("interrupted by the user") {
             Self::Transient
+        } else if says("failed due to signal 9 (") {
+            Self::Killed
         } else {
             Self::Failed
         }

@@ -8,8 +8,8 @@ use std::{
 use nixci::{
     nix::StorePath,
     store::{
-        ActivityResult, BuildMode, ClientSettings, Connection, DerivedPath, LogMessage, Pool,
-        StoreError,
+        ActivityResult, BuildMode, ClientSettings, Connection, DerivedPath, KeyedBuildResult,
+        LogMessage, Meaning, Pool, StoreError,
     },
 };
 use tokio::sync::oneshot;
@@ -28,7 +28,7 @@ fn building<'a>(
     connection: &'a mut Connection,
     drv_path: &StorePath,
 ) -> (
-    impl Future<Output = Result<(), StoreError>> + 'a,
+    impl Future<Output = Result<Vec<KeyedBuildResult>, StoreError>> + 'a,
     oneshot::Receiver<()>,
 ) {
     let (begun_tx, begun_rx) = oneshot::channel();
@@ -50,7 +50,6 @@ fn building<'a>(
         connection
             .build_paths_with_results(&[target], BuildMode::Normal, &mut on_message)
             .await
-            .map(drop)
     };
     (build, begun_rx)
 }
@@ -98,6 +97,27 @@ async fn a_request_given_up_halfway_makes_its_connection_unusable() {
         );
         drop(connection);
         until_builders_are_gone(&fixture).await;
+    }
+}
+
+#[tokio::test]
+async fn a_builder_that_is_killed_is_told_from_one_that_fails() {
+    for fixture in all() {
+        let drv_path = fixture.instantiate_one(ENDLESS);
+        let mut connection = fixture.open().await;
+        let (build, begun) = building(&mut connection, &drv_path);
+        let mut build = std::pin::pin!(build);
+        tokio::select! {
+            ended = &mut build => panic!("{fixture}: {ended:?}"),
+            begun = begun => begun.unwrap(),
+        }
+        // As the kernel does it when there is no memory left.
+        for builder in fixture.store.builders() {
+            builder.kill();
+        }
+        let results = build.await.unwrap();
+        let result = &results[0].result;
+        assert_eq!(result.meaning(), Meaning::Killed, "{fixture}: {result:?}");
     }
 }
 

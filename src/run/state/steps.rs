@@ -220,8 +220,8 @@ impl State {
                 return self.try_again(id, reason);
             }
             // A transient failure that stays is one, too. Nix calls so, among others, whatever fails with access to the
-            // network: fixed-output derivations.
-            StepEnd::Transient(reason) => {
+            // network: fixed-output derivations. What was killed for want of memory would be killed again.
+            StepEnd::Transient(reason) | StepEnd::Killed(reason) => {
                 step.may_pass = true;
                 (Outcome::Failed, Some(reason))
             }

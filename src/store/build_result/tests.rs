@@ -208,6 +208,23 @@ fn an_ambiguous_code_is_explained_by_its_text() {
             "derivation has an invalid name".to_owned(),
             Meaning::Failed,
         ),
+        (
+            3,
+            format!("builder for '{drv}' failed due to signal 9 (Killed)"),
+            Meaning::Killed,
+        ),
+        (
+            3,
+            format!(
+                "Cannot build '{drv}'.\nReason: builder failed due to signal 9 (Killed).\nOutput paths:\n  /nix/store/a"
+            ),
+            Meaning::Killed,
+        ),
+        (
+            3,
+            format!("builder for '{drv}' failed due to signal 11 (Segmentation fault)"),
+            Meaning::Failed,
+        ),
         (9, String::new(), Meaning::Cancelled),
         (
             9,
@@ -287,7 +304,7 @@ fn an_operation_of_an_old_daemon_is_explained_by_its_text() {
 
 #[test]
 fn a_builder_cannot_blame_the_machine_in_its_log() {
-    let text = "builder for '/nix/store/a.drv' failed with exit code 1;\nlast 2 log lines:\n> No space left on device\n  > , but I am a 'x'";
+    let text = "builder for '/nix/store/a.drv' failed with exit code 1;\nlast 3 log lines:\n> No space left on device\n  > , but I am a 'x'\n> failed due to signal 9 (Killed)";
     assert_eq!(result(3, text).meaning(), Meaning::Failed);
 }
 

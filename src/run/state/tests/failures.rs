@@ -110,6 +110,19 @@ fn what_may_pass_is_tried_once_more() {
 }
 
 #[test]
+fn what_was_killed_may_pass_and_is_not_killed_again() {
+    let mut world = World::new(settings());
+    world.find(&["a"]);
+    world.plan(&["a"], vec![build("a", &[])]);
+    world.evaluation_ends();
+    world.end("a", StepEnd::Killed("builder was killed".into()));
+    assert_eq!(world.outcomes(), [("a", Outcome::Failed)]);
+    let may_pass =
+        |event: &EventKind| matches!(event, EventKind::StepFinished { may_pass: true, .. });
+    assert_eq!(world.count(may_pass), 1);
+}
+
+#[test]
 fn what_fails_twice_for_want_of_the_daemon_is_no_fault_of_the_check() {
     let mut world = World::new(settings());
     world.find(&["a", "b"]);
