@@ -63,6 +63,9 @@ pub enum DbError {
         /// Its version.
         found: usize,
     },
+    /// What was to be written with it made SQLite undo all of it.
+    #[error("the database has undone it together with something else that could not be written")]
+    Undone,
     /// The disk is full.
     #[error("the disk of the database is full")]
     Full,
@@ -187,7 +190,7 @@ impl ServerDb {
         let job: Job = Box::new(move |connection| {
             let result = connection.and_then(|connection| Ok(in_savepoint(connection, act)?));
             Box::new(move |committed| {
-                let _ = done_tx.send(committed.and(result));
+                let _ = done_tx.send(result.and_then(|done| committed.map(|()| done)));
             })
         });
         self.inner.jobs_tx.send(job).map_err(|_| DbError::Closed)?;
@@ -331,6 +334,10 @@ fn in_savepoint<T>(
 ) -> rusqlite::Result<T> {
     connection.execute_batch("SAVEPOINT job")?;
     let result = act(connection);
+    if result.is_err() && connection.is_autocommit() {
+        // SQLite has undone the whole transaction: there is nothing left to go back to.
+        return result;
+    }
     if result.is_err() {
         connection.execute_batch("ROLLBACK TO job")?;
     }
@@ -350,12 +357,19 @@ fn write_all(connection: &mut Connection, jobs_rx: &mpsc::Receiver<Job>) {
             }
         };
         let mut told = vec![first(Ok(&transaction))];
-        while told.len() < BATCH_MAX
+        // Some errors of a disk make SQLite undo the whole transaction. What came after that would stand by itself, and be
+        // told that it does not.
+        while !transaction.is_autocommit()
+            && told.len() < BATCH_MAX
             && let Ok(job) = jobs_rx.try_recv()
         {
             told.push(job(Ok(&transaction)));
         }
-        let committed = transaction.commit().map_err(DbError::from);
+        let committed = if transaction.is_autocommit() {
+            Err(DbError::Undone)
+        } else {
+            transaction.commit().map_err(DbError::from)
+        };
         for tell in told {
             tell(committed.clone());
         }

@@ -187,6 +187,58 @@ async fn a_thousand_writers_share_transactions() {
     assert_eq!(db.open_deliveries(2000).await.unwrap().len(), 1000);
 }
 
+/// Some errors, a full disk among them, make SQLite undo all of a transaction. Here a statement asks for that.
+#[tokio::test]
+async fn who_is_told_that_nothing_is_written_down_is_told_the_truth() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let create = |connection: &rusqlite::Connection| {
+        connection.execute_batch("CREATE TABLE names (name TEXT PRIMARY KEY)")
+    };
+    db.write(create).await.unwrap();
+    let insert = |how: &'static str, name: &'static str| {
+        db.write(move |connection| {
+            let statement = format!("INSERT {how} INTO names VALUES (?1)");
+            connection.execute(&statement, [name])
+        })
+    };
+    insert("", "there").await.unwrap();
+    // All that follows is one batch.
+    let (go_tx, go_rx) = std::sync::mpsc::channel();
+    let first = db.write(move |_| {
+        let _ = go_rx.recv();
+        Ok(())
+    });
+    let ((), first, before, bad, after, last) = tokio::join!(
+        async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            go_tx.send(()).unwrap();
+        },
+        first,
+        insert("", "before"),
+        insert("OR ROLLBACK", "there"),
+        insert("", "after"),
+        insert("", "last"),
+    );
+    assert!(matches!(first, Err(DbError::Undone)), "{first:?}");
+    assert!(matches!(bad, Err(DbError::Unfit(_))), "{bad:?}");
+    let there: Vec<String> = db
+        .read(|connection| {
+            let mut names = connection.prepare("SELECT name FROM names")?;
+            names.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
+        .unwrap();
+    for (name, told) in [("before", before), ("after", after), ("last", last)] {
+        let is_there = there.iter().any(|one| one == name);
+        assert_eq!(told.is_ok(), is_there, "{name}: {told:?}");
+    }
+    assert!(
+        there.iter().any(|name| name == "last"),
+        "what came later is done anew"
+    );
+}
+
 #[tokio::test]
 async fn a_run_goes_from_the_webhook_to_its_end_and_leaves_nothing_pending() {
     let dir = tempfile::tempdir().unwrap();
