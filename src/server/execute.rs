@@ -5,12 +5,17 @@ mod work;
 use std::{
     collections::HashMap,
     io,
+    panic::{AssertUnwindSafe, resume_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::JoinError,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -20,7 +25,7 @@ use super::{
     engine::{Engine, Means},
     failures::RunGate,
     insist::insist,
-    journal::{self, Entry},
+    journal::{self, Desk, Waiting},
     keep, logs,
     post_build::{self, PostBuild},
     private_inputs, queue,
@@ -30,7 +35,7 @@ use super::{
 use crate::{
     db::server::{NewStatus, Repository, Run, RunEnd, RunKind},
     event::{Event, EventKind, RunOutcome},
-    forge::StatusState,
+    forge::{StatusContexts, StatusState},
     git::Mirror,
     graph::Planner,
     run::{
@@ -63,6 +68,47 @@ pub(super) async fn execute(
     asked_rx: mpsc::UnboundedReceiver<Stop>,
 ) {
     let run = Arc::new(run);
+    let executed = try_execute(app, Arc::clone(&run), repository.clone(), permit, asked_rx);
+    if AssertUnwindSafe(executed).catch_unwind().await.is_err() {
+        // It would be running for ever, and its commit pending. Where it was over already, that stands.
+        let contexts = texts::contexts(&app.config(), &repository);
+        let (end, statuses) = match app.run_ends(run.id) {
+            Some(why) => (RunEnd::cancelled(&why), Vec::new()),
+            None => broken_down(&contexts, &app.run_url(run.id.0)),
+        };
+        finish(app, &run, end, statuses).await;
+    }
+}
+
+/// The end of a run by a fault of this program, and what is told of it.
+fn broken_down(contexts: &StatusContexts, url: &str) -> (RunEnd, Vec<NewStatus>) {
+    let why = "the run broke down: this is a fault of nixci";
+    let end = RunEnd {
+        outcome: RunOutcome::Errored.as_str().to_owned(),
+        error: Some(why.to_owned()),
+        ..RunEnd::default()
+    };
+    let statuses = texts::both(contexts, StatusState::Error, why, url);
+    (end, statuses)
+}
+
+/// What a task came to. If it broke down, so does whoever waits for it.
+fn outcome_of<T>(joined: Result<T, JoinError>) -> Option<T> {
+    match joined.map_err(JoinError::try_into_panic) {
+        Ok(done) => Some(done),
+        Err(Ok(panic)) => resume_unwind(panic),
+        // It was ended with the server.
+        Err(Err(_)) => None,
+    }
+}
+
+async fn try_execute(
+    app: &App,
+    run: Arc<Run>,
+    repository: Repository,
+    permit: OwnedSemaphorePermit,
+    asked_rx: mpsc::UnboundedReceiver<Stop>,
+) {
     info!(
         run = run.id.0,
         repository = repository.seen.full_name,
@@ -227,6 +273,7 @@ async fn carry_out(
     let settings = settings(app, &means, run, repository, &work);
     let attribute = settings.attribute.clone();
     let (mut entries_tx, entries_rx) = mpsc::unbounded_channel();
+    let waiting = Waiting::default();
     let stopped = CancellationToken::new();
     let post_build = PostBuild::of_run(
         app,
@@ -249,6 +296,7 @@ async fn carry_out(
         attribute.clone(),
         Required::new(work.required, &attribute),
         entries_rx,
+        waiting.clone(),
     ));
     let stops = stops(asked_rx, stopped);
     let (_wish_tx, wishes) = mpsc::unbounded_channel();
@@ -298,18 +346,19 @@ async fn carry_out(
         past: Some(logs::past(&app.db, &log_writer)),
     };
     let state = State::new(settings, run.id.0.to_string(), Instant::now());
+    let mut desk = Desk::new(entries_tx, waiting);
     let mut report = |event: &Event| -> io::Result<()> {
         if !matches!(event.kind, EventKind::Ticked { .. }) {
-            let mut event = Box::new(event.clone());
+            let mut event = event.clone();
             event.for_each_text(&mut |text| app.redaction.clean(text));
-            let _ = entries_tx.send(Entry::Event(event));
+            desk.take(event);
         }
         Ok(())
     };
     coordinate(state, ports, &mut report).await;
     let _ = tokio::task::spawn_blocking(move || log_writer.finish()).await;
-    drop(entries_tx);
-    let (statuses, end) = journal.await.unwrap_or_default();
+    drop(desk);
+    let (statuses, end) = outcome_of(journal.await).unwrap_or_default();
     (statuses, end, held)
 }
 
@@ -386,3 +435,6 @@ fn settings(
         uploads: uploads(means, run),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! Writes down what a run says, and what a forge is to be told of it, as it goes on.
 
+mod desk;
+
 use std::{fs::File, io::Write as _, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tracing::warn;
 
+pub(super) use self::desk::{Desk, Waiting};
 use super::{annotations::Annotations, app::App, insist::insist, logs, required::Required, texts};
 use crate::{
     db::server::{NewStatus, Repository, Run},
@@ -34,6 +37,7 @@ pub(super) async fn keep(
     attribute: String,
     mut required: Required,
     mut entries_rx: mpsc::UnboundedReceiver<Entry>,
+    waiting: Waiting,
 ) -> (Vec<NewStatus>, Option<Event>) {
     let mut statuses = RunStatuses::new(texts::contexts(&app.config(), &repository));
     let url = app.run_url(run.id.0);
@@ -62,6 +66,7 @@ pub(super) async fn keep(
             annotations.observe(&event);
             places.extend(annotations.due(&event).await);
             file.add(&event);
+            waiting.taken(&event);
             let told = statuses.observe(&event).into_iter();
             let told = told.map(|news| texts::of_news(news, &url));
             if matches!(event.kind, EventKind::RunFinished { .. }) {
@@ -72,7 +77,10 @@ pub(super) async fn keep(
                 if let EventKind::EvaluationFinished { duration, .. } = &event.kind {
                     app.metrics.evaluated(*duration);
                 }
-                events.push(event);
+                // The database has nothing of what builds say, and may not take the rest for long.
+                if !matches!(event.kind, EventKind::StepLogged { .. }) {
+                    events.push(event);
+                }
             }
         }
         file.write();
