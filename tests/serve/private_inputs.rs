@@ -23,7 +23,9 @@ use crate::{
     support::{
         PATIENCE,
         git_server::{GitRepository, Seen},
-        nix, servers,
+        nix,
+        running::Running,
+        servers,
         store::TestStore,
         tls::{Authority, own_address},
     },
@@ -562,8 +564,9 @@ async fn a_check_says_whose_eyes_a_token_is_for() {
     world.let_in("\"acme/demo\", \"infra/*\"", "pull_requests = true");
     let file = world.store.folder().join("inputs-token");
     let check = || {
-        let output = world.command().arg("--check").output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = Running::start(world.command().arg("--check"))
+            .finish()
+            .stdout;
         let line = text.lines().find(|line| line.contains("forge work inputs"));
         line.unwrap_or_else(|| panic!("{text}")).to_owned()
     };
@@ -588,11 +591,10 @@ async fn a_check_says_whose_eyes_a_token_is_for() {
         "{said}"
     );
     fs::remove_file(&file).unwrap();
-    let output = world.command().arg("--check").output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
+    let ended = Running::start(world.command().arg("--check")).finish();
     assert!(
-        !output.status.success() && said.contains("inputs-token: No such file"),
-        "{said}"
+        ended.code != Some(0) && ended.stderr.contains("inputs-token: No such file"),
+        "{ended}"
     );
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::world::{World, flake};
+use crate::{
+    support::running::Running,
+    world::{World, flake},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_behind_landlock_is_as_any_other() {
@@ -53,11 +56,12 @@ async fn without_the_walls_that_were_asked_for_nothing_starts() {
         .env("PATH", path)
         .args(["serve", "--config"])
         .arg(world.store.folder().join("server.toml"));
-    let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(4));
-    let error = String::from_utf8(output.stderr).unwrap();
+    let ended = Running::start(&mut command).finish();
+    assert_eq!(ended.code, Some(4), "{ended}");
     assert!(
-        error.ends_with("error: isolation: bubblewrap (`bwrap`) is not on PATH\n"),
-        "{error}"
+        ended
+            .stderr
+            .ends_with("error: isolation: bubblewrap (`bwrap`) is not on PATH\n"),
+        "{ended}"
     );
 }

@@ -9,7 +9,7 @@ use crate::{
         FakeForge, Repository,
         openapi::{self, Side},
     },
-    support::{nix, port::free_port},
+    support::{nix, port::free_port, running::Running},
     terminal::Terminal,
 };
 
@@ -111,9 +111,9 @@ async fn questions_become_a_file_that_a_server_reads() {
 
     let mut check = store.command(env!("CARGO_BIN_EXE_nixci"));
     check.args(["serve", "--check", "--config"]).arg(&config);
-    let output = tokio::task::spawn_blocking(move || check.output());
-    let output = output.await.unwrap().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let check = Running::start(&mut check);
+    let ended = tokio::task::spawn_blocking(|| check.finish()).await;
+    let said = ended.unwrap().stdout;
     assert!(said.contains("sees acme/demo"), "{said}");
 
     // Once more: nothing is changed.
@@ -338,9 +338,9 @@ async fn a_token_of_github_does_without_an_app() {
 
     let mut check = store.command(env!("CARGO_BIN_EXE_nixci"));
     check.args(["serve", "--check", "--config"]).arg(&config);
-    let output = tokio::task::spawn_blocking(move || check.output());
-    let output = output.await.unwrap().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
+    let check = Running::start(&mut check);
+    let ended = tokio::task::spawn_blocking(|| check.finish()).await;
+    let said = ended.unwrap().stdout;
     for found in ["the token is owner's", "sees acme/demo", "allowed"] {
         assert!(said.contains(found), "{found}: {said}");
     }

@@ -4,6 +4,7 @@ use reqwest::Response;
 
 use crate::{
     pages::world,
+    support::running::Running,
     world::{World, flake},
 };
 
@@ -80,9 +81,9 @@ async fn whoever_guesses_tokens_is_not_heard_for_a_while() {
     );
     assert_eq!(world.stop().await, Some(0));
     // Not hearing guesses is no help for a token as short as this one.
-    let mut check = world.command();
-    let output = tokio::task::spawn_blocking(move || check.arg("--check").output());
-    let said = String::from_utf8(output.await.unwrap().unwrap().stdout).unwrap();
+    let check = Running::start(world.command().arg("--check"));
+    let ended = tokio::task::spawn_blocking(|| check.finish()).await;
+    let said = ended.unwrap().stdout;
     let line = said.lines().find(|line| line.contains(" secrets "));
     assert!(
         line.is_some_and(|line| line.contains("ctl_token_file;")),
