@@ -3,7 +3,7 @@
 mod forge;
 mod inputs;
 
-use std::process::Command;
+use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -70,6 +70,7 @@ pub(super) async fn examine(
     findings.push(isolation(config, host).await);
     findings.push(clock());
     findings.push(room(config));
+    findings.extend(open_to_others(config));
     findings.push(address(config));
     findings.extend(outputs(config));
     findings.extend(uploads(config));
@@ -198,6 +199,15 @@ fn room(config: &ServerConfig) -> Finding {
         }
         Err(error) => finding("disk", Verdict::Bad, format!("{}: {error}", dir.display())),
     }
+}
+
+/// Whether others on this machine may read the database and the logs, those of private repositories too. Only a folder that
+/// somebody else made is so.
+pub(super) fn open_to_others(config: &ServerConfig) -> Option<Finding> {
+    let dir = &config.state_dir;
+    let mode = dir.metadata().ok()?.permissions().mode();
+    let text = format!("others may read {0}: `chmod 700 {0}`", dir.display());
+    (mode & 0o077 != 0).then(|| finding("state", Verdict::Doubtful, text))
 }
 
 /// Whether the folder for outputs is there and may be written by whoever asks.

@@ -84,6 +84,9 @@ pub async fn serve(
     listener::raise_file_limit();
     redaction.add(&config.secrets);
     let db = ServerDb::open(&config.state_dir)?.hiding(redaction.clone());
+    if let Some(open) = doctor::open_to_others(&config) {
+        warn!("{}", open.text);
+    }
     // Before anything that starts a program: none is to have the socket, too.
     let listener = Listener::at(&config.listen).await?;
     let failures = Failures::load(db.clone(), config.limits.failed_for).await?;

@@ -1,6 +1,6 @@
 //! `nixci serve --check`: each thing that can be wrong with a forge is said, with what to do about it.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822, tz::TimeZone};
 use serde_json::{Value, json};
@@ -235,6 +235,17 @@ async fn what_would_go_wrong_later_is_said_before() {
         assert_eq!(found, verdict, "{said:#?}");
         assert!(why.contains(text), "{why}");
         assert_eq!(code, Some(i32::from(verdict == "bad")), "{said:#?}");
+    }
+    let state = folder.join("state");
+    for (mode, is_said) in [(0o755, true), (0o700, false)] {
+        let _ = fs::create_dir(&state);
+        fs::set_permissions(&state, fs::Permissions::from_mode(mode)).unwrap();
+        let (_, said) = world.check_all().await;
+        let of_state = said.iter().find(|(_, about, _)| about == "state");
+        assert_eq!(of_state.is_some(), is_said, "{said:#?}");
+        assert!(
+            of_state.is_none_or(|(verdict, _, text)| verdict == "hm" && text.contains("chmod 700"))
+        );
     }
     // The others are looked at all the same.
     let token = folder.join("bad-token");
