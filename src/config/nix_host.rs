@@ -186,15 +186,20 @@ impl NixSettings {
         System::of_derivation(self.value("system"))
     }
 
+    /// Whether an experimental feature is switched on.
+    pub fn has_feature(&self, name: &str) -> bool {
+        let features = self.list("experimental-features");
+        features.iter().any(|feature| feature == name)
+    }
+
     /// This machine, if it builds at all, and all others.
     pub fn builders(&self) -> Builders {
         let mut systems = vec![self.value("system").to_owned()];
         systems.extend(self.list("extra-platforms"));
         let mut features = self.list("system-features");
         // As Nix does: features that come with an experimental feature.
-        let experimental = self.list("experimental-features");
         for feature in ["ca-derivations", "recursive-nix"] {
-            if experimental.iter().any(|name| name == feature) {
+            if self.has_feature(feature) {
                 features.push(feature.to_owned());
             }
         }

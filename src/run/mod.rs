@@ -36,5 +36,5 @@ pub use slots::{Permit, Share, Slots};
 pub use state::State;
 pub use step::StepId;
 pub use store_view::PooledStore;
-pub use upload::{Upload, UploadEnd, UploadNote, UploadSettings, Uploader};
+pub use upload::{UPLOAD_FAILED, Upload, UploadEnd, UploadNote, UploadSettings, Uploader};
 pub use worker::Builder;

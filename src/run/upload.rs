@@ -8,6 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{eval::BoxFuture, nix::StorePath};
 
+/// How the error of a run begins in which all went well but uploads.
+pub const UPLOAD_FAILED: &str = "cannot upload to ";
+
 /// A derivation whose outputs are to be copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {

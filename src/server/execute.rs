@@ -40,7 +40,7 @@ use crate::{
     graph::Planner,
     run::{
         Builder, Evaluate, Evaluation, PooledStore, Ports, RunSettings, Share, State, Stop,
-        UploadSettings, coordinate,
+        UPLOAD_FAILED, UploadSettings, coordinate,
     },
 };
 
@@ -167,14 +167,19 @@ async fn try_execute(
         // What is pending says why; what is known already of its checks stays.
         return finish(app, &run, RunEnd::cancelled(&why), Vec::new()).await;
     }
+    leave(
+        app,
+        (&run, &repository),
+        &attribute,
+        outcome,
+        error.as_deref(),
+    )
+    .await;
     if outcome == RunOutcome::Errored
         && exit_code == INFRASTRUCTURE
         && run.attempt + 1 < ATTEMPTS_MAX
     {
         return try_again(app, &run, &error.unwrap_or_default()).await;
-    }
-    if matches!(outcome, RunOutcome::Passed | RunOutcome::Failed) {
-        keep::leave(app, &run, &repository, &attribute).await;
     }
     // What is to stay has roots of its own now.
     drop(held);
@@ -205,6 +210,25 @@ async fn try_execute(
         reused_from: None,
     };
     finish(app, &run, end, statuses).await;
+}
+
+/// Leaves behind what a run has built that ended so.
+async fn leave(
+    app: &App,
+    (run, repository): (&Run, &Repository),
+    attribute: &str,
+    outcome: RunOutcome,
+    error: Option<&str>,
+) {
+    match outcome {
+        RunOutcome::Passed | RunOutcome::Failed => {
+            keep::leave(app, run, repository, attribute).await;
+        }
+        RunOutcome::Errored if error.is_some_and(|error| error.starts_with(UPLOAD_FAILED)) => {
+            keep::hold(app, run, repository, attribute).await;
+        }
+        RunOutcome::Errored | RunOutcome::Cancelled => {}
+    }
 }
 
 async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {

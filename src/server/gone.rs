@@ -52,7 +52,7 @@ async fn try_to(app: &App, repository: &Repository, gone: &Gone) -> Result<Strin
     // Before it is asked: what begins meanwhile is about something newer.
     let runs = app.db.open_runs_of(repository.id, git_ref.clone()).await?;
     let newest = app.db.newest_run_id().await?;
-    let left_behind = LeftBehind::of(app, repository);
+    let left_behind = LeftBehind::of(app, repository).await;
     let api = app.connections().get(&repository.seen.forge);
     if let (Some(number), Some(api)) = (gone.pull_request, api) {
         let known = as_forge(&repository.seen)?;

@@ -7,21 +7,33 @@
 //!
 //! Names are written as in a form, so that none has a slash; only branches and tags leave something behind.
 
+mod named;
 mod roots;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    fmt::Display,
     fs, io,
     path::{Path, PathBuf},
 };
 
+use sha2::{Digest as _, Sha256};
+
 use tracing::{info, warn};
 use url::form_urlencoded::byte_serialize;
 
-use self::roots::Known;
-use super::{app::App, engine::homes_dir, post_build::say, upkeep};
+use self::{
+    named::{Place, Whose},
+    roots::Known,
+};
+use super::{
+    app::App,
+    engine::homes_dir,
+    outputs::{self, Outputs},
+    post_build::say,
+    upkeep,
+};
 use crate::{
-    config::write_file,
     db::server::{CheckRow, Repository, Run, RunKind},
     event::Outcome,
     git::Mirror,
@@ -38,48 +50,28 @@ pub(super) fn leaves(run: &Run) -> bool {
 
 /// Leaves behind what a run that is over has built. What cannot be is logged: the run stands.
 pub(super) async fn leave(app: &App, run: &Run, repository: &Repository, attribute: &str) {
-    if !leaves(run) {
-        return;
-    }
-    let checks = match app.db.checks_of(run.id).await {
-        Ok(checks) => checks,
-        Err(error) => return warn!(run = run.id.0, %error, "its outputs are not kept"),
-    };
-    let branch = folder_of(&run.new.git_ref);
-    if let Err(error) = root(app, run, repository, &branch, attribute, &checks).await {
-        warn!(
-            run = run.id.0,
-            error, "its outputs are not kept from garbage collection"
-        );
-    }
-    let Some(dir) = &app.config().outputs_dir else {
+    let Some(built) = Built::by(app, run, attribute).await else {
         return;
     };
-    match app.db.overtaken_by(run.id).await {
-        Ok(None) => {
-            if let Err(error) = name(dir, repository, &branch, attribute, &checks) {
-                warn!(run = run.id.0, dir = %dir.display(), %error, "its outputs are not named");
-            }
-        }
-        Ok(Some(newer)) => {
-            let why = format!("not in the outputs folder: run {} is newer", newer.0);
-            say(app, run.id, why).await;
-        }
-        Err(error) => warn!(run = run.id.0, %error, "its outputs are not named"),
+    built.root(app, run, repository).await;
+    built.name(app, run, repository).await;
+}
+
+/// Holds what a run has built whose outputs could not be sent where they should go: it is not to be built again for that.
+pub(super) async fn hold(app: &App, run: &Run, repository: &Repository, attribute: &str) {
+    if let Some(built) = Built::by(app, run, attribute).await {
+        built.root(app, run, repository).await;
     }
 }
 
 /// Lets go of all that a repository has left behind, and of what is kept to build it. What is found by its name stays if
 /// another has that name now.
-pub(super) fn forget_all(app: &App, repository: &Repository, is_name_free: bool) {
+pub(super) async fn forget_all(app: &App, repository: &Repository) {
     upkeep::remove_homes(&homes_dir(&app.config().state_dir), repository.id);
-    let mut places = places(app, repository);
-    if !is_name_free {
-        places.truncate(1);
-    }
-    let mirror = Mirror::folder_of(&app.config().state_dir, repository.id.0);
-    for dir in places.into_iter().chain([mirror]) {
-        remove(&dir);
+    remove(&roots_of(app, repository));
+    remove(&Mirror::folder_of(&app.config().state_dir, repository.id.0));
+    if let Some(place) = place(app, repository).await {
+        place.remove_all();
     }
 }
 
@@ -89,33 +81,56 @@ pub(super) fn has_left(app: &App, repository: &Repository, git_ref: &str) -> boo
 }
 
 /// What branches have left behind at a time.
-pub(super) struct LeftBehind(Vec<PathBuf>);
+pub(super) struct LeftBehind {
+    roots: Vec<PathBuf>,
+    /// With the folders of branches there.
+    named: Option<(Place, Vec<PathBuf>)>,
+}
 
 impl LeftBehind {
     /// Looks, before the forge is asked which branches there are: what a new branch leaves meanwhile is none of it.
-    pub(super) fn of(app: &App, repository: &Repository) -> Self {
-        let entries = places(app, repository)
-            .into_iter()
-            .filter_map(|dir| fs::read_dir(dir).ok());
-        Self(
-            entries
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path())
-                .collect(),
-        )
+    pub(super) async fn of(app: &App, repository: &Repository) -> Self {
+        let roots = fs::read_dir(roots_of(app, repository));
+        let roots = roots.into_iter().flatten().flatten();
+        let place = place(app, repository).await;
+        Self {
+            roots: roots.map(|entry| entry.path()).collect(),
+            named: place.map(|place| {
+                let branches = place.branches();
+                (place, branches)
+            }),
+        }
     }
 
     /// Lets go of what is of none of these branches and tags: nobody told that they are gone.
     pub(super) fn forget_gone<'r>(self, refs: impl Iterator<Item = &'r str>) {
         let there: HashSet<String> = refs.map(folder_of).collect();
-        let is_gone = |path: &Path| {
+        let is_gone = |path: &&PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             !there.contains(&*name)
         };
-        for path in self.0.iter().filter(|path| is_gone(path)) {
+        for path in self.roots.iter().filter(is_gone) {
             remove(path);
             info!(path = %path.display(), "a branch is gone: what it left is let go of");
+        }
+        let Some((place, branches)) = self.named else {
+            return;
+        };
+        for path in branches.iter().filter(is_gone) {
+            place.remove(path);
+        }
+    }
+}
+
+/// Where the outputs of a repository are named; `None`: nowhere, or it is not known.
+async fn place(app: &App, repository: &Repository) -> Option<Place> {
+    match Whose::is_place_of(app, repository).await {
+        Ok(Whose::Own(place)) => Some(place),
+        Ok(Whose::Nobodys | Whose::Of(_)) => None,
+        Err(error) => {
+            let repository = &repository.seen.full_name;
+            warn!(repository, %error, "what it left by its name stays");
+            None
         }
     }
 }
@@ -137,8 +152,21 @@ fn folder_of(git_ref: &str) -> String {
     }
 }
 
-/// A name of one part, which leads nowhere else.
+/// How long the name of a file may be, in bytes.
+const NAME_MAX: usize = 255;
+
+/// A name of one part, which leads nowhere else. Of one that is too long for a file the end is a digest.
 fn encoded(name: &str) -> String {
+    let written = written(name);
+    if written.len() <= NAME_MAX {
+        return written;
+    }
+    let digest = crate::nix::hex(&Sha256::digest(name));
+    // No other name has a `~` in it.
+    format!("{}~{digest}", &written[..NAME_MAX - 1 - digest.len()])
+}
+
+fn written(name: &str) -> String {
     let name: String = byte_serialize(name.as_bytes()).collect();
     match name.strip_prefix('.') {
         Some(rest) => format!("%2E{rest}"),
@@ -148,19 +176,6 @@ fn encoded(name: &str) -> String {
     }
 }
 
-/// The folders in which a repository leaves something behind, a folder for each branch: its own, then what is found by name.
-fn places(app: &App, repository: &Repository) -> Vec<PathBuf> {
-    let mut dirs = vec![roots_of(app, repository)];
-    let config = app.config();
-    dirs.extend(
-        config
-            .outputs_dir
-            .as_ref()
-            .map(|dir| outputs_of(dir, repository)),
-    );
-    dirs
-}
-
 fn roots_of(app: &App, repository: &Repository) -> PathBuf {
     app.config()
         .state_dir
@@ -168,77 +183,116 @@ fn roots_of(app: &App, repository: &Repository) -> PathBuf {
         .join(repository.id.0.to_string())
 }
 
-fn outputs_of(dir: &Path, repository: &Repository) -> PathBuf {
-    let names = repository.seen.full_name.split('/').map(encoded);
-    dir.join(names.collect::<PathBuf>())
-}
-
-/// The checks that passed, by their paths below the attribute, with their outputs.
-fn passed<'c>(
-    attribute: &str,
-    checks: &'c [CheckRow],
-) -> impl Iterator<Item = (String, BTreeMap<String, StorePath>)> + use<'c> {
+/// The checks that passed, by their paths below the attribute, with their derivations and outputs.
+fn passed(attribute: &str, checks: &[CheckRow]) -> Vec<(String, StorePath, Outputs)> {
     let prefix = format!("{attribute}.");
-    checks.iter().filter_map(move |check| {
+    let of_check = |check: &CheckRow| {
         let outcome = check.outcome.as_deref().and_then(Outcome::parse)?;
+        let drv_path = StorePath::parse(check.drv_path.as_deref()?).ok()?;
         let outputs: BTreeMap<String, Option<String>> =
             serde_json::from_str(check.outputs.as_deref()?).ok()?;
-        let path =
-            |(name, path): (String, Option<String>)| Some((name, StorePath::parse(&path?).ok()?));
-        let name = check
-            .path
-            .strip_prefix(&prefix)
-            .unwrap_or(&check.path)
-            .to_owned();
+        let outputs = outputs.into_iter().map(|(name, path)| {
+            let path = path.and_then(|path| StorePath::parse(&path).ok());
+            (name, path)
+        });
+        let name = check.path.strip_prefix(&prefix).unwrap_or(&check.path);
         outcome
             .is_passed()
-            .then(|| (name, outputs.into_iter().filter_map(path).collect()))
-    })
+            .then(|| (name.to_owned(), drv_path, outputs.collect()))
+    };
+    checks.iter().filter_map(of_check).collect()
 }
 
-async fn root(
-    app: &App,
-    run: &Run,
-    repository: &Repository,
-    branch: &str,
-    attribute: &str,
-    checks: &[CheckRow],
-) -> Result<(), String> {
-    let dir = roots_of(app, repository).join(branch);
-    let mut connection = app
-        .engine
-        .means()
-        .pool
-        .acquire()
-        .await
-        .map_err(|error| error.to_string())?;
-    let prefix = format!("{attribute}.");
-    let known = checks
-        .iter()
-        .map(|check| check.path.strip_prefix(&prefix).unwrap_or(&check.path));
-    let known = Known::of(known, attribute);
-    let passed = passed(attribute, checks).collect();
-    let keep = app.config().limits.keep_outputs;
-    roots::hold(&mut connection, &dir, run.id, passed, &known, keep)
-        .await
-        .map_err(|error| error.to_string())
+/// What a run has built that leaves something behind.
+struct Built {
+    branch: String,
+    passed: Vec<(String, BTreeMap<String, StorePath>)>,
+    known: Known,
 }
 
-fn name(
-    dir: &Path,
-    repository: &Repository,
-    branch: &str,
-    attribute: &str,
-    checks: &[CheckRow],
-) -> io::Result<()> {
-    let dir = outputs_of(dir, repository).join(branch);
-    for (check, outputs) in passed(attribute, checks) {
-        let path = outputs.get("out").or_else(|| outputs.values().next());
-        if let Some(path) = path {
-            write_file(&dir.join(encoded(&check)), path.as_str().as_bytes())?;
+impl Built {
+    async fn by(app: &App, run: &Run, attribute: &str) -> Option<Self> {
+        if !leaves(run) {
+            return None;
+        }
+        let checks = match app.db.checks_of(run.id).await {
+            Ok(checks) => checks,
+            Err(error) => {
+                warn!(run = run.id.0, %error, "its outputs are not kept");
+                return None;
+            }
+        };
+        let prefix = format!("{attribute}.");
+        let known = checks
+            .iter()
+            .map(|check| check.path.strip_prefix(&prefix).unwrap_or(&check.path));
+        let known = Known::of(known, attribute);
+        let mut passed = passed(attribute, &checks);
+        let built = passed
+            .iter_mut()
+            .map(|(_, drv_path, outputs)| (&*drv_path, outputs));
+        if let Err(error) = outputs::look_up(&app.engine.means().pool, built).await {
+            warn!(run = run.id.0, %error, "outputs of content-addressed derivations are not kept");
+        }
+        let of_check = |(name, _, outputs): (String, StorePath, Outputs)| {
+            let outputs = outputs.into_iter();
+            let known = outputs.filter_map(|(output, path)| Some((output, path?)));
+            (name, known.collect())
+        };
+        Some(Self {
+            branch: folder_of(&run.new.git_ref),
+            known,
+            passed: passed.into_iter().map(of_check).collect(),
+        })
+    }
+
+    async fn root(&self, app: &App, run: &Run, repository: &Repository) {
+        let dir = roots_of(app, repository).join(&self.branch);
+        let keep = app.config().limits.keep_outputs;
+        let held = match app.engine.means().pool.acquire().await {
+            Ok(mut connection) => {
+                let passed = self.passed.clone();
+                roots::hold(&mut connection, &dir, run.id, passed, &self.known, keep)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = held {
+            warn!(
+                run = run.id.0,
+                error, "its outputs are not all kept from garbage collection"
+            );
         }
     }
-    Ok(())
+
+    async fn name(&self, app: &App, run: &Run, repository: &Repository) {
+        let trouble = |error: &dyn Display| {
+            warn!(run = run.id.0, %error, "its outputs are not all named");
+        };
+        let place = match Whose::is_place_of(app, repository).await {
+            Ok(Whose::Own(place)) => place,
+            Ok(Whose::Nobodys) => return,
+            Ok(Whose::Of(other)) => {
+                let why = format!("not in the outputs folder: that place is {other}'s");
+                return say(app, run.id, why).await;
+            }
+            Err(error) => return trouble(&error),
+        };
+        match app.db.overtaken_by(run.id).await {
+            Ok(None) => {
+                let passed = self.passed.iter().cloned();
+                if let Err(error) = place.name(&self.branch, passed, &self.known) {
+                    trouble(&error);
+                }
+            }
+            Ok(Some(newer)) => {
+                let why = format!("not in the outputs folder: run {} is newer", newer.0);
+                say(app, run.id, why).await;
+            }
+            Err(error) => trouble(&error),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -251,5 +305,9 @@ mod tests {
         assert_eq!(encoded(".."), "%2E.");
         assert_eq!(folder_of("refs/heads/"), "%");
         assert_eq!(folder_of("refs/tags/v1"), "tag+v1");
+        let longest = "x".repeat(255);
+        assert_eq!(encoded(&longest), longest);
+        let [a, b] = ["a", "b"].map(|end| encoded(&format!("{longest}{end}")));
+        assert!(a.len() == 255 && b.len() == 255 && a != b, "{a} {b}");
     }
 }

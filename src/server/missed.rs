@@ -23,7 +23,7 @@ const NEW_TAGS_MAX: usize = 50;
 
 /// Looks at a repository, and has built what was never seen. An error says what is wrong with it.
 pub(super) async fn build_missed(app: &App, repository: &Repository) -> Result<(), String> {
-    let left_behind = LeftBehind::of(app, repository);
+    let left_behind = LeftBehind::of(app, repository).await;
     let advertisement = source::refs(app, repository)
         .await
         .map_err(|error| error.to_string())?;

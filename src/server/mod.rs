@@ -41,6 +41,7 @@ mod marks;
 mod memory;
 mod metrics;
 mod missed;
+mod outputs;
 mod own_rules;
 mod pages;
 mod post_build;

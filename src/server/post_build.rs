@@ -8,8 +8,8 @@ mod command;
 mod scope;
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -23,7 +23,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::command::{End, Job, StepLog};
-use super::{app::App, journal::Entry, logs, texts};
+use super::{
+    app::App,
+    insist::{AGAIN, insist},
+    journal::Entry,
+    logs,
+    outputs::{self, Outputs},
+    texts,
+};
 use crate::{
     config::{CheckRules, PostBuildStep, Properties, write_file},
     db::server::{
@@ -36,6 +43,9 @@ use crate::{
 
 /// The folder below the state folder in which steps work.
 const FOLDER: &str = "post-build";
+
+/// How often the store is asked where the outputs of a check are.
+const LOOK_UPS_MAX: u32 = 6;
 
 /// The steps that are run after the checks of a run.
 pub(super) struct PostBuild {
@@ -56,7 +66,7 @@ struct Passed {
     check: String,
     system: String,
     drv_path: String,
-    outputs: BTreeMap<String, Option<StorePath>>,
+    outputs: Outputs,
 }
 
 impl PostBuild {
@@ -98,10 +108,13 @@ impl PostBuild {
                 entry = entries_rx.recv(), if is_open => match entry {
                     None => is_open = false,
                     Some(Entry::Event(event)) => match own.passed(&event) {
-                        Some(passed) => {
+                        Some(mut passed) => {
                             let own = Arc::clone(&own);
                             held.spawn(async move {
-                                let failure = own.after(&passed).await;
+                                let failure = match own.look_up(&mut passed).await {
+                                    Ok(()) => own.after(&passed).await,
+                                    Err(why) => Some(why),
+                                };
                                 (*event, failure)
                             });
                         }
@@ -160,6 +173,28 @@ impl PostBuild {
         })
     }
 
+    /// Finds out where the outputs are, if that is only known now. An error says why that cannot be.
+    async fn look_up(&self, passed: &mut Passed) -> Result<(), String> {
+        if outputs::are_known(&passed.outputs) {
+            return Ok(());
+        }
+        let pool = Arc::clone(&self.app.engine.means().pool);
+        let drv_path = StorePath::parse(&passed.drv_path).map_err(|error| error.to_string())?;
+        let mut tries = 1;
+        loop {
+            let built = std::iter::once((&drv_path, &mut passed.outputs));
+            match outputs::look_up(&pool, built).await {
+                Ok(()) => return Ok(()),
+                Err(error) if tries == LOOK_UPS_MAX => {
+                    return Err(format!("it is not known where its outputs are: {error}"));
+                }
+                // A daemon that restarts is soon back.
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+            tries += 1;
+        }
+    }
+
     /// Makes the end of a check a failure. Returns how it would have ended, and whether it may fail.
     fn fail(&self, event: &mut Event, why: String) -> Option<(Outcome, bool)> {
         let EventKind::CheckFinished {
@@ -212,7 +247,15 @@ impl PostBuild {
         passed: &Passed,
     ) -> Result<(PostBuildOutcome, Option<String>), crate::db::server::DbError> {
         let app = &self.app;
-        let _permit = app.post_builds.acquire().await;
+        let stopped = || {
+            let why = "the run was stopped".to_owned();
+            Ok((PostBuildOutcome::Cancelled, Some(why)))
+        };
+        let _permit = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return stopped(),
+            permit = app.post_builds.acquire() => permit,
+        };
         let properties = scope::properties(
             &app.config(),
             &self.run,
@@ -231,7 +274,15 @@ impl PostBuild {
         };
         // What somebody asks for by hand is done again.
         let once = self.run.new.kind != RunKind::Manual;
-        let id = match app.db.begin_post_build(new, once).await? {
+        let note = insist("that a step after a build begins", || {
+            app.db.begin_post_build(new.clone(), once)
+        });
+        let begun = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return stopped(),
+            answer = note => answer?,
+        };
+        let id = match begun {
             Begun::Now(id) => id,
             Begun::DoneIn(_) => return Ok((PostBuildOutcome::Passed, None)),
             Begun::Overtaken(newer) => {
@@ -244,7 +295,11 @@ impl PostBuild {
         };
         app.hub.changed(self.run.id);
         let (outcome, reason) = self.execute(step, passed, &properties, id).await;
-        app.db.end_post_build(id, outcome, reason.clone()).await?;
+        let end = || app.db.end_post_build(id, outcome, reason.clone());
+        // What it did is done, whatever is written down of it.
+        if let Err(error) = insist("the end of a step after a build", end).await {
+            warn!(run = self.run.id.0, step = step.name, %error, "its end is not written down");
+        }
         app.hub.changed(self.run.id);
         Ok((outcome, reason))
     }
@@ -257,15 +312,24 @@ impl PostBuild {
         id: i64,
     ) -> (PostBuildOutcome, Option<String>) {
         let failed = |why: String| (PostBuildOutcome::Failed, Some(why));
-        let folder = match Workspace::make(&self.app, id, passed) {
-            Ok(folder) => folder,
-            Err(error) => return failed(format!("it has no folder to work in: {error}")),
+        let stopped = || {
+            let why = "the run was stopped".to_owned();
+            (PostBuildOutcome::Cancelled, Some(why))
         };
-        let redactor = self.app.redaction.redactor();
         let file = log_file(&self.app, self.run.id, id);
-        let mut log = match write_file(&file, b"").and_then(|()| StepLog::open(&file, redactor)) {
-            Ok(log) => log,
-            Err(error) => return failed(format!("its log cannot be written: {error}")),
+        let make = || {
+            let folder = Workspace::make(&self.app, id, passed)?;
+            write_file(&file, b"")?;
+            let log = StepLog::open(&file, self.app.redaction.redactor())?;
+            Ok((folder, log))
+        };
+        let (folder, mut log) = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return stopped(),
+            ready = once_there_is_room(make) => match ready {
+                Ok(ready) => ready,
+                Err(error) => return failed(format!("its folder or its log cannot be made: {error}")),
+            },
         };
         let mut words = step.command.iter().map(|word| word.fill(properties));
         let environment = step
@@ -289,10 +353,28 @@ impl PostBuild {
                 let why = format!("it took longer than {} s", step.timeout.as_secs());
                 (PostBuildOutcome::TimedOut, Some(why))
             }
-            End::Stopped => (
-                PostBuildOutcome::Cancelled,
-                Some("the run was stopped".to_owned()),
-            ),
+            End::Stopped => stopped(),
+        }
+    }
+}
+
+/// Makes something, again and again as long as the disk is full: that is no fault of what was built.
+async fn once_there_is_room<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut is_said = false;
+    loop {
+        match make() {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                if !std::mem::replace(&mut is_said, true) {
+                    warn!(%error, "a step after a build waits for room on the disk");
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            done => return done,
         }
     }
 }
@@ -365,7 +447,7 @@ pub(super) fn clean_up(app: &App) {
 struct Workspace(PathBuf);
 
 impl Workspace {
-    fn make(app: &App, id: i64, passed: &Passed) -> std::io::Result<Self> {
+    fn make(app: &App, id: i64, passed: &Passed) -> io::Result<Self> {
         let folder = app.config().state_dir.join(FOLDER).join(id.to_string());
         let own = Self(folder);
         let _ = std::fs::remove_dir_all(&own.0);
@@ -395,7 +477,7 @@ impl Drop for Workspace {
     }
 }
 
-fn out_path(outputs: &BTreeMap<String, Option<StorePath>>) -> Option<&StorePath> {
+fn out_path(outputs: &Outputs) -> Option<&StorePath> {
     let out = outputs.get("out").or_else(|| outputs.values().next());
     out.and_then(Option::as_ref)
 }

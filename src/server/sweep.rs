@@ -149,13 +149,7 @@ async fn forget_old_runs(app: &App) {
     match app.db.repositories_unseen_since(before).await {
         Ok(repositories) => {
             for repository in repositories {
-                let seen = &repository.seen;
-                let named = app
-                    .db
-                    .enabled_named(seen.full_name.clone())
-                    .await
-                    .unwrap_or(true);
-                keep::forget_all(app, &repository, !named);
+                keep::forget_all(app, &repository).await;
                 match app.db.forget_repository(repository.id).await {
                     Ok(runs) => forget_logs(app, runs),
                     Err(error) => warn!(%error, "a repository that is gone is not forgotten"),

@@ -13,6 +13,6 @@ mod uploader;
 pub use closure::copy_derivations;
 pub use destination::{Destination, DestinationError, Invocation, NixCopy};
 pub use outputs::valid_outputs;
-pub use program::{Fault, run_program};
+pub use program::{Fault, run_program, run_unless_silent};
 pub use push::{Pushed, push};
 pub use uploader::Uploads;

@@ -3,6 +3,7 @@
 use std::{
     io,
     process::{ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -11,7 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
     runtime::Handle,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::Invocation;
@@ -81,6 +82,38 @@ impl Drop for Group {
 
 /// Runs it and returns what it printed on its standard output. When the future is dropped, the program ends.
 pub async fn run_program(invocation: &Invocation) -> Result<Vec<u8>, Fault> {
+    let heard = Mutex::new(Instant::now());
+    run_heard(invocation, &heard).await
+}
+
+/// The same, and ends it when it has said nothing for so long: it hangs.
+pub async fn run_unless_silent(invocation: &Invocation, limit: Duration) -> Result<Vec<u8>, Fault> {
+    let heard = Mutex::new(Instant::now());
+    let last = || *heard.lock().unwrap_or_else(PoisonError::into_inner);
+    let silence = async {
+        loop {
+            let until = last() + limit;
+            if until <= Instant::now() {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    };
+    tokio::select! {
+        ended = run_heard(invocation, &heard) => ended,
+        () = silence => Err(Fault {
+            text: format!(
+                "`{}` said nothing for {} min and was ended",
+                invocation.program.display(),
+                limit.as_secs() / 60
+            ),
+            is_final: true,
+        }),
+    }
+}
+
+/// Runs it, and notes when it was heard of last.
+async fn run_heard(invocation: &Invocation, heard: &Mutex<Instant>) -> Result<Vec<u8>, Fault> {
     let name = invocation.program.display().to_string();
     let failed = |error: io::Error| Fault {
         text: format!("cannot run `{name}`: {error}"),
@@ -110,8 +143,8 @@ pub async fn run_program(invocation: &Invocation) -> Result<Vec<u8>, Fault> {
     let (status, (), printed, said) = tokio::join!(
         child.wait(),
         write,
-        collect(stdout, |kept| kept.truncate(STDOUT_MAX)),
-        collect(stderr, |kept| {
+        collect(stdout, heard, |kept| kept.truncate(STDOUT_MAX)),
+        collect(stderr, heard, |kept| {
             kept.drain(..kept.len().saturating_sub(STDERR_MAX));
         }),
     );
@@ -122,13 +155,18 @@ pub async fn run_program(invocation: &Invocation) -> Result<Vec<u8>, Fault> {
     Err(fault(&name, status, &said))
 }
 
-async fn collect(pipe: Option<impl AsyncRead + Unpin>, bound: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+async fn collect(
+    pipe: Option<impl AsyncRead + Unpin>,
+    heard: &Mutex<Instant>,
+    bound: impl Fn(&mut Vec<u8>),
+) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(mut pipe) = pipe else {
         return kept;
     };
     let mut buffer = vec![0; 8 << 10];
     while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
+        *heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         kept.extend_from_slice(&buffer[..read]);
         bound(&mut kept);
     }
@@ -165,7 +203,7 @@ mod tests {
 
     use rustix::process::{Pid, test_kill_process};
 
-    use super::{Invocation, STDERR_MAX, run_program};
+    use super::{Invocation, STDERR_MAX, run_program, run_unless_silent};
 
     fn shell(script: &str) -> Invocation {
         Invocation {
@@ -209,6 +247,21 @@ mod tests {
             .await
             .unwrap_err();
         assert!(fault.text.len() <= STDERR_MAX);
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_is_ended_and_one_that_is_slow_is_not() {
+        let limit = Duration::from_secs(2);
+        let slow = shell("for n in 1 2 3 4 5 6 7; do sleep 0.5; echo $n >&2; done; echo done");
+        assert_eq!(run_unless_silent(&slow, limit).await.unwrap(), b"done\n");
+        let began = Instant::now();
+        let hangs = shell("echo copying >&2; exec sleep 60");
+        let fault = run_unless_silent(&hangs, limit).await.unwrap_err();
+        assert!(
+            fault.is_final && fault.text.contains("said nothing"),
+            "{fault:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
 
     #[tokio::test]

@@ -1,16 +1,19 @@
 //! Copies the outputs of a run: what `run` asks for.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Destination, NixCopy, Pushed, push, run_program, valid_outputs};
+use super::{Destination, NixCopy, Pushed, push, run_unless_silent, valid_outputs};
 use crate::{
     eval::BoxFuture,
     nix::StorePath,
     run::{Upload, UploadEnd, UploadNote, Uploader},
     store::Pool,
 };
+
+/// How long a program may say nothing: all of them name each path that they copy. It is tried no more in that run then.
+const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// The destinations of a run, and what it takes to copy something there.
 pub struct Uploads {
@@ -48,7 +51,7 @@ impl Uploads {
         let clean = |text: &str| destination.without_secrets(text);
         let send = |paths: Vec<StorePath>| {
             let invocation = destination.push(&self.nix, &paths);
-            async move { run_program(&invocation).await.map(drop) }
+            async move { run_unless_silent(&invocation, SILENT_MAX).await.map(drop) }
         };
         let Pushed {
             uploaded,

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    support::PATIENCE,
+    support::{PATIENCE, nix},
     world::{World, flake, pull_request},
 };
 
@@ -392,5 +392,100 @@ async fn a_commit_that_its_branch_has_left_is_built_once_more_and_not_deployed()
     let run = serde_json::from_str::<Value>(&shown).unwrap()["run"].to_string();
     assert_eq!(world.ctl(&["watch", &run]).await.0, Some(0));
     assert_eq!(deployed(), "1\n2\n2\n");
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// What a step has done is done, whether that can be written down at once or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_locked_fails_no_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "echo begun >> DIR/begun; while ! test -e DIR/go; do sleep 0.05; done";
+    let steps = [
+        shell("first", script, ""),
+        shell("second", "echo done >> DIR/done", ""),
+    ];
+    let mut world = world(&[("good", "echo 1 > $out")], dir.path(), &steps.concat()).await;
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    let begun = dir.path().join("begun");
+    eventually("it is not begun", &world, || begun.exists().then_some(())).await;
+    let lock = world.database();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    fs::write(dir.path().join("go"), "").unwrap();
+    world.log_has("the end of a step after a build").await;
+    lock.execute_batch("COMMIT").unwrap();
+    assert_eq!(world.verdict(&commit).await["nixci/build"].0, "success");
+    for name in ["begun", "done"] {
+        let text = fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(text.lines().count(), 1, "{name}");
+    }
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_ended_begins_no_step_that_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let step = shell("slow", "echo $$ >> DIR/id; exec sleep 600", "");
+    let checks = [("one", "echo 1 > $out"), ("two", "echo 2 > $out")];
+    let mut world = world(&checks, dir.path(), &step).await;
+    world.change_settings(|text| format!("limits.post_builds = 1\n{text}"));
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    let id = dir.path().join("id");
+    eventually("it is not begun", &world, || id.exists().then_some(())).await;
+    // The other check has passed by now, too.
+    eventually("one waits", &world, || {
+        let built = "SELECT 1 FROM steps WHERE outcome = 'built' LIMIT 1 OFFSET 1";
+        let database = world.database();
+        let is_built = database.prepare(built).unwrap().exists([]).unwrap();
+        is_built.then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let order = ask(&world, reqwest::Method::POST, "/api/v1/runs/1/cancel").await;
+    assert!(order.status().is_success());
+    assert_eq!(
+        world.verdict(&commit).await["nixci/build"].1,
+        "cancelled by hand"
+    );
+    let count = "SELECT count(*) FROM post_builds";
+    let begun: i64 = world
+        .database()
+        .query_row(count, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(begun, 1);
+    assert_eq!(world.stop().await, Some(0));
+}
+
+/// Where the output of a content-addressed derivation is, is known when it is built.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_content_addressed_is_named_held_and_given_to_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    let outputs = dir.path().join("outputs");
+    fs::create_dir(&outputs).unwrap();
+    let floating = "__contentAddressed = true; outputHashMode = \"recursive\"; outputHashAlgo = \"sha256\"; args";
+    let text = flake(&[("good", "echo fine > $out")]).replace("args", floating);
+    let store = nix::newest().store();
+    let store = store.with_setting("extra-experimental-features", "ca-derivations");
+    let settings = format!("outputs_dir = \"{}\"", outputs.display());
+    let mut world = World::in_store(store.with_daemon(), &text, &settings).await;
+    let step = shell(
+        "push",
+        "cat %(prop:out_path)s result-x86_64-linux.good > DIR/got",
+        "",
+    );
+    let step = self::settings(dir.path(), &step);
+    world.change_settings(|text| format!("{text}\n{step}"));
+    let commit = world.git(&["rev-parse", "HEAD"]);
+    world.start().await;
+    let verdict = world.verdict(&commit).await;
+    assert_eq!(verdict["nixci/build"].0, "success", "{verdict:?}");
+    let got = fs::read_to_string(dir.path().join("got")).unwrap();
+    assert_eq!(got, "fine\nfine\n");
+    let named = outputs.join("acme/demo/main/x86_64-linux.good");
+    eventually("it is not named", &world, || named.exists().then_some(())).await;
+    let path = fs::read_to_string(&named).unwrap();
+    world.store.run_nix(&["store", "gc"], world.store.folder());
+    assert_eq!(fs::read_to_string(path).unwrap(), "fine\n");
     assert_eq!(world.stop().await, Some(0));
 }

@@ -322,3 +322,93 @@ async fn a_merge_queue_is_one_run_although_two_events_come() {
     assert_eq!(log.matches("a run begins").count(), 2, "{log}");
     assert_eq!(world.stop().await, Some(0));
 }
+
+/// Two forges may have a repository of one name; the path of outputs does not say which is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_are_those_of_the_first_forge_that_has_a_name() {
+    let outputs = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "branches = [\"release-*\"]\noutputs_dir = \"{}\"",
+        outputs.path().display()
+    );
+    let mut world = World::new(&flake(&[("good", "echo ours > $out")]), &settings).await;
+    let first = world.git(&["rev-parse", "HEAD"]);
+    world.git(&["checkout", "-q", "-b", "release-1"]);
+    let release = world.commit("a release", &[("file", "1")]);
+    world.git(&["checkout", "-q", "main"]);
+    world.start().await;
+    for commit in [&first, &release] {
+        world.verdict(commit).await;
+    }
+    let named = ["main", "release-1"].map(|branch| {
+        let file = outputs.path().join("acme/demo").join(branch);
+        file.join("x86_64-linux.good")
+    });
+    let paths = || {
+        named
+            .each_ref()
+            .map(|file| std::fs::read_to_string(file).unwrap())
+    };
+    let before = paths();
+    assert_eq!(world.stop().await, Some(0));
+    // Somebody else's, at another forge.
+    let other = world.store.folder().join("git/other");
+    std::fs::create_dir_all(&other).unwrap();
+    world.git(&[
+        "clone",
+        "-q",
+        "--bare",
+        ".",
+        other.join("demo.git").to_str().unwrap(),
+    ]);
+    world.commit(
+        "theirs",
+        &[("flake.nix", &flake(&[("good", "echo theirs > $out")]))],
+    );
+    let theirs = world.git(&["rev-parse", "HEAD"]);
+    let to = other.join("demo.git");
+    world.git(&["push", "-q", to.to_str().unwrap(), "main", ":release-1"]);
+    world.git(&["push", "-q", "-f", "origin", &format!("{first}:main")]);
+    let address = world.git_server.address();
+    world.change_settings(|text| {
+        format!(
+            "{text}\n[forge.other]\nkind = \"plain\"\n[forge.other.repository.\"acme/demo\"]\n\
+             url = \"{address}/other/demo.git\"\npublic = true\n"
+        )
+    });
+    world.start().await;
+    let began = std::time::Instant::now();
+    let ended =
+        "SELECT id FROM runs WHERE commit_id = ?1 AND state = 'finished' AND outcome = 'passed'";
+    let run: i64 = loop {
+        if let Ok(run) = world
+            .database()
+            .query_row(ended, [&theirs], |row| row.get(0))
+        {
+            break run;
+        }
+        assert!(began.elapsed().as_secs() < 60, "{}", world.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let (_, shown, _) = world.ctl(&["show", &run.to_string()]).await;
+    assert!(shown.contains("that place is work/acme/demo's"), "{shown}");
+    assert_eq!(world.ctl(&["sweep"]).await.0, Some(0));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(paths(), before);
+    assert_eq!(world.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_sent_is_held_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let in_the_way = dir.path().join("cache");
+    std::fs::write(&in_the_way, "a file").unwrap();
+    let settings = format!("upload.copy_to = [\"file://{}\"]", in_the_way.display());
+    let mut world = World::new(&flake(&[("good", "echo ok > $out")]), &settings).await;
+    world.start().await;
+    world.log_has("the machine is at fault").await;
+    let root = "state/gcroots/1/main/x86_64-linux.good";
+    let root = world.store.folder().join(root);
+    assert!(root.join("000000001-out").is_symlink(), "{}", world.log());
+    world.end_all().await;
+}

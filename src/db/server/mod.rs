@@ -35,7 +35,7 @@ pub use database::{DbError, ServerDb, backup};
 pub use deliveries::{Delivery, NewDelivery};
 pub use failed_builds::FailedBuild;
 pub use post_builds::{Begun, NewPostBuild, PostBuildOutcome, PostBuildRow};
-pub use repositories::{OwnRules, OwnSchedule, Repository, RepositoryId, SeenRepository};
+pub use repositories::{Name, OwnRules, OwnSchedule, Repository, RepositoryId, SeenRepository};
 pub use results::{CheckRow, StepRow, path_of};
 pub use run::{NewRun, OUT_OF_DATE, Run, RunEnd, RunId, RunKind, RunState, Tested, Trust};
 pub use runs::TakeUp;

@@ -78,6 +78,15 @@ pub struct OwnSchedule {
     pub branch: Option<String>,
 }
 
+/// Who has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Of those that are built the one that was known first, with its forge.
+    pub first: Option<(RepositoryId, String)>,
+    /// The names, of all that are known, that go on where this one ends.
+    pub longer: Vec<String>,
+}
+
 const COLUMNS: &str = "id, forge, forge_id, full_name, default_branch, private, installation, enabled, paused, problem, serve";
 
 pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Repository> {
@@ -172,14 +181,22 @@ impl ServerDb {
         .await
     }
 
-    /// Whether a repository that is built is called so now, at any forge.
-    pub async fn enabled_named(&self, full_name: String) -> Result<bool, DbError> {
+    /// Which repositories, at whatever forge, have a name.
+    pub async fn who_is_called(&self, full_name: String) -> Result<Name, DbError> {
         self.read(move |connection| {
-            connection
+            let first = connection
                 .prepare_cached(
-                    "SELECT 1 FROM repositories WHERE enabled AND full_name = ?1 COLLATE NOCASE",
+                    "SELECT id, forge FROM repositories WHERE enabled AND full_name = ?1 ORDER BY id LIMIT 1",
                 )?
-                .exists([full_name])
+                .query_row([&full_name], |row| Ok((RepositoryId(row.get(0)?), row.get(1)?)))
+                .optional()?;
+            let longer = connection
+                .prepare_cached(
+                    "SELECT DISTINCT full_name FROM repositories WHERE substr(full_name, 1, length(?1) + 1) = ?1 || '/'",
+                )?
+                .query_map([&full_name], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            Ok(Name { first, longer })
         })
         .await
     }

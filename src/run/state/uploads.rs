@@ -12,7 +12,7 @@ use super::{CheckId, Ending, State};
 use crate::{
     event::{EventKind, UploadOutcome},
     nix::StorePath,
-    run::{Effect, StepId, Upload, UploadEnd, UploadNote, UploadSettings},
+    run::{Effect, StepId, UPLOAD_FAILED, Upload, UploadEnd, UploadNote, UploadSettings},
 };
 
 /// How long the first of a batch waits for others, as long as there is more to come: a process for each output would
@@ -212,7 +212,7 @@ impl State {
         let name = self.uploads.destinations[number].name.clone();
         if !end.failed.is_empty() {
             self.upload_error
-                .get_or_insert_with(|| format!("cannot upload to {name}: {}", end.error));
+                .get_or_insert_with(|| format!("{UPLOAD_FAILED}{name}: {}", end.error));
         }
         for (paths, outcome, error) in [
             (end.uploaded, UploadOutcome::Uploaded, String::new()),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{LOCK_FILE, LOCK_FILE_BYTES};
 use crate::{
-    config::{CheckRule, CheckRules, RepositoryConfig, write_file},
+    config::{CheckRule, CheckRules, NixSettings, RepositoryConfig, write_file},
     db::server::{Repository, Run},
     eval::{Cell, CredentialFiles, EvalOptions, EvalRequest, EvalScope},
     git::{CommitId, Mirror, MirrorError},
@@ -30,6 +30,13 @@ impl From<MirrorError> for Unready {
             Self::Commit(error.to_string())
         }
     }
+}
+
+/// What the machine's Nix has switched on of which a derivation may make use: an evaluation reads none of its settings.
+fn features(settings: &NixSettings) -> Vec<(String, String)> {
+    let feature = "ca-derivations";
+    let option = ("extra-experimental-features".to_owned(), feature.to_owned());
+    Vec::from_iter(settings.has_feature(feature).then_some(option))
 }
 
 /// What a run is to do.
@@ -110,6 +117,7 @@ impl Work {
             options: EvalOptions {
                 isolation,
                 reference_lock_file: lock_file(run, &mirror, commit, &file)?,
+                nix_options: features(&engine.host.settings),
                 ..EvalOptions::default()
             },
             nix: engine.host.program.clone(),

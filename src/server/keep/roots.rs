@@ -19,7 +19,7 @@ use crate::{
 type Links = BTreeMap<String, PathBuf>;
 
 /// Holds the outputs of a run's checks, and lets go of all but the newest ones of each. `passed` has the checks with their
-/// outputs.
+/// outputs. What goes wrong with one of them hinders no other.
 pub(super) async fn hold(
     connection: &mut Connection,
     dir: &Path,
@@ -48,21 +48,22 @@ pub(super) async fn hold(
         }
     });
     tokio::task::block_in_place(|| {
-        if held.is_err() {
+        if let Err(GcRootError::Store(_)) = &held {
             // A link that is no root would be taken for one the next time.
             for (link, _) in &roots {
                 let _ = fs::remove_file(link);
             }
         }
+        let mut done = Ok(());
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             // A check that is no longer there needs no outputs either; one that failed keeps those it had.
-            if known.has(&entry.file_name().to_string_lossy()) {
-                thin_out(&entry.path(), keep)?;
+            done = done.and(if known.has(&entry.file_name().to_string_lossy()) {
+                thin_out(&entry.path(), keep)
             } else {
-                fs::remove_dir_all(entry.path())?;
-            }
+                fs::remove_dir_all(entry.path())
+            });
         }
-        Ok(())
+        done
     })
     .map_err(|source| GcRootError::Link {
         link: dir.to_owned(),
@@ -90,7 +91,7 @@ impl Known {
     }
 
     /// Whether a folder is that of a check, or of one below what failed as one.
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         let above = name.match_indices('.').map(|(at, _)| &name[..at]);
         self.all || above.chain([name]).any(|above| self.names.contains(above))
     }

@@ -114,6 +114,9 @@ impl Drop for Group {
 
 /// Runs a program to its end, or until it takes too long or `cancel` is cancelled; then all of its process group is ended.
 pub(super) async fn run(job: Job<'_>, log: &mut StepLog, cancel: &CancellationToken) -> End {
+    if cancel.is_cancelled() {
+        return End::Stopped;
+    }
     let (mut child, mut output) = match start(&job) {
         Ok(started) => started,
         Err(error) => return End::NotStarted(format!("cannot run `{}`: {error}", job.program)),

@@ -1,12 +1,21 @@
 //! Which steps are run, and how their failures count.
 
-use super::scope::steps_for;
+use std::{cell::Cell, collections::BTreeMap, io, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    command::{self, End, Job, StepLog},
+    once_there_is_room,
+    scope::steps_for,
+};
 use crate::{
     config::ServerConfig,
     db::server::{
         NewRun, OwnRules, Repository, RepositoryId, Run, RunId, RunKind, RunState, SeenRepository,
         Trust,
     },
+    redact::Redaction,
 };
 
 fn config(steps: &str) -> ServerConfig {
@@ -101,4 +110,42 @@ fn a_pull_request_runs_no_step_that_does_not_say_so() {
     };
     let steps = steps_for(&config.post_builds, &left, &repository());
     assert!(steps.is_empty(), "{steps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_costs_time_only() {
+    let tries = Cell::new(0);
+    let make = || {
+        tries.set(tries.get() + 1);
+        match tries.get() {
+            1 => Err(io::ErrorKind::StorageFull.into()),
+            2 => Err(io::ErrorKind::QuotaExceeded.into()),
+            _ => Ok("made"),
+        }
+    };
+    assert_eq!(once_there_is_room(make).await.unwrap(), "made");
+    let denied = || Err::<(), _>(io::ErrorKind::PermissionDenied.into());
+    let error = once_there_is_room(denied).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn what_is_to_end_is_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("work")).unwrap();
+    let file = dir.path().join("log");
+    std::fs::write(&file, "").unwrap();
+    let mut log = StepLog::open(&file, Redaction::default().redactor()).unwrap();
+    let begun = dir.path().join("begun");
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let job = Job {
+        program: "/nonexistent/program".into(),
+        arguments: vec![begun.display().to_string()],
+        environment: BTreeMap::new(),
+        folder: dir.path(),
+        timeout: Duration::from_secs(60),
+    };
+    let end = command::run(job, &mut log, &cancel).await;
+    assert!(matches!(end, End::Stopped), "it was begun");
 }
