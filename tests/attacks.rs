@@ -9,6 +9,7 @@ use std::{
 const ATTACKS: &[&str] = &[
     "pwn request",
     "topic of a stranger's repository",
+    "forged comment",
     "approval bypass by identity",
     "approval bypass by AGit",
     "approval TOCTOU",

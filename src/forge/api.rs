@@ -36,6 +36,14 @@ pub trait ForgeApi: Debug + Send + Sync {
         number: u64,
     ) -> BoxFuture<'a, PullRequestNow>;
 
+    /// A comment below a pull request as it is now.
+    fn comment<'a>(
+        &'a self,
+        repository: &'a Repository,
+        pull_request: u64,
+        id: u64,
+    ) -> BoxFuture<'a, CommentNow>;
+
     /// What a user may do with a repository now. Asked by name where the forge cannot be asked by number, and believed
     /// only if the answer is about the same number.
     fn permission<'a>(
@@ -250,6 +258,17 @@ pub struct PullRequestNow {
     pub is_mergeable: Option<bool>,
     /// Its title, bounded.
     pub title: String,
+}
+
+/// A comment as the forge shows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommentNow {
+    /// The number of the pull request that it stands below.
+    pub pull_request: u64,
+    /// Who wrote it; `None` for a user who is gone.
+    pub author: Option<User>,
+    /// What was written, bounded as that of a webhook.
+    pub body: String,
 }
 
 /// What somebody may do with a repository, least first.

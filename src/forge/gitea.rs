@@ -9,9 +9,9 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    BoxFuture, CommitStatus, ForgeApi, ForgeError, HookWish, KnownHook, KnownRepositories,
-    KnownRepository, Permission, PullRequestNow, Repository, RepositoryKey, SeenHook, Selection,
-    Standing, StatusPlace, User,
+    BoxFuture, CommentNow, CommitStatus, ForgeApi, ForgeError, HookWish, KnownHook,
+    KnownRepositories, KnownRepository, Permission, PullRequestNow, Repository, RepositoryKey,
+    SeenHook, Selection, Standing, StatusPlace, User,
     github_shape::{self, HookShape, repository_path},
     http::{Credential, Sender, Session, read},
     listing::Listing,
@@ -139,6 +139,15 @@ impl ForgeApi for Gitea {
             let path = format!("{path}/pulls?state=open&sort=recentupdate&limit=50");
             github_shape::pull_requests(self.session(), &path, since).await
         })
+    }
+
+    fn comment<'a>(
+        &'a self,
+        repository: &'a Repository,
+        _pull_request: u64,
+        id: u64,
+    ) -> BoxFuture<'a, CommentNow> {
+        Box::pin(github_shape::comment(self.session(), repository, id))
     }
 
     fn permission<'a>(

@@ -22,12 +22,12 @@ pub use self::{
     manifest::{AppWish, MadeApp, make_app},
 };
 use super::{
-    BoxFuture, CheckRun, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookState,
-    HookWish, KnownCheckRun, KnownHook, KnownRepositories, KnownRepository, Permission,
+    BoxFuture, CheckRun, CommentNow, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner,
+    HookState, HookWish, KnownCheckRun, KnownHook, KnownRepositories, KnownRepository, Permission,
     PullRequestNow, Repository, RepositoryKey, SeenHook, Selection, Standing, StatusPlace, User,
     github_shape::{
-        HookShape, ensure_hook, hook, known, name, permission, pull_request, pull_requests,
-        repository_path, statuses,
+        HookShape, comment, ensure_hook, hook, known, name, permission, pull_request,
+        pull_requests, repository_path, statuses,
     },
     hook::payload,
     http::{Credential, Sender, Session, read},
@@ -192,6 +192,18 @@ impl ForgeApi for Github {
             let session = self.session(repository).await?;
             let query = "state=open&sort=updated&direction=desc&per_page=100";
             pull_requests(&*session, &format!("{path}/pulls?{query}"), since).await
+        })
+    }
+
+    fn comment<'a>(
+        &'a self,
+        repository: &'a Repository,
+        _pull_request: u64,
+        id: u64,
+    ) -> BoxFuture<'a, CommentNow> {
+        Box::pin(async move {
+            let session = self.session(repository).await?;
+            comment(&*session, repository, id).await
         })
     }
 

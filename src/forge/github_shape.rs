@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    CommitStatus, ForgeError, GitRef, HookState, HookWish, IdentError, KnownHook, KnownRepository,
-    Permission, PullRequestNow, Repository, RepositoryName, SeenHook, StatusState, User,
-    hook::payload,
+    CommentNow, CommitStatus, ForgeError, GitRef, HookState, HookWish, IdentError, KnownHook,
+    KnownRepository, Permission, PullRequestNow, Repository, RepositoryName, SeenHook, StatusState,
+    User,
+    hook::payload::{self, comment_text},
     http::{Sender, entries, read},
     status::cut,
 };
@@ -120,6 +121,35 @@ pub(super) fn pull_request(answer: Value) -> Result<PullRequestNow, ForgeError> 
         is_draft: told.draft.unwrap_or_default(),
         is_mergeable: answer.mergeable,
         title: cut(&told.title.unwrap_or_default(), 1024),
+    })
+}
+
+/// Reads a comment below a pull request. Its number stands at the end of an address: GitHub has pull requests among the issues,
+/// Gitea apart.
+pub(super) async fn comment(
+    session: &dyn Sender,
+    repository: &Repository,
+    id: u64,
+) -> Result<CommentNow, ForgeError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        body: Option<String>,
+        user: Option<payload::User>,
+        issue_url: Option<String>,
+        pull_request_url: Option<String>,
+    }
+    let path = repository_path(&repository.full_name)?;
+    let path = format!("{path}/issues/comments/{id}");
+    let answer: Answer = read("a comment", session.get(&path).await?)?;
+    let is_said = |url: &String| !url.is_empty();
+    let below = answer.pull_request_url.filter(is_said);
+    let below = below.or(answer.issue_url.filter(is_said));
+    let number = below.and_then(|url| url.rsplit_once('/')?.1.parse().ok());
+    Ok(CommentNow {
+        pull_request: number
+            .ok_or_else(|| ForgeError::Refused(format!("comment {id} is below no pull request")))?,
+        author: answer.user.and_then(payload::User::known),
+        body: comment_text(answer.body.unwrap_or_default()),
     })
 }
 

@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    BoxFuture, CommitId, CommitStatus, FailedDelivery, ForgeApi, ForgeError, GitRef, HookOwner,
-    HookWish, KnownHook, KnownRepositories, KnownRepository, Login, Permission, PullRequestNow,
-    Repository, RepositoryKey, RepositoryName, SeenHook, Selection, Standing, StatusPlace,
-    StatusState, User,
-    hook::gitlab::Project,
+    BoxFuture, CommentNow, CommitId, CommitStatus, FailedDelivery, ForgeApi, ForgeError, GitRef,
+    HookOwner, HookWish, KnownHook, KnownRepositories, KnownRepository, Login, Permission,
+    PullRequestNow, Repository, RepositoryKey, RepositoryName, SeenHook, Selection, Standing,
+    StatusPlace, StatusState, User,
+    hook::{gitlab::Project, payload::comment_text},
     http::{Credential, Sender, Session, read},
     listing::Listing,
     status::cut,
@@ -147,6 +147,15 @@ struct Author {
     username: Option<Login>,
 }
 
+impl Author {
+    fn user(self) -> User {
+        User {
+            id: self.id,
+            login: self.username,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct ListedStatus {
     name: String,
@@ -169,10 +178,7 @@ fn merge_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
         is_agit: false,
         base_ref: GitRef::of_branch(&answer.target_branch).map_err(refused)?,
         base_commit: None,
-        author: answer.author.map(|author| User {
-            id: author.id,
-            login: author.username,
-        }),
+        author: answer.author.map(Author::user),
         is_open: answer.state == "opened",
         is_draft: answer.draft.unwrap_or_default(),
         is_mergeable: match answer.merge_status.as_deref() {
@@ -280,6 +286,40 @@ impl ForgeApi for Gitlab {
                     .ok()
             });
             Ok(known.collect())
+        })
+    }
+
+    fn comment<'a>(
+        &'a self,
+        repository: &'a Repository,
+        pull_request: u64,
+        id: u64,
+    ) -> BoxFuture<'a, CommentNow> {
+        #[derive(Deserialize)]
+        struct Note {
+            body: String,
+            author: Option<Author>,
+            /// Whether GitLab itself says it, of what somebody did.
+            system: bool,
+            noteable_type: String,
+            noteable_iid: Option<u64>,
+        }
+        Box::pin(async move {
+            let project = project_path(repository);
+            let path = format!("{project}/merge_requests/{pull_request}/notes/{id}");
+            let note: Note = read("a comment", self.session().get(&path).await?)?;
+            match note.noteable_iid {
+                Some(number) if note.noteable_type == "MergeRequest" && !note.system => {
+                    Ok(CommentNow {
+                        pull_request: number,
+                        author: note.author.map(Author::user),
+                        body: comment_text(note.body),
+                    })
+                }
+                _ => Err(ForgeError::Refused(format!(
+                    "note {id} is no comment below a merge request"
+                ))),
+            }
         })
     }
 

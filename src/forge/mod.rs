@@ -24,7 +24,7 @@ mod trigger;
 use std::{collections::HashSet, future::Future, pin::Pin, time::Duration};
 
 pub use api::{
-    FailedDelivery, ForgeApi, HookOwner, HookState, HookWish, KnownCheckRun, KnownHook,
+    CommentNow, FailedDelivery, ForgeApi, HookOwner, HookState, HookWish, KnownCheckRun, KnownHook,
     KnownRepositories, KnownRepository, Permission, PullRequestNow, RepositoryKey, SeenHook,
     Selection, Standing, StatusPlace,
 };

@@ -93,6 +93,8 @@ pub enum About {
     PullRequest {
         /// Its number.
         number: u64,
+        /// The comment's id.
+        comment: u64,
     },
     /// The check run that has the button.
     CheckRun {
@@ -183,6 +185,7 @@ pub fn decide(event: &HookEvent, settings: &TriggerSettings) -> Decision {
                 command,
                 about: About::PullRequest {
                     number: comment.number,
+                    comment: comment.id,
                 },
                 actor: comment.actor.clone(),
             },

@@ -15,13 +15,16 @@ use super::{
 };
 use crate::{
     db::server::{DbError, Repository, Run, RunId, RunState, TakeUp},
-    forge::{About, CheckName, Command, ForgeError, Permission, User},
+    forge::{About, CheckName, Command, CommitId, ForgeError, Permission, User},
 };
 
 /// How often a command is tried while the forge or the database is in trouble: for about an hour.
 const ATTEMPTS_MAX: u32 = 12;
 /// How long to wait before the second attempt; twice as long after each more.
 const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// How long to wait for a comment that was told of and is not there.
+const UNTIL_READ: Duration = Duration::from_secs(5);
 
 /// What somebody asked for.
 pub(super) struct Order {
@@ -104,6 +107,9 @@ async fn try_carry_out(
     order: &Order,
 ) -> Result<String, Unheard> {
     let actor = order.actor.as_ref().ok_or("nobody said it")?;
+    if let About::PullRequest { number, comment } = order.about {
+        is_said(app, repository, order, number, comment).await?;
+    }
     let permission = app.connections().permission(repository, actor).await?;
     let who = actor
         .login
@@ -118,7 +124,11 @@ async fn try_carry_out(
     let run = find(app, repository, &order.about).await?;
     let what = match &order.command {
         Command::ApproveUnnamed => {
-            return Err("the commit has to be named: /nixci approve SHA".into());
+            return Err(format!(
+                "the commit has to be named by all of its digits: {}",
+                texts::approval(&run.new.commit)
+            )
+            .into());
         }
         Command::Approve { commit } => approve(app, repository, &run, commit, &who).await?,
         Command::Rebuild => {
@@ -147,6 +157,38 @@ async fn try_carry_out(
         )
         .await;
     Ok(format!("{what} by {who}"))
+}
+
+/// Makes sure that a comment stands there as it was told: whoever knows the secret of the webhooks, which a forge shows to who
+/// administers any of its repositories, can tell of anything in anybody's name.
+async fn is_said(
+    app: &App,
+    repository: &Repository,
+    order: &Order,
+    number: u64,
+    comment: u64,
+) -> Result<(), Unheard> {
+    let api = app
+        .connections()
+        .get(&repository.seen.forge)
+        .ok_or("the forge has no interface")?;
+    let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
+    let now = match api.comment(&known, number, comment).await {
+        // It may be told before it can be read.
+        Err(ForgeError::Missing(_)) => {
+            tokio::time::sleep(UNTIL_READ).await;
+            api.comment(&known, number, comment).await?
+        }
+        now => now?,
+    };
+    let author = now.author.map(|author| author.id);
+    if now.pull_request != number
+        || author != order.actor.as_ref().map(|actor| actor.id)
+        || Command::of_comment(&now.body).as_ref() != Some(&order.command)
+    {
+        return Err(format!("comment {comment} is another at the forge than was told").into());
+    }
+    Ok(())
 }
 
 /// The run that is meant: of a pull request the newest at its head, of a check run the one that it shows.
@@ -206,10 +248,10 @@ async fn approve(
     app: &App,
     repository: &Repository,
     run: &Run,
-    named: &str,
+    named: &CommitId,
     who: &str,
 ) -> Result<String, Unheard> {
-    if !run.new.commit.starts_with(named) {
+    if run.new.commit != named.as_str() {
         return Err(Unheard::Never(format!(
             "{named} is not the commit that waits, {}",
             run.new.commit

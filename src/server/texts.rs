@@ -107,6 +107,11 @@ pub(super) fn numbers(runs: &[RunId]) -> String {
     numbers.join(", ")
 }
 
+/// What approves a commit below a pull request: all of its digits, which fit a description.
+pub(super) fn approval(commit: &str) -> String {
+    format!("/nixci approve {commit}")
+}
+
 /// The first digits of a commit.
 pub(super) fn short(commit: &str) -> &str {
     commit.get(..8).unwrap_or(commit)

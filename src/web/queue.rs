@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 
-use super::{
-    moment::took,
-    run_line::{RunLine, short},
-    site::Page,
-};
+use super::{moment::took, run_line::RunLine, site::Page};
 use crate::db::server::{OpenRun, RunState, Sight};
 
 /// How much there is of what runs wait for.
@@ -92,8 +88,8 @@ fn why(open: &OpenRun, ahead: usize, load: Load, now: i64) -> String {
         RunState::Running => "builds".to_owned(),
         RunState::Taken => again.unwrap_or_else(|| "its commit is fetched".to_owned()),
         RunState::Approval => format!(
-            "somebody who may write has to approve {}",
-            short(&open.run.new.commit)
+            "somebody who may write has to say /nixci approve {}",
+            open.run.new.commit
         ),
         RunState::Queued if open.repository.paused => "the repository is paused".to_owned(),
         RunState::Queued if load.is_draining => "the server is about to stop".to_owned(),

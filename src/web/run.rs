@@ -206,6 +206,10 @@ fn facts(page: &Page, run: &Run, compared: Option<&Compared>, now: i64) -> Vec<F
         Some(Trust::Stranger) => "a stranger's, not approved",
     };
     add("Trust", trust.to_owned(), None);
+    if run.state == RunState::Approval {
+        let how = format!("/nixci approve {}", run.new.commit);
+        add("To approve it, say there", how, None);
+    }
     if let Some(started_at) = run.started_at {
         add("Waited", took(started_at - run.created_at), None);
         if let Some(evaluated_at) = run.evaluated_at {

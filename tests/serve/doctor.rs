@@ -128,6 +128,10 @@ async fn what_is_wrong_with_gitea_is_said() {
     world.says("bad", "forge work webhooks", hidden).await;
     world.forge.world().broken.clear();
 
+    world.forge.world().broken = vec![("/issues/comments".to_owned(), 403)];
+    let text = "no command below a pull request is carried out: give the token read:issue";
+    world.says("hm", "forge work comments", text).await;
+    world.forge.world().broken.clear();
     world.of_demo(|demo| demo.permissions["admin"] = json!(false));
     let text = "no administrator of acme/demo";
     world.says("hm", "forge work statuses", text).await;

@@ -189,7 +189,31 @@ async fn a_project_is_built_from_its_webhook_to_its_status() {
                 .is_some_and(|(_, text)| text.starts_with("waits for approval"))
         })
         .await;
+    // In a writer's name, by somebody who has the secret: of a comment that is not there, and of one that is another's.
+    let has = |id: u64, author: (u64, &str)| {
+        let said = format!("/nixci approve {head}");
+        let author = (author.0, author.1.to_owned());
+        let mut forge = world.forge.world();
+        let comments = &mut forge.find("acme/demo").unwrap().comments;
+        comments.insert(id, (3, author, said));
+    };
     let comment = approval(&head, (2, "writer"));
+    for (id, why) in [("forged", "HTTP 404"), ("stolen", "comment 5 is another")] {
+        assert_eq!(
+            world
+                .gitlab("Note Hook", &token(SECRET, id), &comment)
+                .await,
+            202
+        );
+        world.log_has(why).await;
+        has(5, (3, "reader"));
+    }
+    assert!(
+        world.statuses(&head)["nixci/build"]
+            .1
+            .starts_with("waits for approval")
+    );
+    has(5, (2, "writer"));
     let proof = token(SECRET, "d");
     let sent = world.gitlab("Note Hook", &proof, &comment);
     assert_eq!(sent.await, 202);

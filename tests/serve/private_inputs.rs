@@ -318,7 +318,7 @@ async fn a_run_that_may_not_have_private_inputs_sends_no_token() {
             &pull_request("opened", 8, &of_stranger, (3, "reader")),
         )
         .await;
-    let waits = "the repository has private inputs";
+    let waits = "(the repository has private inputs)";
     world
         .until(&of_stranger, |told| {
             told.get("nixci/build")

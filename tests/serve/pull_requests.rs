@@ -159,7 +159,7 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
     world
         .deliver(
             "issue_comment",
-            &say((2, "writer"), format!("/nixci approve {}", &head[..10])),
+            &say((2, "writer"), format!("/nixci approve {head}")),
         )
         .await;
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
@@ -171,7 +171,7 @@ async fn a_strangers_commit_waits_until_a_writer_approves_that_very_one() {
     world
         .deliver(
             "issue_comment",
-            &say((2, "writer"), format!("/nixci approve {}", &evil[..10])),
+            &say((2, "writer"), format!("/nixci approve {evil}")),
         )
         .await;
     assert_eq!(world.verdict(&evil).await["nixci/build"].0, "success");

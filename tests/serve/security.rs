@@ -1,6 +1,7 @@
 //! The attacks of docs/security.md, tried against the server. Others are tried where what they attack is tested.
 
 mod browsers;
+mod comments;
 mod floods;
 mod guesses;
 mod names;

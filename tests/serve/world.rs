@@ -268,8 +268,17 @@ impl World {
         self.deliver_as(&id, event, payload).await
     }
 
-    /// Makes what a webhook tells of a pull request what the forge has.
+    /// Makes what a webhook tells of a pull request, or a comment, what the forge has.
     pub(crate) fn forge_has(&self, payload: &Value) {
+        if let Some(id) = payload["comment"]["id"].as_u64() {
+            let (user, number) = (&payload["comment"]["user"], &payload["issue"]["number"]);
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let author = (user["id"].as_u64().unwrap(), text(&user["login"]));
+            let said = text(&payload["comment"]["body"]);
+            let mut forge = self.forge.world();
+            let comments = &mut forge.find("acme/demo").unwrap().comments;
+            comments.insert(id, (number.as_u64().unwrap(), author, said));
+        }
         if let (Some(number), 12) = (
             payload["pull_request"]["number"].as_u64(),
             payload["repository"]["id"].as_u64().unwrap_or_default(),

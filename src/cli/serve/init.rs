@@ -177,8 +177,8 @@ fn rights(kind: ForgeSoftware) -> &'static str {
             Webhooks. One of the older kind needs `repo`."
         }
         ForgeSoftware::Gitea | ForgeSoftware::Forgejo | ForgeSoftware::Plain => {
-            "A token with write:repository and read:user, of an administrator of the repositories, makes the webhooks by \
-            itself."
+            "A token with write:repository, read:issue and read:user, of an administrator of the repositories, makes the webhooks \
+            by itself."
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     Repository, RepositoryChange, RepositoryName, User,
     ident::bounded,
     ignored, malformed,
-    payload::{MESSAGE_BYTES, TITLE_BYTES},
+    payload::{MESSAGE_BYTES, TITLE_BYTES, comment_text},
     read,
 };
 
@@ -129,7 +129,7 @@ fn note(kind: &str, payload: &[u8]) -> Result<HookEvent, HookError> {
             repository: told.project.into(),
             number: merge_request.iid,
             id: note.id,
-            body: bounded(note.text.unwrap_or_default(), MESSAGE_BYTES),
+            body: comment_text(note.text.unwrap_or_default()),
             actor: told.user.map(User::from),
         }),
         _ => ignored(kind, ""),

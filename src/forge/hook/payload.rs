@@ -250,6 +250,11 @@ impl PullRequestTold {
     }
 }
 
+/// What is kept of a comment, whoever tells of it: the same is to be the same.
+pub(in crate::forge) fn comment_text(text: String) -> String {
+    bounded(text, MESSAGE_BYTES)
+}
+
 /// A comment below an issue or a pull request.
 #[derive(Deserialize)]
 struct CommentTold {
@@ -282,7 +287,7 @@ impl CommentTold {
             repository,
             number: self.issue.number,
             id: self.comment.id,
-            body: bounded(self.comment.body.unwrap_or_default(), MESSAGE_BYTES),
+            body: comment_text(self.comment.body.unwrap_or_default()),
             actor,
         }))
     }

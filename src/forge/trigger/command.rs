@@ -1,23 +1,22 @@
 //! What people tell nixci from a forge: a line below a pull request, or a button of a check run.
 //!
-//! An approval always names the commit, so that nothing pushed between the look and the word is approved with it.
+//! An approval always names the commit, so that nothing pushed between the look and the word is approved with it; and by all
+//! of its id, since who makes both commits finds two with the same first digits.
 
 use crate::forge::CommitId;
 
 /// What a line with a command begins with.
 const CALL: &str = "/nixci";
-/// How many digits of a commit have to be named.
-const PREFIX_DIGITS: usize = 7;
 
 /// What somebody tells nixci to do. Whether they may is decided elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// To build the commit of a stranger.
     Approve {
-        /// The digits that its id begins with, at least seven.
-        commit: String,
+        /// Which.
+        commit: CommitId,
     },
-    /// To approve without a word on which commit: worth an answer, and nothing else.
+    /// To approve without all digits of the commit: worth an answer, and nothing else.
     ApproveUnnamed,
     /// To build once more.
     Rebuild,
@@ -38,7 +37,7 @@ impl Command {
     /// What a button of a check run of this commit means.
     pub(super) fn of_button(identifier: &str, commit: &CommitId) -> Option<Self> {
         let approve = Self::Approve {
-            commit: commit.to_string(),
+            commit: commit.clone(),
         };
         [approve, Self::Rebuild, Self::Cancel]
             .into_iter()
@@ -46,16 +45,16 @@ impl Command {
     }
 
     /// The first command of a comment: a line of its own that begins with `/nixci`.
-    pub(super) fn of_comment(body: &str) -> Option<Self> {
+    pub fn of_comment(body: &str) -> Option<Self> {
         body.lines().find_map(|line| {
             let mut words = line.strip_prefix(CALL)?.split_ascii_whitespace();
             // `/nixcix` is none.
             line[CALL.len()..].starts_with([' ', '\t']).then_some(())?;
             let command = match (words.next()?, words.next()) {
                 ("approve", None) => Self::ApproveUnnamed,
-                ("approve", Some(commit)) => match commit.to_ascii_lowercase() {
-                    commit if is_prefix(&commit) => Self::Approve { commit },
-                    _ => Self::ApproveUnnamed,
+                ("approve", Some(commit)) => match commit.to_ascii_lowercase().parse() {
+                    Ok(commit) => Self::Approve { commit },
+                    Err(_) => Self::ApproveUnnamed,
                 },
                 ("rebuild", None) => Self::Rebuild,
                 ("cancel", None) => Self::Cancel,
@@ -64,8 +63,4 @@ impl Command {
             words.next().is_none().then_some(command)
         })
     }
-}
-
-fn is_prefix(digits: &str) -> bool {
-    (PREFIX_DIGITS..=64).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -107,7 +107,7 @@ fn shown(event: &HookEvent) -> String {
         Decision::Refresh => "refresh".to_owned(),
         Decision::Rerun { check, .. } => format!("rerun {:?}", check.map(|check| check.name)),
         Decision::Ask { command, about, .. } => match about {
-            About::PullRequest { number } => format!("ask {command:?} of {number}"),
+            About::PullRequest { number, .. } => format!("ask {command:?} of {number}"),
             About::CheckRun { check, .. } => format!("ask {command:?} of {}", check.name),
         },
         Decision::Nothing { why } => format!("nothing: {why}"),
@@ -288,7 +288,7 @@ fn the_rest_is_passed_on() {
     };
     assert_eq!(
         press("approve"),
-        format!("ask Approve {{ commit: \"{COMMIT}\" }} of nixci/build")
+        format!("ask Approve {{ commit: CommitId(\"{COMMIT}\") }} of nixci/build")
     );
     assert_eq!(press("rebuild"), "ask Rebuild of nixci/build");
     assert!(press("lgtm").starts_with("nothing"));
@@ -336,7 +336,11 @@ fn comments_are_commands_only_on_a_line_of_their_own() {
         let is_nothing = matches!(decision, Decision::Nothing { .. });
         let Decision::Ask {
             command,
-            about: About::PullRequest { number: 3 },
+            about:
+                About::PullRequest {
+                    number: 3,
+                    comment: 1,
+                },
             ..
         } = decision
         else {
@@ -346,12 +350,15 @@ fn comments_are_commands_only_on_a_line_of_their_own() {
         Some(command)
     };
     let approve = Command::Approve {
-        commit: "0123456".to_owned(),
+        commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
     };
-    assert_eq!(ask("Fine.\r\n/nixci approve 0123456\r\n"), Some(approve));
+    let whole = "0123456789abcdef0123456789ABCDEF01234567";
+    let said = format!("Fine.\r\n/nixci approve {whole}\r\n");
+    assert_eq!(ask(&said), Some(approve));
     for body in [
         "/nixci approve",
-        "/nixci approve 012345",
+        "/nixci approve 0123456",
+        "/nixci approve 0123456789abcdef0123456789abcdef0123456",
         "/nixci approve main",
         "/nixci approve 0123456:x",
     ] {

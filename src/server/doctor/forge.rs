@@ -110,6 +110,7 @@ pub(super) async fn of_forge(
     findings.push(look.seen(&repositories));
     findings.extend(look.without_right(&without_right));
     findings.extend(look.statuses(&repositories).await);
+    findings.extend(look.comments(&repositories).await);
     if !forge.webhook_secrets.is_empty() {
         findings.extend(look.hooks(&repositories).await);
     }
@@ -294,6 +295,22 @@ impl Look<'_> {
         } else {
             self.good("statuses", "allowed")
         })
+    }
+
+    /// Whether comments can be read, which commands stand in; Gitea and Forgejo have a scope for that, and do not tell it.
+    async fn comments(&self, repositories: &[KnownRepository]) -> Option<Finding> {
+        let repository = &repositories.first()?.repository;
+        // Whether there is one of this number or not.
+        match self.api.comment(repository, 1, 1).await {
+            Err(error @ (ForgeError::Forbidden(_) | ForgeError::Unauthorized(_))) => {
+                let text = format!(
+                    "they cannot be read ({error}), so no command below a pull request is carried out: give the token read:issue \
+                    (on GitHub read access to pull requests, or of an App to issues, too)"
+                );
+                Some(self.says("comments", Verdict::Doubtful, text))
+            }
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// The first of some repositories in which the token may tell no state, if there is one.

@@ -1,5 +1,7 @@
 //! Whose commits are built, and which wait until somebody approves them.
 
+use std::fmt::Write as _;
+
 use super::Trouble;
 use crate::{
     config::PullRequests,
@@ -84,12 +86,12 @@ pub(super) async fn wait_for_approval(
         return Ok(());
     }
     let contexts = texts::contexts(&app.config(), repository);
-    let mut text = format!("waits for approval of {}", texts::short(&run.new.commit));
+    let approval = texts::approval(&run.new.commit);
+    let mut text = format!("waits for approval: {approval}");
     if own_rules::pull_requests(app, repository) == PullRequests::All
         && let Some(why) = why_not_unasked(app, repository)
     {
-        text.push_str(": ");
-        text.push_str(why);
+        let _ = write!(text, " ({why})");
     }
     let statuses = texts::both(
         &contexts,

@@ -28,10 +28,8 @@ async fn without_a_sandbox_nothing_of_a_stranger_is_built_unasked() {
         assert_eq!(world.verdict(&main).await["nixci/build"].0, "success");
         let opened = pull_request("opened", 7, &head, (3, "reader"));
         world.deliver("pull_request", &opened).await;
-        let said = format!(
-            "waits for approval of {}: builds have no sandbox here",
-            &head[..8]
-        );
+        let said =
+            format!("waits for approval: /nixci approve {head} (builds have no sandbox here)");
         world
             .until(&head, |statuses| {
                 statuses

@@ -301,6 +301,21 @@ fn of_repository(
             Some(pull) => plain(200, of_github(pull.clone(), false)),
             None => missing(),
         },
+        ("GET", ["issues", "comments", id]) => {
+            let id: u64 = id.parse().unwrap();
+            let Some((pull, (user, login), body)) = found.comments.get(&id) else {
+                return missing();
+            };
+            let mut comment =
+                json!({ "id": id, "user": { "id": user, "login": login }, "body": body });
+            if is_gitea {
+                comment["issue_url"] = json!("");
+                comment["pull_request_url"] = json!(format!("{}/{name}/pulls/{pull}", asked.url));
+            } else {
+                comment["issue_url"] = json!(format!("{}/repos/{name}/issues/{pull}", asked.url));
+            }
+            plain(200, comment)
+        }
         ("GET", ["collaborators", login, "permission"]) => match found.rights.get(*login) {
             Some((id, right)) => {
                 let user = json!({ "id": id, "login": login });
@@ -529,6 +544,19 @@ fn gitlab(world: &mut World, asked: &Asked, path: &str) -> Reply {
             Some(pull) => plain(200, pull.clone()),
             None => missing(),
         },
+        ("GET", ["merge_requests", number, "notes", id]) => {
+            let id: u64 = id.parse().unwrap();
+            match found.comments.get(&id) {
+                Some((of, (user, login), body)) if of.to_string() == *number => plain(
+                    200,
+                    json!({
+                        "id": id, "author": { "id": user, "username": login }, "body": body, "system": false,
+                        "noteable_type": "MergeRequest", "noteable_iid": of,
+                    }),
+                ),
+                Some(_) | None => missing(),
+            }
+        }
         ("GET", ["members", "all", id]) => {
             let mut rights = found.rights.values();
             match rights.find(|(of, _)| of.to_string() == *id) {

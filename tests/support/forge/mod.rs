@@ -100,6 +100,8 @@ pub(crate) struct Repository {
     /// The rights of users by name: their number, and what GitHub calls it.
     pub(crate) rights: BTreeMap<String, (u64, &'static str)>,
     pub(crate) pulls: BTreeMap<u64, Value>,
+    /// Comments below pull requests: by their numbers the pull request's, who wrote it, and what.
+    pub(crate) comments: BTreeMap<u64, (u64, (u64, String), String)>,
     /// Newest state by commit and context.
     pub(crate) statuses: BTreeMap<(String, String), Value>,
     /// Every status that it took, in the order in which they came, with its commit.
