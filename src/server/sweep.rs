@@ -55,6 +55,7 @@ pub(super) async fn sweep_all(app: &App) {
             });
             looker.notify_one();
         }
+        forget_forges(app).await;
         // It may take hours: large mirrors.
         if tidying.try_join_next().is_some() || tidying.is_empty() {
             let app = Arc::clone(app);
@@ -64,6 +65,22 @@ pub(super) async fn sweep_all(app: &App) {
             () = app.draining.cancelled() => return,
             () = app.wake.sweep.notified() => {}
             () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// Builds no longer what is of forges that the settings do not have any more; with the forge it comes back.
+async fn forget_forges(app: &App) {
+    let config = app.config();
+    for repository in app.db.repositories().await.unwrap_or_default() {
+        let seen = &repository.seen;
+        if repository.enabled && !config.forges.contains_key(&seen.forge) {
+            info!(
+                forge = seen.forge,
+                repository = seen.full_name,
+                "no longer built: its forge is not configured any more"
+            );
+            let _ = app.db.disable_repository(repository.id).await;
         }
     }
 }

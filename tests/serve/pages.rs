@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What `nixci ctl` and whoever may see everything shows.
-const TOKEN: &str = "ctl-token";
+pub(crate) const TOKEN: &str = "ctl-token";
 
 /// A world whose server takes a token, with all branches built.
 pub(crate) async fn world(flake: &str) -> World {

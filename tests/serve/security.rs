@@ -3,6 +3,7 @@
 mod browsers;
 mod comments;
 mod floods;
+mod gone;
 mod guesses;
 mod names;
 mod payloads;

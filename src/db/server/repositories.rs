@@ -173,7 +173,7 @@ impl ServerDb {
             connection
                 .prepare_cached(&format!(
                     "SELECT {COLUMNS} FROM repositories WHERE forge = ?1 AND full_name = ?2 COLLATE NOCASE
-                     ORDER BY seen_at DESC LIMIT 1"
+                     ORDER BY enabled DESC, seen_at DESC LIMIT 1"
                 ))?
                 .query_row([forge, full_name], of_row)
                 .optional()

@@ -18,19 +18,39 @@ use super::{
 /// How many of the newest runs of a repository are searched for a check.
 const RUNS_SEARCHED: usize = 200;
 
+/// What everybody is told of trouble that is not theirs.
+const TROUBLE: &str = "something is wrong on the server's side; whoever runs it can see what";
+
 /// What somebody may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sight {
     /// What everybody may.
     Public,
-    /// Private repositories, too.
+    /// Private repositories, too, and those that are no longer built.
     Everything,
 }
 
 impl Sight {
-    /// Whether a repository, and all that belongs to it, may be seen.
+    /// Whether a repository, and all that belongs to it, may be seen. Of one that is no longer built nobody knows whether
+    /// everybody still may: it may have gone by becoming private.
     pub fn shows(self, repository: &Repository) -> bool {
-        self == Self::Everything || !repository.seen.private
+        self == Self::Everything || (repository.enabled && !repository.seen.private)
+    }
+}
+
+impl Sight {
+    /// What is told of trouble on the server's side: in its words may be names of hosts and paths.
+    fn trouble(self, what: Option<String>) -> Option<String> {
+        match self {
+            Self::Everything => what,
+            Self::Public => what.map(|_| TROUBLE.to_owned()),
+        }
+    }
+
+    /// A repository as it may be shown, if it may.
+    fn view(self, mut repository: Repository) -> Option<Repository> {
+        repository.problem = self.trouble(repository.problem);
+        self.shows(&repository).then_some(repository)
     }
 }
 
@@ -67,7 +87,7 @@ impl ServerDb {
             return Ok(None);
         };
         let repository = self.repository(run.new.repository).await?;
-        let repository = repository.filter(|repository| sight.shows(repository));
+        let repository = repository.and_then(|repository| sight.view(repository));
         Ok(repository.map(|repository| (run, repository)))
     }
 
@@ -79,7 +99,7 @@ impl ServerDb {
         full_name: String,
     ) -> Result<Option<Repository>, DbError> {
         let repository = self.repository_named(forge, full_name).await?;
-        Ok(repository.filter(|repository| sight.shows(repository)))
+        Ok(repository.and_then(|repository| sight.view(repository)))
     }
 
     /// The repositories that may be seen, by name, each with the newest result of its default branch.
@@ -89,7 +109,7 @@ impl ServerDb {
     ) -> Result<Vec<(Repository, Option<Run>)>, DbError> {
         let mut found = Vec::new();
         for repository in self.repositories().await? {
-            if sight.shows(&repository) {
+            if let Some(repository) = sight.view(repository) {
                 let git_ref = format!("refs/heads/{}", repository.seen.default_branch);
                 let newest = self.newest_result(repository.id, git_ref).await?;
                 found.push((repository, newest));
@@ -110,7 +130,7 @@ impl ServerDb {
             let runs: Vec<Run> = connection
                 .prepare_cached(&format!(
                     "SELECT {} FROM runs WHERE (?1 IS NULL OR repository = ?1) AND id < ?2
-                     AND (?3 OR repository IN (SELECT id FROM repositories WHERE NOT private))
+                     AND (?3 OR repository IN (SELECT id FROM repositories WHERE enabled AND NOT private))
                      ORDER BY id DESC LIMIT ?4",
                     run::COLUMNS
                 ))?
@@ -174,7 +194,11 @@ impl ServerDb {
     }
 
     /// What forges are told because of a run.
-    pub async fn statuses_of_run(&self, run: RunId) -> Result<Vec<ToldStatus>, DbError> {
+    pub async fn statuses_of_run(
+        &self,
+        sight: Sight,
+        run: RunId,
+    ) -> Result<Vec<ToldStatus>, DbError> {
         self.read(move |connection| {
             connection
                 .prepare_cached(
@@ -185,7 +209,7 @@ impl ServerDb {
                     Ok(ToldStatus {
                         row: row_at(row, 0)?,
                         is_sent: row.get(4)?,
-                        error: row.get(5)?,
+                        error: sight.trouble(row.get(5)?),
                     })
                 })?
                 .collect()

@@ -76,7 +76,7 @@ async fn make_run(app: &App, sight: Sight, run: &str, asked: &Asked) -> Result<R
         steps: app.db.steps_of(id).await?,
         compared: app.db.compared(&run).await?,
         post_builds: app.db.post_builds_of(id).await?,
-        statuses: app.db.statuses_of_run(id).await?,
+        statuses: app.db.statuses_of_run(sight, id).await?,
         warnings: app.db.warnings_of(id).await?,
         run,
         repository,

@@ -277,6 +277,7 @@ fn github(world: &mut World, asked: &Asked, path: &str, is_gitea: bool) -> Reply
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of all that it answers")]
 fn of_repository(
     world: &mut World,
     asked: &Asked,
