@@ -1,6 +1,6 @@
 //! Real servers that tests talk to, an ssh server and an S3 server on loopback; and bubblewrap.
 //!
-//! `dev/install-test-servers` gets them. Where one truly cannot be had, `NIXCI_TEST_WITHOUT=sshd,s3,bwrap` leaves its
+//! `dev/install-test-servers` gets them. Where one truly cannot be had, `NIXCI_TEST_WITHOUT=sshd,s3,bwrap,chromium` leaves its
 //! tests out, and each says so; without that, what is missing fails them.
 
 use std::{
@@ -67,14 +67,13 @@ pub(crate) fn bubblewrap() -> Option<PathBuf> {
 /// Finds Chromium, if it was installed: pages are looked at by it where it is.
 #[allow(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(crate) fn chromium() -> Option<PathBuf> {
-    let program = cache().join("nixci/servers/chromium/chromium");
-    if !program.exists() {
+    if !cache().join("nixci/servers/chromium/chromium").exists() {
         eprintln!(
             "SKIPPED: no browser looks at the pages: run `dev/install-test-servers --browser`"
         );
         return None;
     }
-    Some(program)
+    server("chromium", "chromium/chromium")
 }
 
 fn wait_for_port(child: &mut Child, port: u16, log: &Path) {

@@ -54,7 +54,8 @@ impl Browser {
         let made = Command::new("mkfifo").args([&to, &from]).status().unwrap();
         assert!(made.success());
         let child = Command::new("sh")
-            .args(["-c", "exec \"$@\" 3<to 4>from", "sh"])
+            // What waits for its answer is not to wait for ever.
+            .args(["-c", "exec timeout -k 5 300 \"$@\" 3<to 4>from", "sh"])
             .arg(program)
             .args([
                 "--headless=new",
