@@ -35,7 +35,7 @@ use super::{
 use crate::{
     db::server::{NewStatus, Repository, Run, RunEnd, RunKind},
     event::{Event, EventKind, RunOutcome},
-    forge::{StatusContexts, StatusState},
+    forge::StatusState,
     git::Mirror,
     graph::Planner,
     run::{
@@ -56,6 +56,8 @@ const ATTEMPTS_MAX: u32 = 6;
 const BACK_OFF: Duration = Duration::from_secs(5);
 /// The longest of these waits.
 const BACK_OFF_MAX: Duration = Duration::from_secs(600);
+/// Why a run ends in which this program panicked.
+const BROKEN_DOWN: &str = "the run broke down: this is a fault of nixci";
 /// The exit code of a run whose machine is at fault.
 const INFRASTRUCTURE: u8 = 4;
 
@@ -71,25 +73,15 @@ pub(super) async fn execute(
     let executed = try_execute(app, Arc::clone(&run), repository.clone(), permit, asked_rx);
     if AssertUnwindSafe(executed).catch_unwind().await.is_err() {
         // It would be running for ever, and its commit pending. Where it was over already, that stands.
-        let contexts = texts::contexts(&app.config(), &repository);
         let (end, statuses) = match app.run_ends(run.id) {
             Some(why) => (RunEnd::cancelled(&why), Vec::new()),
-            None => broken_down(&contexts, &app.run_url(run.id.0)),
+            None => (
+                RunEnd::errored(BROKEN_DOWN),
+                texts::of_run(app, &repository, run.id, StatusState::Error, BROKEN_DOWN),
+            ),
         };
         finish(app, &run, end, statuses).await;
     }
-}
-
-/// The end of a run by a fault of this program, and what is told of it.
-fn broken_down(contexts: &StatusContexts, url: &str) -> (RunEnd, Vec<NewStatus>) {
-    let why = "the run broke down: this is a fault of nixci";
-    let end = RunEnd {
-        outcome: RunOutcome::Errored.as_str().to_owned(),
-        error: Some(why.to_owned()),
-        ..RunEnd::default()
-    };
-    let statuses = texts::both(contexts, StatusState::Error, why, url);
-    (end, statuses)
 }
 
 /// What a task came to. If it broke down, so does whoever waits for it.
@@ -130,19 +122,8 @@ async fn try_execute(
                 }
                 Unready::Commit(why) => why,
             };
-            let contexts = texts::contexts(&app.config(), &repository);
-            let statuses = texts::both(
-                &contexts,
-                StatusState::Failure,
-                &why,
-                &app.run_url(run.id.0),
-            );
-            let end = RunEnd {
-                outcome: "failed".to_owned(),
-                error: Some(why),
-                ..RunEnd::default()
-            };
-            return finish(app, &run, end, statuses).await;
+            let statuses = texts::of_run(app, &repository, run.id, StatusState::Failure, &why);
+            return finish(app, &run, RunEnd::failed(&why), statuses).await;
         }
     };
     let attribute = work.request.installable.attribute.to_string();

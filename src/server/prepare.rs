@@ -250,9 +250,7 @@ async fn tell_pending(
     repository: &Repository,
     text: &str,
 ) -> Result<(), Trouble> {
-    let contexts = texts::contexts(&app.config(), repository);
-    let url = app.run_url(run.id.0);
-    let statuses = texts::both(&contexts, StatusState::Pending, text, &url);
+    let statuses = texts::of_run(app, repository, run.id, StatusState::Pending, text);
     let commit = run.new.commit.clone();
     app.db
         .set_statuses(run.new.repository, commit, Some(run.id), statuses)
@@ -262,7 +260,14 @@ async fn tell_pending(
 
 /// Ends a run that cannot be, for a reason that lies in the commit.
 async fn refuse(app: &App, run: &Run, repository: &Repository, why: &str) -> Result<(), Trouble> {
-    finish_failed(app, run, repository, StatusState::Error, "errored", why).await
+    finish(
+        app,
+        run,
+        repository,
+        StatusState::Error,
+        RunEnd::errored(why),
+    )
+    .await
 }
 
 async fn conflict(
@@ -278,25 +283,27 @@ async fn conflict(
     if files.len() > CONFLICTS_SHOWN {
         why.push_str(", …");
     }
-    finish_failed(app, run, repository, StatusState::Failure, "failed", &why).await
+    finish(
+        app,
+        run,
+        repository,
+        StatusState::Failure,
+        RunEnd::failed(&why),
+    )
+    .await
 }
 
-async fn finish_failed(
+/// Ends a run as `end` says, with the first line of why told in this state.
+async fn finish(
     app: &App,
     run: &Run,
     repository: &Repository,
     state: StatusState,
-    outcome: &str,
-    why: &str,
+    end: RunEnd,
 ) -> Result<(), Trouble> {
-    let contexts = texts::contexts(&app.config(), repository);
+    let why = end.error.as_deref().unwrap_or_default();
     let first_line = why.lines().next().unwrap_or_default();
-    let statuses = texts::both(&contexts, state, first_line, &app.run_url(run.id.0));
-    let end = RunEnd {
-        outcome: outcome.to_owned(),
-        error: Some(why.to_owned()),
-        ..RunEnd::default()
-    };
+    let statuses = texts::of_run(app, repository, run.id, state, first_line);
     app.db.finish_run(run.id, end, statuses).await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What statuses say that no run has begun to say.
 
+use super::app::App;
 use crate::{
     config::{ServerConfig, StatusNames},
     db::server::{NewStatus, Repository, RunId, StatusRow},
@@ -35,6 +36,18 @@ pub(super) fn both(
             only_failing: false,
         })
         .to_vec()
+}
+
+/// The same of this run, with its page.
+pub(super) fn of_run(
+    app: &App,
+    repository: &Repository,
+    run: RunId,
+    state: StatusState,
+    description: &str,
+) -> Vec<NewStatus> {
+    let contexts = contexts(&app.config(), repository);
+    both(&contexts, state, description, &app.run_url(run.0))
 }
 
 /// Takes back what a commit's statuses say of single checks that failed.

@@ -232,8 +232,15 @@ impl RunEnd {
     pub fn cancelled(why: &str) -> Self {
         Self {
             outcome: "cancelled".to_owned(),
-            error: Some(why.to_owned()),
-            ..Self::default()
+            ..Self::errored(why)
+        }
+    }
+
+    /// A run that failed as a whole, for this reason, which lies in what was committed.
+    pub fn failed(why: &str) -> Self {
+        Self {
+            outcome: "failed".to_owned(),
+            ..Self::errored(why)
         }
     }
 

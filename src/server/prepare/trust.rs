@@ -85,7 +85,6 @@ pub(super) async fn wait_for_approval(
         .await;
         return Ok(());
     }
-    let contexts = texts::contexts(&app.config(), repository);
     let approval = texts::approval(&run.new.commit);
     let mut text = format!("waits for approval: {approval}");
     if own_rules::pull_requests(app, repository) == PullRequests::All
@@ -93,12 +92,7 @@ pub(super) async fn wait_for_approval(
     {
         let _ = write!(text, " ({why})");
     }
-    let statuses = texts::both(
-        &contexts,
-        StatusState::Pending,
-        &text,
-        &app.run_url(run.id.0),
-    );
+    let statuses = texts::of_run(app, repository, run.id, StatusState::Pending, &text);
     app.db.await_approval(run.id, statuses).await?;
     Ok(())
 }
