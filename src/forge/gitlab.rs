@@ -4,6 +4,7 @@
 //! another pipeline for the status.
 
 mod hooks;
+mod shape;
 
 use std::{collections::HashSet, time::Duration};
 
@@ -13,12 +14,14 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::shape::{
+    Author, ListedStatus, known, merge_request, named_path, permission, project_path, stands_at,
+};
 use super::{
-    BoxFuture, CommentNow, CommitId, CommitStatus, FailedDelivery, ForgeApi, ForgeError, GitRef,
-    HookOwner, HookWish, KnownHook, KnownRepositories, KnownRepository, Login, Permission,
-    PullRequestNow, Repository, RepositoryKey, RepositoryName, SeenHook, Selection, Standing,
-    StatusPlace, StatusState, User,
-    hook::{gitlab::Project, payload::comment_text},
+    BoxFuture, CommentNow, CommitStatus, FailedDelivery, ForgeApi, ForgeError, HookOwner, HookWish,
+    KnownHook, KnownRepositories, KnownRepository, Permission, PullRequestNow, Repository,
+    RepositoryKey, SeenHook, Selection, Standing, StatusPlace, StatusState, User,
+    hook::payload::comment_text,
     http::{Credential, Sender, Session, read},
     listing::Listing,
     status::cut,
@@ -50,144 +53,6 @@ impl Gitlab {
     fn session(&self) -> &dyn Sender {
         &self.session
     }
-}
-
-/// The path of a project: by its number where that is known.
-fn project_path(repository: &Repository) -> String {
-    match repository.id.parse::<u64>() {
-        Ok(id) => format!("/projects/{id}"),
-        Err(_) => named_path(&repository.full_name),
-    }
-}
-
-fn named_path(name: &RepositoryName) -> String {
-    format!("/projects/{}", name.as_str().replace('/', "%2F"))
-}
-
-/// A project in an answer.
-#[derive(Deserialize)]
-struct Listed {
-    visibility: Option<String>,
-    topics: Option<Vec<String>>,
-    archived: Option<bool>,
-    permissions: Option<Access>,
-    #[serde(flatten)]
-    project: Project,
-}
-
-/// What whoever asks may do with a project: by itself, or by its group.
-#[derive(Deserialize)]
-struct Access {
-    project_access: Option<Level>,
-    group_access: Option<Level>,
-}
-
-#[derive(Deserialize)]
-struct Level {
-    access_level: u64,
-}
-
-impl Access {
-    fn permission(&self) -> Permission {
-        let levels = [&self.project_access, &self.group_access]
-            .into_iter()
-            .flatten();
-        permission(levels.map(|level| level.access_level).max().unwrap_or(0))
-    }
-}
-
-/// <https://docs.gitlab.com/api/members/#roles>
-fn permission(level: u64) -> Permission {
-    match level {
-        40.. => Permission::Admin,
-        30..40 => Permission::Write,
-        10..30 => Permission::Read,
-        _ => Permission::None,
-    }
-}
-
-/// Where a status stands that is not taken there: `Cannot transition status via :run from :running`.
-fn stands_at(refusal: &str) -> Option<&str> {
-    let (_, event) = refusal.split_once("Cannot transition status via :")?;
-    let (_, from) = event.split_once(" from :")?;
-    from.split(|c: char| !c.is_ascii_lowercase() && c != '_')
-        .next()
-}
-
-fn known(answer: Value, _installation: Option<u64>) -> Result<KnownRepository, ForgeError> {
-    let listed: Listed = read("a project", answer)?;
-    let repository = Repository {
-        is_private: listed.visibility.as_deref() != Some("public"),
-        ..listed.project.into()
-    };
-    Ok(KnownRepository {
-        repository,
-        topics: listed.topics.unwrap_or_default(),
-        is_archived: listed.archived.unwrap_or_default(),
-        right: listed.permissions.map(|access| access.permission()),
-    })
-}
-
-#[derive(Deserialize)]
-struct MergeRequest {
-    iid: u64,
-    sha: CommitId,
-    source_project_id: Option<u64>,
-    target_branch: String,
-    author: Option<Author>,
-    state: String,
-    draft: Option<bool>,
-    merge_status: Option<String>,
-    title: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Author {
-    id: u64,
-    username: Option<Login>,
-}
-
-impl Author {
-    fn user(self) -> User {
-        User {
-            id: self.id,
-            login: self.username,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct ListedStatus {
-    name: String,
-    status: String,
-    description: Option<String>,
-}
-
-/// Reads a merge request of an answer.
-fn merge_request(answer: Value) -> Result<PullRequestNow, ForgeError> {
-    let answer: MergeRequest = read("a merge request", answer)?;
-    let refused = |error: super::IdentError| ForgeError::Refused(error.to_string());
-    Ok(PullRequestNow {
-        number: answer.iid,
-        git_ref: format!("refs/merge-requests/{}/head", answer.iid)
-            .parse()
-            .map_err(refused)?,
-        head_commit: answer.sha,
-        head_repository: answer.source_project_id.map(|id| id.to_string()),
-        head_owner: None,
-        is_agit: false,
-        base_ref: GitRef::of_branch(&answer.target_branch).map_err(refused)?,
-        base_commit: None,
-        author: answer.author.map(Author::user),
-        is_open: answer.state == "opened",
-        is_draft: answer.draft.unwrap_or_default(),
-        is_mergeable: match answer.merge_status.as_deref() {
-            Some("can_be_merged") => Some(true),
-            Some("cannot_be_merged") => Some(false),
-            _ => None,
-        },
-        title: cut(&answer.title.unwrap_or_default(), 1024),
-    })
 }
 
 impl Gitlab {

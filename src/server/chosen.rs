@@ -31,9 +31,11 @@ pub(super) fn why_not(forge: &ForgeConfig, known: &KnownRepository) -> Option<Un
     match forge.access {
         // Whoever owns it has let the App in.
         Access::App { .. } => None,
-        Access::Token(_) | Access::None => {
-            (known.right < Some(Permission::Admin)).then_some(Uncounted::Right)
-        }
+        // All of these forges say what the token's user may do; one that does not is asked when the webhook is made.
+        Access::Token(_) | Access::None => known
+            .right
+            .filter(|right| *right < Permission::Admin)
+            .map(|_| Uncounted::Right),
     }
 }
 

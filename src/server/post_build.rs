@@ -6,10 +6,10 @@
 
 mod command;
 mod scope;
+mod telling;
+mod workspace;
 
 use std::{
-    fmt::Write as _,
-    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -22,27 +22,27 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::command::{End, Job, StepLog};
+use self::{
+    command::{End, Job, StepLog},
+    workspace::{Workspace, once_there_is_room},
+};
+pub(super) use self::{
+    telling::{say, say_left_out, tell_warnings},
+    workspace::clean_up,
+};
 use super::{
     app::App,
     insist::{AGAIN, insist},
     journal::Entry,
     logs,
     outputs::{self, Outputs},
-    texts,
 };
 use crate::{
     config::{CheckRules, PostBuildStep, Properties, write_file},
-    db::server::{
-        Begun, NewPostBuild, NewStatus, PostBuildOutcome, Repository, Run, RunId, RunKind,
-    },
+    db::server::{Begun, NewPostBuild, PostBuildOutcome, Repository, Run, RunId, RunKind},
     event::{Event, EventKind, Outcome, RunOutcome},
     nix::{AttrPath, StorePath},
-    report::counted,
 };
-
-/// The folder below the state folder in which steps work.
-const FOLDER: &str = "post-build";
 
 /// How often the store is asked where the outputs of a check are.
 const LOOK_UPS_MAX: u32 = 6;
@@ -340,7 +340,7 @@ impl PostBuild {
             program: words.next().unwrap_or_default(),
             arguments: words.collect(),
             environment: environment.collect(),
-            folder: &folder.0,
+            folder: folder.path(),
             timeout: step.timeout,
         };
         let end = command::run(job, &mut log, &self.cancel).await;
@@ -358,77 +358,9 @@ impl PostBuild {
     }
 }
 
-/// Makes something, again and again as long as the disk is full: that is no fault of what was built.
-async fn once_there_is_room<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    let mut is_said = false;
-    loop {
-        match make() {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                ) =>
-            {
-                if !std::mem::replace(&mut is_said, true) {
-                    warn!(%error, "a step after a build waits for room on the disk");
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-            done => return done,
-        }
-    }
-}
-
 /// Whether something is run after the checks of a run.
 pub(super) fn has_steps(app: &App, run: &Run, repository: &Repository) -> bool {
     !scope::steps_for(&app.config().post_builds, run, repository).is_empty()
-}
-
-/// Says of a commit that is built for itself that what is run after other builds is not run after its.
-pub(super) async fn say_left_out(app: &App, run: &Run, repository: &Repository) {
-    let as_usual = Run {
-        for_itself: false,
-        ..run.clone()
-    };
-    if run.for_itself && has_steps(app, &as_usual, repository) {
-        let why = "no post-build steps: its branch or tag is no longer at this commit";
-        say(app, run.id, why.to_owned()).await;
-    }
-}
-
-/// Says something on the page of a run, and where else its warnings are shown.
-pub(super) async fn say(app: &App, run: RunId, why: String) {
-    info!(run = run.0, why, "said of a run");
-    if let Err(error) = app.db.warn_of(run, why).await {
-        warn!(run = run.0, %error, "that is not written down");
-    }
-}
-
-/// Says in the status of the build that steps failed whose failure changes nothing.
-pub(super) async fn tell_warnings(
-    app: &App,
-    run: &Run,
-    repository: &Repository,
-    statuses: &mut [NewStatus],
-) {
-    let rows = app.db.post_builds_of(run.id).await.unwrap_or_default();
-    let failed = rows.iter().filter(|row| {
-        row.new.warn_only
-            && row
-                .outcome
-                .is_some_and(|end| end != PostBuildOutcome::Passed)
-    });
-    let count = failed.count();
-    let build = texts::contexts(&app.config(), repository).build;
-    if count > 0
-        && let Some(status) = statuses.iter_mut().find(|status| status.context == build)
-    {
-        let _ = write!(
-            status.description,
-            ", {} failed without effect",
-            counted(count, "post-build step")
-        );
-    }
 }
 
 /// The file with what a step said.
@@ -436,45 +368,6 @@ pub(super) fn log_file(app: &App, run: RunId, id: i64) -> PathBuf {
     logs::folder(app, run)
         .path()
         .join(format!("post-build-{id}.log"))
-}
-
-/// Removes what steps of a server left that was killed.
-pub(super) fn clean_up(app: &App) {
-    let _ = std::fs::remove_dir_all(app.config().state_dir.join(FOLDER));
-}
-
-/// The folder that a step works in, with links to what was built; it goes when the step is over.
-struct Workspace(PathBuf);
-
-impl Workspace {
-    fn make(app: &App, id: i64, passed: &Passed) -> io::Result<Self> {
-        let folder = app.config().state_dir.join(FOLDER).join(id.to_string());
-        let own = Self(folder);
-        let _ = std::fs::remove_dir_all(&own.0);
-        for name in ["home", "tmp", "work"] {
-            std::fs::create_dir_all(own.0.join(name))?;
-        }
-        let out = out_path(&passed.outputs);
-        for (output, path) in &passed.outputs {
-            let Some(path) = path else { continue };
-            let link = if Some(path) == out {
-                format!("result-{}", passed.check)
-            } else {
-                format!("result-{}-{output}", passed.check)
-            };
-            // As buildbot-nix has them; an attribute that is no name of a file has none.
-            if !link.contains(['/', '\0']) && link.len() < 256 {
-                std::os::unix::fs::symlink(path.as_str(), own.0.join("work").join(link))?;
-            }
-        }
-        Ok(own)
-    }
-}
-
-impl Drop for Workspace {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 fn out_path(outputs: &Outputs) -> Option<&StorePath> {
