@@ -173,7 +173,7 @@ pub enum ForgeSoftware {
 impl ForgeSoftware {
     /// Where the interface of one at this address is, unless it is said to be elsewhere; ends with `/`.
     pub fn api_url(self, url: &Url) -> Url {
-        file::api_url(self, url)
+        file::forge::api_url(self, url)
     }
 
     /// Its name, as in the file.
