@@ -171,7 +171,7 @@ async fn is_said(
     let api = app
         .connections()
         .get(&repository.seen.forge)
-        .ok_or("the forge has no interface")?;
+        .ok_or("the forge has no API")?;
     let known = as_forge(&repository.seen).map_err(|error| error.to_string())?;
     let now = match api.comment(&known, number, comment).await {
         // It may be told before it can be read.

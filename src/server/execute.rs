@@ -114,7 +114,7 @@ async fn try_execute(
             }
             let why = match unready {
                 Unready::Here(why) => return try_again(app, &run, &why).await,
-                Unready::Lost(why) if run.attempt + 1 < ATTEMPTS_MAX => {
+                Unready::Lost(why) if run.retries + 1 < ATTEMPTS_MAX => {
                     return fetch_again(app, &run, &why).await;
                 }
                 Unready::Lost(why) => {
@@ -158,7 +158,7 @@ async fn try_execute(
     .await;
     if outcome == RunOutcome::Errored
         && exit_code == INFRASTRUCTURE
-        && run.attempt + 1 < ATTEMPTS_MAX
+        && run.retries + 1 < ATTEMPTS_MAX
     {
         return try_again(app, &run, &error.unwrap_or_default()).await;
     }
@@ -230,7 +230,7 @@ async fn finish(app: &App, run: &Run, end: RunEnd, statuses: Vec<NewStatus>) {
 
 async fn try_again(app: &App, run: &Run, why: &str) {
     let wait = BACK_OFF
-        .saturating_mul(4_u32.saturating_pow(run.attempt))
+        .saturating_mul(4_u32.saturating_pow(run.retries))
         .min(BACK_OFF_MAX);
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
     warn!(

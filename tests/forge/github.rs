@@ -380,7 +380,12 @@ async fn what_a_forge_answers_when_it_is_not_well_is_understood() {
     let circles = github
         .repository(&RepositoryKey::Name("owner/one".parse().unwrap()))
         .await;
-    assert!(circles.unwrap_err().to_string().contains("in circles"));
+    assert!(
+        circles
+            .unwrap_err()
+            .to_string()
+            .contains("redirects the request too often")
+    );
     forge.world().renamed.clear();
     // What is written follows to the same server where it stays the same.
     forge.world().renamed.insert("owner/old".to_owned(), 1);

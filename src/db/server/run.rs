@@ -192,6 +192,8 @@ pub struct Run {
     pub trust: Option<Trust>,
     /// How often it began.
     pub attempt: u32,
+    /// How often it was tried again because the machine was at fault.
+    pub retries: u32,
     /// How it ended: `passed`, `failed`, `cancelled`, `errored`.
     pub outcome: Option<String>,
     /// Why, where that is not because of its checks.
@@ -257,7 +259,7 @@ impl RunEnd {
 /// What `of_row` reads.
 pub(super) const COLUMNS: &str = "id, repository, kind, git_ref, commit_id, base_ref, pull_request, title, actor, author_id, author,
     reason, tested_commit, tree, base_commit, state, trust, attempt, outcome, error, counts, checks, reused_from,
-    created_at, started_at, evaluated_at, finished_at, for_itself";
+    created_at, started_at, evaluated_at, finished_at, for_itself, retries";
 
 pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
     let text = |column: usize| row.get::<_, String>(column);
@@ -294,6 +296,7 @@ pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Run> {
         evaluated_at: row.get(25)?,
         finished_at: row.get(26)?,
         for_itself: row.get(27)?,
+        retries: row.get(28)?,
     })
 }
 

@@ -195,7 +195,7 @@ impl ServerDb {
     pub async fn retake_run(&self, id: RunId, not_before: i64) -> Result<(), DbError> {
         self.write(move |connection| {
             connection.execute(
-                "UPDATE runs SET state = 'taken', not_before = ?2 WHERE id = ?1
+                "UPDATE runs SET state = 'taken', retries = retries + (state = 'running'), not_before = ?2 WHERE id = ?1
                  AND state IN ('taken', 'approval', 'running')",
                 [id.0, not_before],
             )?;
@@ -265,7 +265,8 @@ impl ServerDb {
     pub async fn requeue_run(&self, id: RunId, not_before: i64) -> Result<(), DbError> {
         self.write(move |connection| {
             connection.execute(
-                "UPDATE runs SET state = 'queued', not_before = ?2 WHERE id = ?1 AND state = 'running'",
+                "UPDATE runs SET state = 'queued', retries = retries + 1, not_before = ?2
+                 WHERE id = ?1 AND state = 'running'",
                 [id.0, not_before],
             )?;
             Ok(())

@@ -66,6 +66,7 @@ fn run(kind: RunKind, git_ref: &str, trust: Trust) -> Run {
         state: RunState::Running,
         trust: Some(trust),
         attempt: 1,
+        retries: 0,
         outcome: None,
         error: None,
         counts: None,

@@ -82,6 +82,7 @@ fn run(kind: RunKind, git_ref: &str) -> Run {
         state: RunState::Running,
         trust: None,
         attempt: 1,
+        retries: 0,
         outcome: None,
         error: None,
         counts: None,

@@ -34,6 +34,7 @@ fn run(id: i64, repository: i64, kind: RunKind, pull_request: Option<i64>) -> (R
         state: RunState::Queued,
         trust: None,
         attempt: 0,
+        retries: 0,
         outcome: None,
         error: None,
         counts: None,

@@ -264,6 +264,13 @@ async fn a_run_goes_from_the_webhook_to_its_end_and_leaves_nothing_pending() {
     // The server dies and comes back.
     assert_eq!(db.requeue_running().await.unwrap(), 1);
     assert!(db.begin_run(ids[0]).await.unwrap());
+    // That is no fault of the machine's, which is counted apart.
+    let begun = db.run(ids[0]).await.unwrap().unwrap();
+    assert_eq!((begun.attempt, begun.retries), (2, 0));
+    db.requeue_run(ids[0], 0).await.unwrap();
+    assert!(db.begin_run(ids[0]).await.unwrap());
+    let begun = db.run(ids[0]).await.unwrap().unwrap();
+    assert_eq!((begun.attempt, begun.retries), (3, 1));
     let last = NewStatus {
         state: "success",
         description: "3 checks".into(),
