@@ -309,7 +309,7 @@ async fn a_run_goes_from_the_webhook_to_its_end_and_leaves_nothing_pending() {
     let found = db.run(ids[0]).await.unwrap().unwrap();
     assert_eq!(
         (found.state, found.attempt, found.new.title.as_str()),
-        (RunState::Finished, 2, "a title")
+        (RunState::Finished, 3, "a title")
     );
     let same = db
         .run_of_tree(repo, "t1".into(), "s".into(), None)
