@@ -51,16 +51,17 @@ pub(super) fn asked(
         | HookEvent::Ignored { .. } => ("", None),
     };
     let new = NewRun {
-        repository: repository.id,
-        kind,
-        git_ref: build.git_ref.to_string(),
-        commit: build.commit.to_string(),
         base_ref,
         pull_request,
         title: title_of(title),
         actor: actor.map(login_of).unwrap_or_default(),
         author: author.map(id_and_login),
-        reason: None,
+        ..NewRun::of_ref(
+            repository.id,
+            kind,
+            build.git_ref.to_string(),
+            build.commit.to_string(),
+        )
     };
     again(app, repository, new)
 }

@@ -11,15 +11,18 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{debug, warn};
 use url::Url;
@@ -39,8 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a connection may be silent.
 const SILENCE: Duration = Duration::from_secs(5 * 60);
 /// How long it may be once one side has ended: an evaluation that is over has.
-const LINGER: Duration = Duration::from_secs(10);
-/// How much of it is held at once for each direction.
+const LINGER: Duration = Duration::from_secs(30);
+/// How much of it is held at once for each direction, in bytes.
 const PIECE_BYTES: usize = 16 << 10;
 /// The word in the settings that stands for all of this network.
 const EVERYTHING: &str = "*";
@@ -217,43 +220,66 @@ async fn pass(mut client: TcpStream, reachable: &RwLock<Reachable>) -> io::Resul
     pass_on(&mut client, &mut server).await
 }
 
-/// Passes on what either says until both are silent for good: [`SILENCE`] at most, and once one has said all, [`LINGER`].
-/// What it passes on has its place from all evaluations.
+/// Passes on what either says until both have said all. What it passes on has its place from all evaluations, so it gives up
+/// after [`SILENCE`], and once one of them has ended after [`LINGER`].
 async fn pass_on(client: &mut TcpStream, server: &mut TcpStream) -> io::Result<()> {
+    let heard = Heard {
+        last: Mutex::new(Instant::now()),
+        has_end: AtomicBool::new(false),
+    };
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
-    let (mut up, mut down) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
-    let (mut is_asking, mut is_answering) = (true, true);
-    while is_asking || is_answering {
-        let patience = if is_asking && is_answering {
-            SILENCE
-        } else {
-            LINGER
-        };
-        let passed = timeout(patience, async {
-            tokio::select! {
-                read = from_client.read(&mut up), if is_asking => {
-                    is_asking = give(&mut to_server, &up[..read?]).await?;
-                }
-                read = from_server.read(&mut down), if is_answering => {
-                    is_answering = give(&mut to_client, &down[..read?]).await?;
-                }
-            }
-            Ok::<_, io::Error>(())
-        });
-        passed.await??;
+    tokio::select! {
+        passed = async {
+            tokio::try_join!(
+                heard.give_all(&mut from_client, &mut to_server),
+                heard.give_all(&mut from_server, &mut to_client),
+            )
+        } => passed.map(drop),
+        () = heard.nothing() => Err(io::ErrorKind::TimedOut.into()),
     }
-    Ok(())
 }
 
-/// Gives a piece, or the end. Returns whether there is more to come.
-async fn give(to: &mut (impl AsyncWrite + Unpin), piece: &[u8]) -> io::Result<bool> {
-    if piece.is_empty() {
-        to.shutdown().await?;
-        return Ok(false);
+/// When something was passed on last, and whether one side has said all.
+struct Heard {
+    last: Mutex<Instant>,
+    has_end: AtomicBool,
+}
+
+impl Heard {
+    async fn give_all(
+        &self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<()> {
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let length = from.read(&mut piece).await?;
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            if length == 0 {
+                self.has_end.store(true, Ordering::Relaxed);
+                return to.shutdown().await;
+            }
+            to.write_all(&piece[..length]).await?;
+        }
     }
-    to.write_all(piece).await?;
-    Ok(true)
+
+    /// Returns when nothing was passed on for too long.
+    async fn nothing(&self) {
+        loop {
+            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let patience = if self.has_end.load(Ordering::Relaxed) {
+                LINGER
+            } else {
+                SILENCE
+            };
+            if last.elapsed() >= patience {
+                return;
+            }
+            // One may end meanwhile.
+            sleep_until((last + patience).min(Instant::now() + LINGER)).await;
+        }
+    }
 }
 
 /// Whether a look-up has found that there is no such host; otherwise there may be one later.

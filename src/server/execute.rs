@@ -250,7 +250,7 @@ async fn try_again(app: &App, run: &Run, why: &str) {
 async fn fetch_again(app: &App, run: &Run, why: &str) {
     warn!(run = run.id.0, why, "it is fetched again");
     let result = insist("that a run is to be fetched again", || {
-        app.db.retake_run(run.id, Timestamp::now().as_millisecond())
+        app.db.fetch_anew(run.id)
     });
     if let Err(error) = result.await {
         warn!(run = run.id.0, %error, "and cannot be put off");
@@ -280,6 +280,8 @@ async fn carry_out(
     let (mut entries_tx, entries_rx) = mpsc::unbounded_channel();
     let waiting = Waiting::default();
     let stopped = CancellationToken::new();
+    // What is run after builds ends with this, also if it breaks down.
+    let _ends_with_this = stopped.clone().drop_guard();
     let post_build = PostBuild::of_run(
         app,
         run,

@@ -274,8 +274,10 @@ impl Built {
             Ok(Whose::Own(place)) => place,
             Ok(Whose::Nobodys) => return,
             Ok(Whose::Of(other)) => {
-                let why = format!("not in the outputs folder: that place is {other}'s");
-                return say(app, run.id, why).await;
+                // Not by its name on a page, which others may see.
+                info!(run = run.id.0, other, "has its place in the outputs folder");
+                let why = "not in the outputs folder: a repository of the same name has that place";
+                return say(app, run.id, why.to_owned()).await;
             }
             Err(error) => return trouble(&error),
         };

@@ -17,9 +17,17 @@ const TUNABLES: (&str, &str) = (
 );
 
 /// Starts this program anew with the same arguments, in the same process, so that it takes less memory. Comes back if it
-/// has been started so, or with other settings for glibc, or if that is not possible.
+/// has been started so, or with other settings for glibc, or if that is not possible. To be called before there is a second
+/// thread.
+#[expect(unsafe_code, reason = "the environment is all threads' own")]
 pub fn start_small() {
-    if env::var_os(TUNABLES.0).is_some() || !cfg!(target_env = "gnu") {
+    let set = env::var_os(TUNABLES.0);
+    if set.as_deref().is_some_and(|set| set == TUNABLES.1) {
+        // What this starts has its own needs.
+        // SAFETY: nobody else looks at the environment meanwhile: there is no other thread.
+        unsafe { env::remove_var(TUNABLES.0) };
+    }
+    if set.is_some() || !cfg!(target_env = "gnu") {
         return;
     }
     // Not by `/proc/self/exe`, after which the process would be named.

@@ -162,6 +162,8 @@ impl NixCopy {
             "--extra-experimental-features",
             "nix-command",
             "copy",
+            // So that also an older one names what it copies.
+            "--verbose",
             "--no-check-sigs",
         ]
         .map(str::to_owned)

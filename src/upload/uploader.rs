@@ -12,8 +12,9 @@ use crate::{
     store::Pool,
 };
 
-/// How long a program may say nothing: all of them name each path that they copy. It is tried no more in that run then.
-const SILENT_MAX: Duration = Duration::from_secs(60 * 60);
+/// How long a program may say nothing: all of them name each path when they begin to copy it, and one may be large. It is tried
+/// no more in that run then.
+const SILENT_MAX: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// The destinations of a run, and what it takes to copy something there.
 pub struct Uploads {

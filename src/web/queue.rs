@@ -94,7 +94,7 @@ fn why(open: &OpenRun, ahead: usize, load: Load, now: i64) -> String {
         RunState::Queued if open.repository.paused => "the repository is paused".to_owned(),
         RunState::Queued if load.is_draining => "the server is about to stop".to_owned(),
         RunState::Queued => again.unwrap_or_else(|| match ahead {
-            0 => "as many evaluations go on as may at once".to_owned(),
+            0 => "as many runs go on as may at once".to_owned(),
             1 => "behind 1 other; pushes go first, and repositories take turns".to_owned(),
             ahead => format!("behind {ahead} others; pushes go first, and repositories take turns"),
         }),

@@ -391,7 +391,10 @@ async fn outputs_are_those_of_the_first_forge_that_has_a_name() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     let (_, shown, _) = world.ctl(&["show", &run.to_string()]).await;
-    assert!(shown.contains("that place is work/acme/demo's"), "{shown}");
+    assert!(
+        shown.contains("a repository of the same name has that place"),
+        "{shown}"
+    );
     assert_eq!(world.ctl(&["sweep"]).await.0, Some(0));
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(paths(), before);

@@ -223,7 +223,7 @@ pub(super) fn overtaken_by(connection: &Connection, run: RunId) -> rusqlite::Res
             "SELECT max(newer.id) FROM runs newer JOIN runs older ON older.id = ?1
              WHERE newer.repository = older.repository AND newer.git_ref = older.git_ref AND newer.id > older.id
              AND newer.kind IN ('push', 'tag') AND newer.commit_id <> older.commit_id AND newer.state <> 'taken'
-             AND (newer.outcome IS NOT 'cancelled' OR newer.started_at IS NOT NULL)",
+             AND (newer.outcome IS NULL OR newer.outcome NOT IN ('cancelled', 'errored') OR newer.started_at IS NOT NULL)",
         )?
         .query_row([run.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(RunId)))
 }

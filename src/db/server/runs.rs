@@ -195,9 +195,20 @@ impl ServerDb {
     pub async fn retake_run(&self, id: RunId, not_before: i64) -> Result<(), DbError> {
         self.write(move |connection| {
             connection.execute(
-                "UPDATE runs SET state = 'taken', retries = retries + (state = 'running'), not_before = ?2 WHERE id = ?1
-                 AND state IN ('taken', 'approval', 'running')",
+                "UPDATE runs SET state = 'taken', not_before = ?2 WHERE id = ?1 AND state IN ('taken', 'approval')",
                 [id.0, not_before],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Has what a run builds fetched anew that has begun and found that it is not there.
+    pub async fn fetch_anew(&self, id: RunId) -> Result<(), DbError> {
+        self.write(move |connection| {
+            connection.execute(
+                "UPDATE runs SET state = 'taken', retries = retries + 1 WHERE id = ?1 AND state = 'running'",
+                [id.0],
             )?;
             Ok(())
         })
@@ -246,7 +257,7 @@ impl ServerDb {
         let now = Timestamp::now().as_millisecond();
         self.write(move |connection| {
             let deadly: Vec<i64> = connection
-                .prepare("SELECT id FROM runs WHERE state = 'running' AND attempt >= ?1")?
+                .prepare("SELECT id FROM runs WHERE state = 'running' AND attempt - retries >= ?1")?
                 .query_map([BEGUN_MAX], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
             for id in deadly {

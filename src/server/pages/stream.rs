@@ -111,7 +111,7 @@ fn changes(
                 pinged = Instant::now();
             }
             tokio::select! {
-                () = app.draining.cancelled() => return Ok(()),
+                () = app.closing.cancelled() => return Ok(()),
                 () = heard.next(run) => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(LOOK) => {}
             }
@@ -280,7 +280,7 @@ async fn follow(
             pinged = Instant::now();
         }
         tokio::select! {
-            () = app.draining.cancelled() => return Ok(()),
+            () = app.closing.cancelled() => return Ok(()),
             () = tokio::time::sleep(LOG_LOOK) => {}
         }
     }

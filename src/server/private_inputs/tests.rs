@@ -64,16 +64,9 @@ fn run(kind: RunKind, git_ref: &str) -> Run {
     Run {
         id: RunId(1),
         new: NewRun {
-            repository: RepositoryId(1),
-            kind,
-            git_ref: git_ref.into(),
-            commit: "c".into(),
             base_ref: (kind == RunKind::PullRequest).then(|| "refs/heads/main".into()),
             pull_request: (kind == RunKind::PullRequest).then_some(7),
-            title: String::new(),
-            actor: String::new(),
-            author: None,
-            reason: None,
+            ..NewRun::of_ref(RepositoryId(1), kind, git_ref.into(), "c".into())
         },
         tested_commit: None,
         tree: None,

@@ -13,16 +13,13 @@ use crate::db::server::{
 /// A run that waits; a pull request's has its number.
 fn run(id: i64, repository: i64, kind: RunKind, pull_request: Option<i64>) -> (Run, Repository) {
     let new = NewRun {
-        repository: RepositoryId(repository),
-        kind,
-        git_ref: "refs/heads/main".to_owned(),
-        commit: "c".to_owned(),
-        base_ref: None,
         pull_request,
-        title: String::new(),
-        actor: String::new(),
-        author: None,
-        reason: None,
+        ..NewRun::of_ref(
+            RepositoryId(repository),
+            kind,
+            "refs/heads/main".into(),
+            "c".into(),
+        )
     };
     let run = Run {
         id: RunId(id),

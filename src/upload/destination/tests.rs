@@ -48,7 +48,7 @@ fn each_destination_has_its_command() {
     let nix = nix();
     assert_eq!(
         command(&Destination::Nix(url("file:///c")), &nix),
-        "/bin/nix --extra-experimental-features nix-command copy --no-check-sigs --to file:///c a b\n\
+        "/bin/nix --extra-experimental-features nix-command copy --verbose --no-check-sigs --to file:///c a b\n\
          NIX_CONFIG=\"cores = 1\"\n"
     );
     let from = NixCopy {

@@ -38,17 +38,10 @@ async fn repository(db: &ServerDb, name: &str) -> RepositoryId {
 }
 
 fn run(repository: RepositoryId, commit: &str) -> NewRun {
+    let main = "refs/heads/main".into();
     NewRun {
-        repository,
-        kind: RunKind::Push,
-        git_ref: "refs/heads/main".into(),
-        commit: commit.into(),
-        base_ref: None,
-        pull_request: None,
-        title: String::new(),
         actor: "me".into(),
-        author: None,
-        reason: None,
+        ..NewRun::of_ref(repository, RunKind::Push, main, commit.into())
     }
 }
 

@@ -18,18 +18,7 @@ async fn only_what_is_looked_at_and_was_not_ended_before_it_began_takes_anothers
     };
     let repository = db.see_repository(seen).await.unwrap();
     let take = async |kind, git_ref: &str, commit: &str| -> RunId {
-        let new = NewRun {
-            repository,
-            kind,
-            git_ref: git_ref.into(),
-            commit: commit.into(),
-            base_ref: None,
-            pull_request: None,
-            title: String::new(),
-            actor: String::new(),
-            author: None,
-            reason: None,
-        };
+        let new = NewRun::of_ref(repository, kind, git_ref.into(), commit.into());
         let up = TakeUp {
             runs: vec![(new, Vec::new())],
             anew: true,

@@ -144,16 +144,9 @@ impl World {
             RunKind::Push
         };
         let new = NewRun {
-            repository: self.repository,
-            kind,
-            git_ref: git_ref.into(),
-            commit: "c".into(),
             base_ref: pull_request.map(|_| "refs/heads/main".into()),
             pull_request,
-            title: String::new(),
-            actor: String::new(),
-            author: None,
-            reason: None,
+            ..NewRun::of_ref(self.repository, kind, git_ref.into(), "c".into())
         };
         let up = TakeUp {
             runs: vec![(new, vec![status("nixci/build", "pending")])],
