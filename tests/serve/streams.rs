@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     pages::{self, browser::Browser, page},
     support::{PATIENCE, servers::chromium},
-    world::{World, flake},
+    world::{World, flake, push},
 };
 
 /// How many one address may have.
@@ -175,7 +175,7 @@ async fn a_browser_whose_stream_is_refused_shows_the_page_and_looks_again() {
     let opened = tokio::task::spawn_blocking(move || {
         let mut browser = Browser::start(&program, &folder);
         browser.go(&format!("{url}/"));
-        let shown = browser.until("first", 10);
+        let shown = browser.until("first", 60);
         // What is refused is nobody's business who looks at the page.
         assert!(
             !shown.contains("Busy") && !shown.contains("Too many"),
@@ -189,13 +189,15 @@ async fn a_browser_whose_stream_is_refused_shows_the_page_and_looks_again() {
         format!("nixci_live_pages {OF_ONE}")
     );
     let second = world.commit("second", &[]);
-    world.push_event("main", &second).await;
+    world
+        .deliver("push", &push("main", &second, "second"))
+        .await;
     world.verdict(&second).await;
     drop(open);
     world.until_live(0).await;
     // It looks by itself, after half a minute, and then there is room.
     let (mut browser, shown) = tokio::task::spawn_blocking(move || {
-        let shown = browser.until("second", 60);
+        let shown = browser.until("second", 120);
         (browser, shown)
     })
     .await
@@ -203,9 +205,9 @@ async fn a_browser_whose_stream_is_refused_shows_the_page_and_looks_again() {
     assert!(shown.contains("first"), "{shown}");
     world.until_live(1).await;
     let third = world.commit("third", &[]);
-    world.push_event("main", &third).await;
+    world.deliver("push", &push("main", &third, "third")).await;
     let browser = tokio::task::spawn_blocking(move || {
-        browser.until("third", 15);
+        browser.until("third", 60);
         browser
     });
     drop(browser.await.unwrap());
