@@ -71,6 +71,10 @@ pub(super) struct Model {
     pub is_over: bool,
     /// The check that was asked about last, and what it waits for.
     pub explained: Option<(String, Vec<Wait>)>,
+    /// Whether figures come with the events.
+    has_figures: bool,
+    /// Whether the evaluation is over.
+    is_evaluated: bool,
     reserved_since: Duration,
     systems_asked_for: Vec<System>,
     rows: Vec<Row>,
@@ -148,14 +152,17 @@ impl Model {
             EventKind::RunCancelled { reason } => {
                 self.stopping.get_or_insert_with(|| reason.clone());
             }
-            EventKind::Ticked { progress, .. } => self.progress = *progress,
+            EventKind::Ticked { progress, .. } => {
+                self.progress = *progress;
+                self.has_figures = true;
+            }
             EventKind::CheckExplained { check, waits } => {
                 self.explained = Some((check.clone(), waits.clone()));
             }
             EventKind::RunFinished { .. } => self.is_over = true,
+            EventKind::EvaluationFinished { .. } => self.is_evaluated = true,
             EventKind::EvaluationFailed { .. }
             | EventKind::EvaluationWarning { .. }
-            | EventKind::EvaluationFinished { .. }
             | EventKind::PlanChanged { .. }
             | EventKind::StepPhase { .. }
             | EventKind::StepLogged { .. }
@@ -164,6 +171,20 @@ impl Model {
             | EventKind::UploadFinished { .. }
             | EventKind::Warned { .. } => {}
         }
+        if !self.has_figures {
+            self.count();
+        }
+    }
+
+    /// Counts what the events tell: those of a server's run come without figures.
+    fn count(&mut self) {
+        let checks = self.checks.len();
+        self.progress = Progress {
+            evaluated: checks,
+            attributes: if self.is_evaluated { checks } else { 0 },
+            evaluating: !self.is_evaluated && !self.is_over,
+            ..self.progress
+        };
     }
 
     /// The rows in the order of their names.

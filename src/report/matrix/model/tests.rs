@@ -123,6 +123,20 @@ fn more_systems_than_columns_are_rows_of_their_own() {
     assert_eq!(model.row_count(), 1 + 200 - 64);
 }
 
+#[test]
+fn without_figures_the_checks_are_counted() {
+    let script = Script::start(&[X86])
+        .found(&format!("{X86}.a"))
+        .found(&format!("{X86}.b"));
+    let told = |script: &Script| {
+        let progress = model(script).progress;
+        (progress.evaluating, progress.evaluated, progress.attributes)
+    };
+    assert_eq!(told(&script), (true, 2, 0));
+    let script = script.evaluated(2, 0);
+    assert_eq!(told(&script), (false, 2, 2));
+}
+
 /// Ten times the checks may take about ten times as long, not a hundred times.
 #[test]
 fn the_cost_of_an_event_does_not_grow_with_the_run() {
